@@ -1,0 +1,160 @@
+// Package cpu is the Backend for this processor: it owns the threads and the
+// scratch memory, splits work by shape and hands rows and blocks to the kernels
+// of one kernel.Set.
+//
+// Values are f32. With Options.Precision BF16 the operands of every matrix
+// product are rounded to bf16 (sums stay f32) and activations on their way into
+// a product are kept in bf16; parameters, gradients and the residual stream
+// stay f32.
+//
+// Not here: the arithmetic itself (tensor/kernel) and gradients (tensor/op).
+package cpu
+
+import (
+	"github.com/foundling-lm/foundling/internal/parallel"
+	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/tensor/kernel"
+)
+
+// Options choose how a Backend computes; the zero value is the best of this
+// machine.
+type Options struct {
+	Threads   int    // compute threads; 0 means GOMAXPROCS. Results do not depend on it
+	Kernels   string // kernel set: purego, avx2, avx512, amx; "" means the best of this machine
+	Precision string // matrix products: "f32", "bf16"; "" means bf16 where the set multiplies bf16 faster (amx), else f32
+}
+
+// Backend implements tensor.Backend.
+type Backend struct {
+	set       *kernel.Set
+	pool      *parallel.Pool
+	scratch   *kernel.Scratch
+	precision kernel.Precision
+	narrow    dtype.Type
+	rows      []rowBuffers // by worker
+	attn      []*attentionScratch
+	partial   []float64 // sums of tasks
+	partials  []float32 // row vectors of tasks
+}
+
+var _ tensor.Backend = (*Backend)(nil)
+
+// New starts the threads of a backend. The error names the kernel sets or
+// precisions that exist.
+func New(o Options) (*Backend, error) {
+	set, err := kernel.ByName(o.Kernels)
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{set: set, narrow: dtype.F32, precision: kernel.F32}
+	if o.Precision == "" && set.Name == "amx" {
+		o.Precision = "bf16"
+	}
+	if o.Precision != "" {
+		dt, err := dtype.Parse(o.Precision)
+		if err != nil || dt != dtype.F32 && dt != dtype.BF16 {
+			return nil, &PrecisionError{o.Precision}
+		}
+		if dt == dtype.BF16 {
+			b.narrow, b.precision = dtype.BF16, kernel.BF16
+		}
+	}
+	b.pool = parallel.New(o.Threads)
+	n := b.pool.Threads()
+	b.scratch = kernel.NewScratch(n)
+	b.rows = make([]rowBuffers, n)
+	b.attn = make([]*attentionScratch, n)
+	for i := range b.attn {
+		b.attn[i] = &attentionScratch{}
+	}
+	return b, nil
+}
+
+// PrecisionError reports a precision that products do not have.
+type PrecisionError struct{ Name string }
+
+func (e *PrecisionError) Error() string {
+	return `precision "` + e.Name + `" is not one of "f32", "bf16"`
+}
+
+// Close stops the threads.
+func (b *Backend) Close() { b.pool.Close() }
+
+// Name is "cpu".
+func (b *Backend) Name() string { return "cpu" }
+
+// Kernels names the kernel set and, where it is not f32, the precision.
+func (b *Backend) Kernels() string {
+	if b.precision == kernel.BF16 {
+		return b.set.Name + "+bf16"
+	}
+	return b.set.Name
+}
+
+// Threads is the number of compute threads.
+func (b *Backend) Threads() int { return b.pool.Threads() }
+
+// Wide is f32.
+func (b *Backend) Wide() dtype.Type { return dtype.F32 }
+
+// Narrow is the format of activations that enter a product.
+func (b *Backend) Narrow() dtype.Type { return b.narrow }
+
+// Alloc returns n zero bytes outside the Go heap.
+func (b *Backend) Alloc(n int) tensor.Memory { return tensor.NewHost(n) }
+
+// Release frees a block.
+func (b *Backend) Release(m tensor.Memory) { m.(*tensor.Host).Free() }
+
+// matrix is the kernel's view of t, transposed where asked.
+func matrix(t *tensor.Tensor, trans bool) kernel.Matrix {
+	m := kernel.Matrix{Rows: t.Rows, Cols: t.Cols, Stride: t.Stride, Trans: trans}
+	if trans {
+		m.Rows, m.Cols = t.Cols, t.Rows
+	}
+	switch t.DType {
+	case dtype.F32:
+		m.F32 = tensor.Data[float32](t)
+	case dtype.BF16:
+		m.BF16 = tensor.Data[uint16](t)
+	default:
+		panic("cpu: product of " + t.String())
+	}
+	return m
+}
+
+// MatMul computes C = op(A) op(B).
+func (b *Backend) MatMul(c, a, w *tensor.Tensor, o tensor.MatMul) {
+	g := kernel.Gemm{
+		A: matrix(a, o.TransA), C: matrix(c, false),
+		Accumulate: o.Accumulate, Precision: b.precision,
+	}
+	if o.Packed != nil {
+		g.Packed = &o.Packed.(*packed).p
+	} else {
+		g.B = matrix(w, o.TransB)
+	}
+	if o.Bias != nil {
+		g.Bias = tensor.Data[float32](o.Bias)
+	}
+	b.set.Gemm(b.pool, b.scratch, &g)
+}
+
+type packed struct {
+	p   kernel.Packed
+	mem *tensor.Host
+}
+
+func (p *packed) Bytes() int { return len(p.mem.Data) }
+func (p *packed) Release()   { p.mem.Free() }
+
+// Pack lays op(w) out for the product kernels.
+func (b *Backend) Pack(w *tensor.Tensor, trans bool) tensor.Packed {
+	m := matrix(w, trans)
+	mem := tensor.NewHost(b.set.PackedBytes(m.Rows, m.Cols, b.precision))
+	p := &packed{mem: mem}
+	p.p.Data = mem.Data
+	b.set.PackB(b.pool, m, b.precision, &p.p)
+	return p
+}
