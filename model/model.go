@@ -1,0 +1,71 @@
+// Package model says what a language model is to the rest of the program: token
+// ids in, hidden states out, and an unembedding that turns hidden states into
+// logits where they are wanted.
+//
+// One architecture is one package below (gpt2, llama, ...), made of the layers
+// in nn; zoo finds it by name. Not here: text (ids only), decoding (generate),
+// learning (train).
+package model
+
+import (
+	"github.com/foundling-lm/foundling/model/cache"
+	"github.com/foundling-lm/foundling/tensor/op"
+)
+
+// Model is one network of some family. One definition serves training,
+// inference and export.
+type Model interface {
+	// Family is the model_type of config.json: "gpt2", "llama".
+	Family() string
+	Dims() Dims
+	// Config is the model's config.json, to be encoded as JSON.
+	Config() any
+	// Params are all parameters in the order of the network.
+	Params() []*op.Param
+	// Hidden runs all layers and the final norm and returns (B*T, C). With a
+	// cache it also advances it.
+	Hidden(p *op.Pass, in *Input) *op.Value
+	// Unembedding is (V,C); it may be the embedding itself.
+	Unembedding() *op.Param
+}
+
+// Dims are the sizes that other packages need to know.
+type Dims struct {
+	Layers, Width, Heads, KVHeads, HeadDim, FF, Vocab, Context int
+}
+
+// Input is one forward pass over B sequences of T tokens.
+type Input struct {
+	B, T    int
+	IDs     []int32   // B*T
+	Pos     []int32   // B*T: position of each token in its document
+	Start   []int32   // B*T: first key of its row that a token may see; nil: 0
+	Cache   *cache.KV // decoding state of one sequence (B = 1); nil without
+	Dropout float64   // probability, in training
+	Seed    uint64    // of the dropout masks
+	Step    uint64    // of the dropout masks: different in every forward pass
+}
+
+// Positions returns from, from+1, ..., n of them.
+func Positions(from, n int) []int32 {
+	p := make([]int32, n)
+	for i := range p {
+		p[i] = int32(from + i)
+	}
+	return p
+}
+
+// NewCache makes room for capacity tokens of one sequence of m.
+func NewCache(p *op.Pass, m Model, capacity int) *cache.KV {
+	d := m.Dims()
+	return cache.NewKV(p.Backend, d.Layers, d.KVHeads*d.HeadDim, capacity)
+}
+
+// Count is the number of parameters of m.
+func Count(m Model) int {
+	n := 0
+	for _, w := range m.Params() {
+		n += w.Len()
+	}
+	return n
+}

@@ -1,0 +1,23 @@
+//go:build amd64 && !purego
+
+package kernel
+
+import "github.com/foundling-lm/foundling/internal/cpuid"
+
+var available = detect(cpuid.Detect())
+
+// detect lists the sets for these features, best first. The amx set is the
+// avx512 set with tile products for bf16.
+func detect(f cpuid.Features) []*Set {
+	var sets []*Set
+	if f.AMX && f.AVX512 {
+		sets = append(sets, &Set{Name: "amx", Vec: vecAVX512(), gemm: gemmAMX()})
+	}
+	if f.AVX512 {
+		sets = append(sets, &Set{Name: "avx512", Vec: vecAVX512(), gemm: gemmAVX512()})
+	}
+	if f.AVX2 {
+		sets = append(sets, &Set{Name: "avx2", Vec: vecAVX2(), gemm: gemmAVX2()})
+	}
+	return append(sets, setPurego())
+}

@@ -1,0 +1,146 @@
+package op
+
+import (
+	"github.com/foundling-lm/foundling/tensor"
+)
+
+// Value is an activation: a tensor of the pass and, during Backward, its
+// gradient.
+type Value struct {
+	T        *tensor.Tensor
+	grad     *tensor.Tensor
+	needs    bool // some parameter or input behind it wants a gradient
+	owns     bool // T's block is this Value's alone
+	gaveGrad bool // the gradient's buffer went to an input
+	keep     bool // T outlives Backward
+}
+
+// Input wraps host values as an activation of the pass; src has rows*cols
+// elements. With grad its gradient can be read by Gradient after Backward.
+func (p *Pass) Input(src []float32, rows, cols int, grad bool) *Value {
+	v := p.New(p.Backend.Wide(), rows, cols)
+	p.Backend.Upload(v.T, src)
+	v.needs, v.keep = grad, true
+	return v
+}
+
+// Keep makes the value readable after Backward.
+func (v *Value) Keep() *Value {
+	v.keep = true
+	return v
+}
+
+// Gradient is the gradient that reached an Input, nil if none did.
+func (v *Value) Gradient() *tensor.Tensor { return v.grad }
+
+// Seed sets the gradient from which Backward starts; src has the shape of v.
+func (p *Pass) Seed(v *Value, src []float32) {
+	v.grad = p.tensor(p.Backend.Wide(), v.T.Rows, v.T.Cols)
+	p.Backend.Upload(v.grad, src)
+}
+
+// Host returns the values as float32.
+func (p *Pass) Host(t *tensor.Tensor) []float32 {
+	out := make([]float32, t.Len())
+	p.Backend.Download(out, t)
+	return out
+}
+
+// Param is a trained tensor. T and Grad are Wide; vectors are one row.
+type Param struct {
+	Name  string // as in the checkpoint
+	Shape []int  // as in the checkpoint: (C) or (rows, C)
+	T     *tensor.Tensor
+	Grad  *tensor.Tensor // nil until NeedGrad
+	Fresh bool           // Grad holds nothing yet: the first gradient of a step overwrites it
+
+	// Blocks is how many matrices lie side by side in the columns of a fused
+	// projection (GPT-2's c_attn: 3); optimizers that treat matrices as such take
+	// each alone. 0 means 1.
+	Blocks int
+
+	packs [2]tensor.Packed // by transposition
+}
+
+// NewParam allocates a zero parameter.
+func NewParam(b tensor.Backend, name string, shape ...int) *Param {
+	rows, cols := 1, shape[len(shape)-1]
+	for _, n := range shape[:len(shape)-1] {
+		rows *= n
+	}
+	dt := b.Wide()
+	t := tensor.Over(b.Alloc(rows*cols*dt.Size()), dt, rows, cols)
+	t.Name = name
+	return &Param{Name: name, Shape: shape, T: t}
+}
+
+// Len is the number of elements.
+func (w *Param) Len() int { return w.T.Len() }
+
+// NeedGrad allocates the gradient if it is not there.
+func (w *Param) NeedGrad(b tensor.Backend) {
+	if w.Grad == nil {
+		w.Grad = tensor.Over(b.Alloc(w.T.Len()*b.Wide().Size()), b.Wide(), w.T.Rows, w.T.Cols)
+		w.Grad.Name = w.Name + ".grad"
+		w.Fresh = true
+	}
+}
+
+// ZeroGrad starts a new step: the next gradient overwrites the last one.
+func (w *Param) ZeroGrad() { w.Fresh = true }
+
+// Changed must be called after T was written: packed copies are stale.
+func (w *Param) Changed() {
+	for i, k := range w.packs {
+		if k != nil {
+			k.Release()
+			w.packs[i] = nil
+		}
+	}
+}
+
+// packed is op(T) laid out for products, nil where the pass does not keep such
+// copies.
+func (w *Param) packed(p *Pass, trans bool) tensor.Packed {
+	if !p.CachePacks {
+		return nil
+	}
+	i := 0
+	if trans {
+		i = 1
+	}
+	if w.packs[i] == nil {
+		w.packs[i] = p.Backend.Pack(w.T, trans)
+	}
+	return w.packs[i]
+}
+
+// additive is Grad ready to be added to.
+func (w *Param) additive(b tensor.Backend) *tensor.Tensor {
+	if w == nil || w.Grad == nil {
+		return nil
+	}
+	if w.Fresh {
+		b.Zero(w.Grad)
+		w.Fresh = false
+	}
+	return w.Grad
+}
+
+// addProduct adds op(a) op(b) to the gradient.
+func (w *Param) addProduct(b tensor.Backend, x, y *tensor.Tensor, o tensor.MatMul) {
+	if w.Grad == nil {
+		return
+	}
+	o.Accumulate = !w.Fresh
+	w.Fresh = false
+	b.MatMul(w.Grad, x, y, o)
+}
+
+// value is T, nil for a nil parameter.
+func (w *Param) value() *tensor.Tensor {
+	if w == nil {
+		return nil
+	}
+	return w.T
+}

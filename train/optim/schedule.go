@@ -1,0 +1,57 @@
+package optim
+
+import (
+	"fmt"
+	"math"
+)
+
+// Schedule is the learning rate as a function of the step.
+type Schedule struct {
+	Kind   string  // "wsd" (default): constant, then a linear cooldown (Hu et al. 2024, arXiv 2404.06395); "cosine" (Loshchilov & Hutter 2017); "constant"
+	Peak   float64 // learning rate after warm-up
+	Warmup int     // steps of linear rise from 0
+	Steps  int     // of the whole run
+	Decay  float64 // share of the run that cools down (wsd), default 0.3
+	Final  float64 // final rate as a share of Peak
+}
+
+// Validate names the first impossible field.
+func (s Schedule) Validate() error {
+	switch {
+	case s.Kind != "" && s.Kind != "wsd" && s.Kind != "cosine" && s.Kind != "constant":
+		return fmt.Errorf("schedule %q is unknown: wsd, cosine and constant exist", s.Kind)
+	case !(s.Peak > 0 && s.Peak < 100):
+		return fmt.Errorf("learning rate %g must be positive (and below 100)", s.Peak)
+	case s.Steps <= 0:
+		return fmt.Errorf("steps is %d: it must be positive", s.Steps)
+	case s.Warmup < 0:
+		return fmt.Errorf("warm-up is %d steps: it must not be negative", s.Warmup)
+	case s.Decay < 0 || s.Decay > 1 || s.Final < 0 || s.Final > 1:
+		return fmt.Errorf("cooldown share %g and final share %g must lie in [0, 1]", s.Decay, s.Final)
+	}
+	return nil
+}
+
+// At is the learning rate of a step; steps count from 1.
+func (s Schedule) At(step int) float64 {
+	if step <= s.Warmup {
+		return s.Peak * float64(step) / float64(s.Warmup)
+	}
+	done, rest := float64(step-s.Warmup), float64(max(1, s.Steps-s.Warmup))
+	switch s.Kind {
+	case "constant":
+		return s.Peak
+	case "cosine":
+		return s.Peak * (s.Final + (1-s.Final)*0.5*(1+math.Cos(math.Pi*math.Min(1, done/rest))))
+	}
+	decay := s.Decay
+	if decay == 0 {
+		decay = 0.3
+	}
+	cool := math.Max(1, decay*float64(s.Steps))
+	left := float64(s.Steps - step + 1)
+	if left >= cool {
+		return s.Peak
+	}
+	return s.Peak * (s.Final + (1-s.Final)*math.Max(0, left)/cool)
+}
