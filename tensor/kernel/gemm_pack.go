@@ -1,0 +1,137 @@
+package kernel
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/foundling-lm/foundling/internal/parallel"
+)
+
+// Packed is the right operand of products, in the order in which the kernels of
+// one set and precision read it. PackB fills it; until then only Data is set.
+type Packed struct {
+	K, N      int
+	Precision Precision
+	Data      []byte // PackedBytes long, owned by the caller
+	set       string
+	offset    int // of the first panel in Data, which makes it start a cache line
+}
+
+// cacheLine is the alignment of packed panels: a tile row that crosses lines
+// takes two loads.
+const cacheLine = 64
+
+// PackedBytes is the length of Packed.Data for a right operand (k, n).
+func (s *Set) PackedBytes(k, n int, p Precision) int {
+	return s.gemm.family(p).packedBytes(n, k, true) + cacheLine
+}
+
+// PackB packs the right operand b (K, N) into dst.Data.
+func (s *Set) PackB(pool *parallel.Pool, b Matrix, p Precision, dst *Packed) {
+	b.check("B")
+	if need := s.PackedBytes(b.Rows, b.Cols, p); len(dst.Data) < need {
+		panic(fmt.Sprintf("kernel: %d bytes to pack B (%d, %d), which needs %d", len(dst.Data), b.Rows, b.Cols, need))
+	}
+	base := unsafe.Pointer(unsafe.SliceData(dst.Data))
+	dst.K, dst.N, dst.Precision, dst.set = b.Rows, b.Cols, p, s.Name
+	dst.offset = int(-uintptr(base) % cacheLine)
+	if b.Rows == 0 || b.Cols == 0 {
+		return
+	}
+	f, v := s.gemm.family(p), operandB(&b)
+	packed := unsafe.Add(base, dst.offset)
+	groups := ceilDiv(b.Cols, packLanes)
+	pool.Run(groups, func(task, _ int) {
+		f.packGroup(packed, &v, task, 0, b.Cols, true)
+	})
+}
+
+// operand is a factor seen as lanes times depth: the lanes of A are its rows,
+// those of B its columns.
+type operand struct {
+	f32    []float32
+	bf16   []uint16
+	lanes  int
+	k      int
+	stride int
+	along  bool // a lane is contiguous; else the lanes of one k are
+}
+
+func operandA(m *Matrix) operand {
+	return operand{m.F32, m.BF16, m.Rows, m.Cols, m.Stride, !m.Trans}
+}
+
+func operandB(m *Matrix) operand {
+	return operand{m.F32, m.BF16, m.Cols, m.Rows, m.Stride, m.Trans}
+}
+
+// index of (lane, k) in the values of the operand.
+func (v *operand) index(lane, k int) int {
+	if v.along {
+		return lane*v.stride + k
+	}
+	return k*v.stride + lane
+}
+
+// packLanes is the number of lanes that one packing task takes; a multiple of
+// every panel width but those of A, whose tasks are rounded to whole panels.
+const packLanes = 128
+
+// kBlock is the depth of the blocks that a product of depth k is cut into. It
+// depends on k only, and so does the order of summation.
+func (f *gemmFamily) kBlock(k int) int {
+	n := ceilDiv(k, f.kc)
+	return roundUp(ceilDiv(k, n), f.ku)
+}
+
+// panelWidth is the number of lanes of a panel of A or B.
+func (f *gemmFamily) panelWidth(b bool) int {
+	if b {
+		return f.nr
+	}
+	return f.mr
+}
+
+// packedLanes is the number of lanes that n take when packed: panels of B are
+// padded, and those of A where the kernels read only whole panels.
+func (f *gemmFamily) packedLanes(n int, b bool) int {
+	if b || f.padA {
+		return roundUp(n, f.panelWidth(b))
+	}
+	return n
+}
+
+// packedBytes is the size of n packed lanes of depth k.
+func (f *gemmFamily) packedBytes(n, k int, b bool) int {
+	return f.packedLanes(n, b) * roundUp(k, f.ku) * f.elem
+}
+
+// packGroup packs one group of lanes of the slab [lane0, lane0+n) of v into
+// dst. The order is block of depth, panel, depth inside the block, lane; inside
+// a panel the family has its own.
+func (f *gemmFamily) packGroup(dst unsafe.Pointer, v *operand, group, lane0, n int, b bool) {
+	w := f.panelWidth(b)
+	size := roundUp(packLanes, w)
+	kb, padded := f.kBlock(v.k), f.packedLanes(n, b)
+	for k0 := 0; k0 < v.k; k0 += kb {
+		kn := min(kb, v.k-k0)
+		depth := roundUp(kn, f.ku)
+		for l := group * size; l < min(n, (group+1)*size); l += w {
+			at := unsafe.Add(dst, (padded*k0+l*depth)*f.elem)
+			lanes := min(w, n-l)
+			if b {
+				f.packB(at, v, lane0+l, lanes, k0, kn)
+			} else {
+				f.packA(at, v, lane0+l, lanes, k0, kn)
+			}
+		}
+	}
+}
+
+func (f *gemmFamily) packGroups(n int, b bool) int {
+	return ceilDiv(n, roundUp(packLanes, f.panelWidth(b)))
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+func roundUp(a, b int) int { return ceilDiv(a, b) * b }
