@@ -16,7 +16,8 @@ type Linear struct {
 }
 
 // Apply computes the layer for x (N,C) and returns (N,F). With a Stream and
-// without a tape the sum is written over the stream's buffer.
+// without a tape the sum is written over the stream's buffer, which must not be
+// used otherwise afterwards.
 func (l Linear) Apply(p *Pass, x *Value) *Value {
 	in, out := l.W.T.Cols, l.W.T.Rows
 	if l.InOut {
