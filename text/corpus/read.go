@@ -1,0 +1,152 @@
+package corpus
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/foundling-lm/foundling/text"
+)
+
+var errTooLarge = errors.New("too large")
+
+// file reads one file and emits its documents.
+func (p *pass) file(f *file) error {
+	p.stats.Files++
+	r, err := open(f)
+	if err != nil {
+		return fmt.Errorf("corpus: %w: make the file readable or leave it out", err)
+	}
+	defer r.Close()
+	if f.form == formLines {
+		return p.records(f, r)
+	}
+	p.buf, err = readAll(r, p.buf[:0], p.c.o.MaxFileBytes)
+	if err == errTooLarge {
+		if f.named {
+			return fmt.Errorf("corpus: %s has more than %d bytes, the most for one document: split it or raise the limit",
+				f.path, p.c.o.MaxFileBytes)
+		}
+		p.stats.Skipped["file too large"]++
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("corpus: %s: %w: repair the file or leave it out", f.path, err)
+	}
+	if at := bytes.IndexByte(p.buf, 0); at >= 0 {
+		if f.named {
+			return fmt.Errorf("corpus: %s is not text (zero byte at offset %d): convert it to UTF-8 or leave it out", f.path, at)
+		}
+		p.stats.Skipped["binary file"]++
+		return nil
+	}
+	s, invalid, err := p.valid(f, p.buf, 0)
+	if err != nil {
+		return err
+	}
+	return p.emit(f, text.Document{ID: f.id, Source: f.source, Kind: f.kind, Text: s}, invalid)
+}
+
+// valid copies bytes to a string under the policy for invalid UTF-8. Offset is
+// where b begins in its file, for the error.
+func (p *pass) valid(f *file, b []byte, offset int64) (s string, invalid int, err error) {
+	if utf8.Valid(b) {
+		return string(b), 0, nil
+	}
+	invalid, first := invalidBytes(b)
+	switch p.c.o.InvalidUTF8 {
+	case Reject:
+		return "", 0, fmt.Errorf("corpus: %s: invalid UTF-8 at byte %d (0x%02x): convert the file, or allow it with the policy replace or keep",
+			f.path, offset+int64(first), b[first])
+	case Keep:
+		return string(b), invalid, nil
+	}
+	return strings.ToValidUTF8(string(b), "\uFFFD"), invalid, nil
+}
+
+// invalidBytes counts the bytes that belong to no UTF-8 sequence and finds the
+// first.
+func invalidBytes(b []byte) (n, first int) {
+	first = -1
+	for i := 0; i < len(b); {
+		if b[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && size == 1 {
+			if n++; first < 0 {
+				first = i
+			}
+		}
+		i += size
+	}
+	return n, first
+}
+
+// readAll appends what r holds to buf, up to limit bytes.
+func readAll(r io.Reader, buf []byte, limit int64) ([]byte, error) {
+	for {
+		if len(buf) == cap(buf) {
+			grown := make([]byte, len(buf), max(2*cap(buf), 64<<10))
+			copy(grown, buf)
+			buf = grown
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if int64(len(buf)) > limit {
+			return buf, errTooLarge
+		}
+		if err == io.EOF {
+			return buf, nil
+		}
+		if err != nil {
+			return buf, err
+		}
+	}
+}
+
+// open opens a file and undoes its compression.
+func open(f *file) (io.ReadCloser, error) {
+	osFile, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	switch f.compression {
+	case "gz":
+		z, err := gzip.NewReader(osFile)
+		if err != nil {
+			osFile.Close()
+			return nil, fmt.Errorf("%s: gzip: %w", f.path, err)
+		}
+		return &unpacked{z, osFile, func() {}}, nil
+	case "zst":
+		z, err := zstd.NewReader(osFile, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(256<<20))
+		if err != nil {
+			osFile.Close()
+			return nil, fmt.Errorf("%s: zstd: %w", f.path, err)
+		}
+		return &unpacked{z, osFile, z.Close}, nil
+	}
+	return osFile, nil
+}
+
+// unpacked is a decompressor over a file.
+type unpacked struct {
+	io.Reader
+	file *os.File
+	done func()
+}
+
+// Close frees the decompressor and closes the file.
+func (u *unpacked) Close() error {
+	u.done()
+	return u.file.Close()
+}
