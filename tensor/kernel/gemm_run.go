@@ -34,6 +34,8 @@ type gemmFamily struct {
 	packA, packB func(dst unsafe.Pointer, v *operand, lane, lanes, k, n int)
 	mul          func(c *blockCall)
 	toBF16       func(dst []uint16, src []float32)
+	// storeBF16 rounds n whole rows of a panel of sums into C; rows are bytes apart.
+	storeBF16 func(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, n int)
 }
 
 // blockCall is a product of a block of A and a block of B for one block of
@@ -251,16 +253,21 @@ func (j *gemmJob) load(sums place, m, rows, n, cols int) {
 
 // store copies sums into C, which is bf16 or narrower than a panel.
 func (j *gemmJob) store(sums place, m, rows, n, cols int) {
-	nr := j.f.nr
-	for i := range rows {
-		at := (j.m0+m+i)*j.c.Stride + j.n0 + n
-		for l := 0; l < cols; l += nr {
-			w := min(nr, cols-l)
-			src := unsafe.Slice((*float32)(sums.at(i, l/nr).p), w)
+	nr, f := j.f.nr, j.f
+	for l := 0; l < cols; l += nr {
+		w := min(nr, cols-l)
+		at := (j.m0+m)*j.c.Stride + j.n0 + n + l
+		panel := sums.at(0, l/nr)
+		if w == nr && f.storeBF16 != nil && j.c.BF16 != nil {
+			f.storeBF16(unsafe.Pointer(&j.c.BF16[at]), j.c.Stride*2, panel.p, panel.row, rows)
+			continue
+		}
+		for i := range rows {
+			src := unsafe.Slice((*float32)(panel.at(i, 0).p), w)
 			if j.c.BF16 != nil {
-				j.f.toBF16(j.c.BF16[at+l:][:w], src)
+				f.toBF16(j.c.BF16[at+i*j.c.Stride:][:w], src)
 			} else {
-				copy(j.c.F32[at+l:][:w], src)
+				copy(j.c.F32[at+i*j.c.Stride:][:w], src)
 			}
 		}
 	}

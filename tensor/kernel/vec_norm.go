@@ -31,10 +31,10 @@ func normGo(y, x, w, b []float32, mean, rstd float32) {
 	for i, v := range x {
 		h := float32((v - mean) * rstd)
 		if w != nil {
-			h *= w[i]
+			h = float32(h * w[i])
 		}
 		if b != nil {
-			h = float32(h) + b[i]
+			h += b[i]
 		}
 		y[i] = h
 	}
@@ -87,7 +87,7 @@ func normBackSumsGo(dw, db, dy, x, w []float32, mean, rstd float32) (sumG, sumGX
 			db[i] += d
 		}
 		if w != nil {
-			d *= w[i]
+			d = float32(d * w[i])
 		}
 		sumG += float64(d)
 		sumGX += float64(d) * float64(h)
@@ -100,8 +100,8 @@ func normBackGo(dx, dy, x, w []float32, mean, rstd, meanG, meanGX float32) {
 	for i, d := range dy {
 		h := float32((x[i] - mean) * rstd)
 		if w != nil {
-			d *= w[i]
+			d = float32(d * w[i])
 		}
-		dx[i] = rstd * (float32(d) - meanG - float32(h*meanGX))
+		dx[i] = rstd * (d - meanG - float32(h*meanGX))
 	}
 }
