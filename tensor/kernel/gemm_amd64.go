@@ -4,7 +4,6 @@ package kernel
 
 import (
 	"unsafe"
-
 )
 
 // mulFunc is the assembly for panels of one number of rows.
@@ -83,12 +82,12 @@ func packVector(width int, narrow, round bool) func(unsafe.Pointer, *operand, in
 		case round:
 			p = &packRound
 		}
+		w := width
+		if narrow {
+			w = lanes
+		}
 		switch {
-		case lanes < width && !(lanes == 8 && narrow):
-			w := width
-			if narrow {
-				w = lanes
-			}
+		case lanes < w || w%8 != 0 && w%8 != 6:
 			packPanel(dst, w, v, lane, lanes, k, n, round)
 		case v.along:
 			p.packAlong(dst, lanes, at, v.stride*size, size, n/8)

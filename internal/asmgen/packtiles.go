@@ -1,0 +1,3 @@
+package asmgen
+
+func packTiles(u *unit) {}
