@@ -9,9 +9,12 @@ const (
 )
 
 // sigmoid returns 1/(1+exp(-x)) and one minus it, both with full relative
-// precision.
+// precision of float32; what is subnormal there is 0.
 func sigmoid(x float64) (s, c float64) {
 	e := math.Exp(-math.Abs(x))
+	if e < 0x1p-126 {
+		e = 0
+	}
 	s = 1 / (1 + e)
 	c = e * s
 	if x < 0 {

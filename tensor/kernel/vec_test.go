@@ -1,0 +1,517 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/foundling-lm/foundling/tensor/dtype"
+)
+
+const u = 0x1p-24 // unit roundoff of float32
+
+// lengths are those at which a kernel's tail can go wrong, and real row widths.
+func lengths() []int {
+	var ns []int
+	for n := range 131 {
+		ns = append(ns, n)
+	}
+	return append(ns, 768, 1000)
+}
+
+// fence is memory that ends at an unreadable page and begins with a canary.
+type fence struct{ mem []byte }
+
+const canary = 0xA5
+
+func newFence(t testing.TB) *fence { return &fence{guarded(t, 8192)} }
+
+// floats returns n values at the end of the memory, filled from src.
+func (f *fence) floats(src []float32) []float32 {
+	s := at[float32](f, len(src))
+	copy(s, src)
+	return s
+}
+
+func at[T any](f *fence, n int) []T {
+	for i := range f.mem {
+		f.mem[i] = canary
+	}
+	var zero T
+	start := len(f.mem) - n*int(unsafe.Sizeof(zero))
+	if n == 0 {
+		return nil
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(&f.mem[start])), n)
+}
+
+// check fails if something was written before the n bytes at the end.
+func (f *fence) check(t *testing.T, n int) {
+	t.Helper()
+	for i, b := range f.mem[:len(f.mem)-n] {
+		if b != canary {
+			t.Fatalf("byte %d before the slice was written", len(f.mem)-n-i)
+		}
+	}
+}
+
+func newFences(t testing.TB, n int) []*fence {
+	fs := make([]*fence, n)
+	for i := range fs {
+		fs[i] = newFence(t)
+	}
+	return fs
+}
+
+// eachSet runs a test on every kernel set of this machine.
+func eachSet(t *testing.T, f func(t *testing.T, v *Vec)) {
+	for _, s := range Sets() {
+		t.Run(s.Name, func(t *testing.T) { f(t, &s.Vec) })
+	}
+}
+
+// normals returns values around 0 of the given scale, some of them zero or far
+// out.
+func normals(r *rand.Rand, n int, scale float64) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(r.NormFloat64() * scale)
+		switch r.IntN(16) {
+		case 0:
+			x[i] *= 10
+		case 1:
+			x[i] *= 1e-3
+		case 2:
+			x[i] = 0
+		}
+	}
+	return x
+}
+
+// elementwise is a kernel whose outputs at i depend on its inputs at i alone.
+// call writes to y, which begins as a copy of the first inputs; ref returns the
+// exact outputs and the bounds of error.
+type elementwise struct {
+	name    string
+	in, out int
+	scale   []float64 // of the inputs, the last for the rest
+	call    func(v *Vec, y, x [][]float32)
+	ref     func(x []float64) (y, tol []float64)
+}
+
+func one(y, tol float64) ([]float64, []float64) { return []float64{y}, []float64{tol} }
+
+var adamWStep = AdamWStep{GradScale: 0.5, Beta1: 0.9, Beta2: 0.95, Eps: 1e-8, LR: 1e-2, WeightDecay: 0.1, Correction1: 0.19, Correction2: 0.0975}
+
+func phi(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
+
+func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+func silu(x float64) float64 { return x * logistic(x) }
+
+func siluD(x float64) float64 { s := logistic(x); return s * (1 + x*logistic(-x)) }
+
+func geluTanh(x float64) float64 {
+	return x * logistic(2*math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))
+}
+
+func geluTanhD(x float64) float64 {
+	k := 2 * math.Sqrt(2/math.Pi)
+	a := k * (x + 0.044715*x*x*x)
+	return logistic(a) + x*logistic(a)*logistic(-a)*k*(1+3*0.044715*x*x)
+}
+
+func geluErfD(x float64) float64 { return phi(x) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi) }
+
+func elementwiseKernels() []elementwise {
+	const s = 0.7 // factor of Scale and AddScaled
+	activation := func(name string, call func(v *Vec) func(y, x []float32), f func(float64) float64) elementwise {
+		return elementwise{name, 1, 1, []float64{3}, func(v *Vec, y, x [][]float32) { call(v)(y[0], x[0]) },
+			func(x []float64) ([]float64, []float64) { return one(f(x[0]), 6*u*math.Abs(x[0])) }}
+	}
+	gradient := func(name string, call func(v *Vec) func(dx, dy, x []float32), f func(float64) float64) elementwise {
+		return elementwise{name, 2, 1, []float64{1, 3}, func(v *Vec, y, x [][]float32) { call(v)(y[0], x[0], x[1]) },
+			func(x []float64) ([]float64, []float64) { return one(x[0]*f(x[1]), 12*u*math.Abs(x[0])) }}
+	}
+	return []elementwise{
+		{"Add", 2, 1, []float64{1}, func(v *Vec, y, x [][]float32) { v.Add(y[0], x[0], x[1]) },
+			func(x []float64) ([]float64, []float64) { y := x[0] + x[1]; return one(y, u*math.Abs(y)) }},
+		{"Mul", 2, 1, []float64{1}, func(v *Vec, y, x [][]float32) { v.Mul(y[0], x[0], x[1]) },
+			func(x []float64) ([]float64, []float64) { y := x[0] * x[1]; return one(y, u*math.Abs(y)) }},
+		{"MulAdd", 3, 1, []float64{1}, func(v *Vec, y, x [][]float32) { v.MulAdd(y[0], x[1], x[2]) },
+			func(x []float64) ([]float64, []float64) {
+				p := x[1] * x[2]
+				return one(x[0]+p, u*(math.Abs(p)+math.Abs(x[0]+p)))
+			}},
+		{"Scale", 1, 1, []float64{1}, func(v *Vec, y, x [][]float32) { v.Scale(y[0], x[0], s) },
+			func(x []float64) ([]float64, []float64) {
+				y := x[0] * float64(float32(s))
+				return one(y, u*math.Abs(y))
+			}},
+		{"AddScaled", 2, 1, []float64{1}, func(v *Vec, y, x [][]float32) { v.AddScaled(y[0], x[1], s) },
+			func(x []float64) ([]float64, []float64) {
+				p := x[1] * float64(float32(s))
+				return one(x[0]+p, u*(math.Abs(p)+math.Abs(x[0]+p)))
+			}},
+		activation("GELUTanh", func(v *Vec) func(y, x []float32) { return v.GELUTanh }, geluTanh),
+		activation("GELUErf", func(v *Vec) func(y, x []float32) { return v.GELUErf }, func(x float64) float64 { return x * phi(x) }),
+		activation("SiLU", func(v *Vec) func(y, x []float32) { return v.SiLU }, silu),
+		activation("ReLU", func(v *Vec) func(y, x []float32) { return v.ReLU }, func(x float64) float64 { return max(x, 0) }),
+		gradient("GELUTanhBack", func(v *Vec) func(dx, dy, x []float32) { return v.GELUTanhBack }, geluTanhD),
+		gradient("GELUErfBack", func(v *Vec) func(dx, dy, x []float32) { return v.GELUErfBack }, geluErfD),
+		gradient("SiLUBack", func(v *Vec) func(dx, dy, x []float32) { return v.SiLUBack }, siluD),
+		gradient("ReLUBack", func(v *Vec) func(dx, dy, x []float32) { return v.ReLUBack }, func(x float64) float64 {
+			if x > 0 {
+				return 1
+			}
+			return 0
+		}),
+		{"SwiGLU", 2, 1, []float64{3, 1}, func(v *Vec, y, x [][]float32) { v.SwiGLU(y[0], x[0], x[1]) },
+			func(x []float64) ([]float64, []float64) { return one(silu(x[0])*x[1], 7*u*math.Abs(x[0]*x[1])) }},
+		{"SwiGLUBack", 3, 2, []float64{1, 3, 1}, func(v *Vec, y, x [][]float32) { v.SwiGLUBack(y[0], y[1], x[0], x[1], x[2]) },
+			func(x []float64) ([]float64, []float64) {
+				return []float64{x[0] * x[2] * siluD(x[1]), x[0] * silu(x[1])},
+					[]float64{13 * u * math.Abs(x[0]*x[2]), 7 * u * math.Abs(x[0]*x[1])}
+			}},
+		{"AdamW", 4, 3, []float64{1, 0.01, 0, 0.01}, func(v *Vec, y, x [][]float32) { v.AdamW(y[0], y[1], y[2], x[3], &adamWStep) }, adamWRef},
+	}
+}
+
+// adamWRef follows the formula in AdamWStep.
+func adamWRef(x []float64) (y, tol []float64) {
+	s := adamWStep
+	p, g := x[0], x[3]*float64(s.GradScale)
+	b1, b2, lr := float64(s.Beta1), float64(s.Beta2), float64(s.LR)
+	m := b1*x[1] + (1-b1)*g
+	v := b2*x[2] + (1-b2)*g*g
+	sizeM := b1*math.Abs(x[1]) + (1-b1)*math.Abs(g)
+	d := math.Sqrt(v/float64(s.Correction2)) + float64(s.Eps)
+	step := m / float64(s.Correction1) / d
+	return []float64{p - lr*(step+float64(s.WeightDecay)*p), m, v},
+		[]float64{3*u*math.Abs(p) + lr*(12*u*math.Abs(step)+8*u*sizeM/float64(s.Correction1)/d), 4 * u * sizeM, 8 * u * v}
+}
+
+// inputs makes random inputs of an elementwise kernel; a scale of 0 asks for
+// squares, which are not negative.
+func (e *elementwise) inputs(r *rand.Rand, n int) [][]float32 {
+	x := make([][]float32, e.in)
+	for i := range x {
+		scale := e.scale[min(i, len(e.scale)-1)]
+		x[i] = normals(r, n, max(scale, 0.01))
+		for j := range x[i] {
+			if scale == 0 {
+				x[i][j] *= x[i][j]
+			}
+		}
+	}
+	return x
+}
+
+// run calls the kernel on fresh memory.
+func (e *elementwise) run(v *Vec, x [][]float32) [][]float32 {
+	y := make([][]float32, e.out)
+	for i := range y {
+		y[i] = slices.Clone(x[i%e.in])
+	}
+	e.call(v, y, x)
+	return y
+}
+
+func TestElementwise(t *testing.T) {
+	eachSet(t, func(t *testing.T, v *Vec) {
+		for _, e := range elementwiseKernels() {
+			t.Run(e.name, func(t *testing.T) {
+				r := rand.New(rand.NewPCG(1, 2))
+				fx, fy := newFences(t, e.in), newFences(t, e.out)
+				worst := 0.0
+				for _, n := range lengths() {
+					src := e.inputs(r, n)
+					x, y := make([][]float32, e.in), make([][]float32, e.out)
+					for i := range x {
+						x[i] = fx[i].floats(src[i])
+					}
+					for i := range y {
+						y[i] = fy[i].floats(src[i%e.in])
+					}
+					e.call(v, y, x)
+					for _, f := range slices.Concat(fx, fy) {
+						f.check(t, 4*n)
+					}
+					worst = max(worst, e.compare(t, y, src))
+				}
+				t.Logf("largest error: %.2f of the bound", worst)
+			})
+		}
+	})
+}
+
+// compare checks the outputs against the reference and returns the largest
+// error as a part of the bound.
+func (e *elementwise) compare(t *testing.T, y, src [][]float32) (worst float64) {
+	t.Helper()
+	in := make([]float64, e.in)
+	for i := range y[0] {
+		for k := range src {
+			in[k] = float64(src[k][i])
+		}
+		want, tol := e.ref(in)
+		for k := range y {
+			err := math.Abs(float64(y[k][i]) - want[k])
+			if !(err <= tol[k]+0x1p-126) {
+				t.Fatalf("n=%d, output %d at %d: got %g, want %g for %v: error %.3g, bound %.3g", len(y[0]), k, i, y[k][i], want[k], in, err, tol[k])
+			}
+			if tol[k] > 0x1p-100 {
+				worst = max(worst, err/tol[k])
+			}
+		}
+	}
+	return worst
+}
+
+// TestActivationRange sweeps the activations over all magnitudes.
+func TestActivationRange(t *testing.T) {
+	var x, ones []float32
+	for e := -30.0; e < 12; e += 0.001 {
+		x = append(x, float32(math.Exp2(e)), -float32(math.Exp2(e)))
+	}
+	x = append(x, 1e10, -1e10, 1e20, -1e20, math.MaxFloat32, -math.MaxFloat32, 88, -88, 104, -104, 13.25, -13.25)
+	for range x {
+		ones = append(ones, 1)
+	}
+	eachSet(t, func(t *testing.T, v *Vec) {
+		for _, e := range elementwiseKernels() {
+			src := [][]float32{x}
+			switch e.name {
+			case "GELUTanhBack", "GELUErfBack", "SiLUBack", "ReLUBack":
+				src = [][]float32{ones, x}
+			case "GELUTanh", "GELUErf", "SiLU", "ReLU":
+			default:
+				continue
+			}
+			t.Logf("%s: largest error %.2f of the bound", e.name, e.compare(t, e.run(v, src), src))
+		}
+	})
+}
+
+// TestSpecialValues compares NaN and infinities with the reference in Go.
+func TestSpecialValues(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	odd := math.Float32frombits(0xff800001) // signalling, negative, with a payload
+	special := []float32{0, float32(math.Copysign(0, -1)), 1, -1, inf, -inf, nan, odd, 1e-45, -1e-40, math.MaxFloat32, -math.MaxFloat32, 200, -200}
+	pure := vecPurego()
+	eachSet(t, func(t *testing.T, v *Vec) {
+		for _, e := range elementwiseKernels() {
+			if e.name == "AdamW" {
+				continue // NaN only; the moments mix infinities
+			}
+			x := make([][]float32, e.in)
+			for _, a := range special {
+				for _, b := range special {
+					product := e.name == "MulAdd" || e.name == "SwiGLU" || e.name == "SwiGLUBack"
+					if product && (extreme(a) || extreme(b)) {
+						continue // whether a product overflows on the way may differ
+					}
+					x[0] = append(x[0], a)
+					for k := 1; k < e.in; k++ {
+						x[k] = append(x[k], b)
+					}
+				}
+			}
+			got, want := e.run(v, x), e.run(&pure, x)
+			for k := range got {
+				for i, g := range got[k] {
+					w := want[k][i]
+					if isNaN(g) != isNaN(w) || isInf(g) != isInf(w) || isInf(w) && g != w {
+						t.Errorf("%s output %d for %v, %v: got %v, want %v", e.name, k, x[0][i], x[e.in-1][i], g, w)
+					}
+				}
+			}
+		}
+	})
+}
+
+// extreme says that products of two such values leave float32.
+func extreme(x float32) bool {
+	a := math.Abs(float64(x))
+	return a > 0 && a < 1e-30 || a > 1e30 && a <= math.MaxFloat32
+}
+
+func isNaN(x float32) bool { return x != x }
+func isInf(x float32) bool { return math.IsInf(float64(x), 0) }
+
+// TestPlace checks that the bits of an element do not depend on its place, and
+// that dst may be an input.
+func TestPlace(t *testing.T) {
+	eachSet(t, func(t *testing.T, v *Vec) {
+		for _, e := range elementwiseKernels() {
+			x := e.inputs(rand.New(rand.NewPCG(3, 4)), 67)
+			want := e.run(v, x)
+			for start := range 17 {
+				for _, end := range []int{start + 1, start + 7, start + 16, start + 33, 67} {
+					part := make([][]float32, e.in)
+					for k := range part {
+						part[k] = x[k][start:end]
+					}
+					for k, y := range e.run(v, part) {
+						if !sameBits(y, want[k][start:end]) {
+							t.Errorf("%s output %d: elements %d to %d differ when computed alone", e.name, k, start, end)
+						}
+					}
+				}
+			}
+			alias := make([][]float32, e.in)
+			for k := range alias {
+				alias[k] = slices.Clone(x[k])
+			}
+			e.call(v, alias[:min(e.in, e.out)], alias)
+			for k := range want {
+				if e.name != "SwiGLUBack" && !sameBits(alias[k], want[k]) {
+					t.Errorf("%s output %d differs in place", e.name, k)
+				}
+			}
+		}
+	})
+}
+
+func sameBits(a, b []float32) bool {
+	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
+}
+
+// TestConversions compares with package dtype: all 65536 halves, and floats
+// around every rounding border.
+func TestConversions(t *testing.T) {
+	var halves []uint16
+	var floats []float32
+	r := rand.New(rand.NewPCG(5, 6))
+	for h := range 1 << 16 {
+		halves = append(halves, uint16(h))
+		for _, low := range []uint32{0, 1, 0x7fff, 0x8000, 0x8001, 0xffff, r.Uint32() & 0xffff} {
+			floats = append(floats, math.Float32frombits(uint32(h)<<16|low))
+		}
+		f := math.Float32bits(dtype.FromF16(uint16(h)))
+		for _, d := range []uint32{0xfff, 0x1000, 0x1001} {
+			floats = append(floats, math.Float32frombits(f+d))
+		}
+	}
+	eachSet(t, func(t *testing.T, v *Vec) {
+		testNarrow(t, "ToBF16", v.ToBF16, dtype.ToBF16, dtype.FromBF16, floats)
+		testNarrow(t, "ToF16", v.ToF16, dtype.ToF16, dtype.FromF16, floats)
+		testWiden(t, "FromBF16", v.FromBF16, dtype.FromBF16, halves)
+		testWiden(t, "FromF16", v.FromF16, dtype.FromF16, halves)
+	})
+}
+
+func testNarrow(t *testing.T, name string, kernel func([]uint16, []float32), want func(float32) uint16, back func(uint16) float32, x []float32) {
+	t.Helper()
+	got := make([]uint16, len(x))
+	kernel(got, x)
+	for i, h := range got {
+		w := want(x[i])
+		if h != w && !(isNaN(back(h)) && isNaN(back(w))) {
+			t.Fatalf("%s(%g = %#08x): got %#04x, want %#04x", name, x[i], math.Float32bits(x[i]), h, w)
+		}
+	}
+	fx, fy := newFence(t), newFence(t)
+	for n := range 131 {
+		src := fx.floats(x[n*7 : n*8])
+		dst := at[uint16](fy, n)
+		kernel(dst, src)
+		fx.check(t, 4*n)
+		fy.check(t, 2*n)
+		for i := range dst {
+			if dst[i] != got[n*7+i] {
+				t.Fatalf("%s, length %d: element %d is %#04x, alone %#04x", name, n, i, dst[i], got[n*7+i])
+			}
+		}
+	}
+}
+
+func testWiden(t *testing.T, name string, kernel func([]float32, []uint16), want func(uint16) float32, h []uint16) {
+	t.Helper()
+	got := make([]float32, len(h))
+	kernel(got, h)
+	for i, x := range got {
+		if w := want(h[i]); math.Float32bits(x) != math.Float32bits(w) && !(isNaN(x) && isNaN(w)) {
+			t.Fatalf("%s(%#04x): got %g, want %g", name, h[i], x, w)
+		}
+	}
+	fx, fy := newFence(t), newFence(t)
+	for n := range 131 {
+		src := at[uint16](fx, n)
+		copy(src, h[n*100:])
+		dst := at[float32](fy, n)
+		kernel(dst, src)
+		fx.check(t, 2*n)
+		fy.check(t, 4*n)
+		if !sameBits(dst, got[n*100:n*101]) {
+			t.Fatalf("%s, length %d: bits differ", name, n)
+		}
+	}
+}
+
+// TestLengths checks that unequal slices panic and that no kernel allocates.
+func TestLengths(t *testing.T) {
+	eachSet(t, func(t *testing.T, v *Vec) {
+		for _, e := range elementwiseKernels() {
+			x := e.inputs(rand.New(rand.NewPCG(7, 8)), 77)
+			y := make([][]float32, e.out)
+			for k := range y {
+				y[k] = slices.Clone(x[k%e.in])
+			}
+			if n := testing.AllocsPerRun(10, func() { e.call(v, y, x) }); n != 0 {
+				t.Errorf("%s allocates %v times a call", e.name, n)
+			}
+			x[e.in-1] = x[e.in-1][:50]
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("%s took slices of 77 and 50 elements", e.name)
+					}
+				}()
+				e.call(v, y, x)
+			}()
+		}
+	})
+}
+
+// TestSameBits checks what users of the two vector sets may rely on: avx2 and
+// avx512 give the same bits.
+func TestSameBits(t *testing.T) {
+	narrow, err := ByName("avx2")
+	if err != nil {
+		t.Skip(err)
+	}
+	wide, err := ByName("avx512")
+	if err != nil {
+		t.Skip(err)
+	}
+	r := rand.New(rand.NewPCG(9, 10))
+	for _, n := range lengths() {
+		for _, e := range elementwiseKernels() {
+			x := e.inputs(r, n)
+			a, b := e.run(&narrow.Vec, x), e.run(&wide.Vec, x)
+			for k := range a {
+				if !sameBits(a[k], b[k]) {
+					t.Errorf("%s, n=%d: avx2 and avx512 differ", e.name, n)
+				}
+			}
+		}
+		for _, s := range rowKernels() {
+			if x := s.inputs(r, n); !sameBits(s.run(&narrow.Vec, x), s.run(&wide.Vec, x)) {
+				t.Errorf("%s, n=%d: avx2 and avx512 differ", s.name, n)
+			}
+		}
+	}
+}
+
+func ExampleVec() {
+	v := Best().Vec
+	x := []float32{0, -1, -2}
+	sum := v.ExpSub(x, x, 0)
+	v.Scale(x, x, 1/sum)
+	fmt.Printf("%.3f\n", x)
+	// Output: [0.665 0.245 0.090]
+}
