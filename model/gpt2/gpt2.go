@@ -114,8 +114,8 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{cfg: c, Layers: make([]block, c.NLayer)}
-	m.WTE.W = nn.NewParam(b, c.VocabSize, c.NEmbd)
-	m.WPE.W = nn.NewParam(b, c.NPositions, c.NEmbd)
+	m.WTE = nn.NewEmbedding(b, c.VocabSize, c.NEmbd)
+	m.WPE = nn.NewEmbedding(b, c.NPositions, c.NEmbd)
 	for i := range m.Layers {
 		m.Layers[i] = block{
 			LN1:      nn.NewLayerNorm(b, c.NEmbd),

@@ -131,7 +131,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 	}
 	m := &Model{cfg: c, Layers: make([]block, c.NumHiddenLayers)}
 	w, hd, kd := c.HiddenSize, c.NumAttentionHeads*c.headDim(), c.kvHeads()*c.headDim()
-	m.Embed.W = nn.NewParam(b, c.VocabSize, w)
+	m.Embed = nn.NewEmbedding(b, c.VocabSize, w)
 	for i := range m.Layers {
 		m.Layers[i] = block{
 			InputNorm: nn.RMSNorm{W: nn.NewParam(b, w)},

@@ -59,6 +59,13 @@ type Embedding struct {
 	W *op.Param `weight:"weight"`
 }
 
+// NewEmbedding makes a table of n rows of c channels.
+func NewEmbedding(b tensor.Backend, n, c int) Embedding {
+	e := Embedding{W: NewParam(b, n, c)}
+	e.W.Lookup = true
+	return e
+}
+
 // LayerNorm has a scale and a shift.
 type LayerNorm struct {
 	W *op.Param `weight:"weight"`

@@ -54,6 +54,9 @@ type Param struct {
 	Grad  *tensor.Tensor // nil until NeedGrad
 	Fresh bool           // Grad holds nothing yet: the first gradient of a step overwrites it
 
+	// Lookup says that rows are looked up by id or position; optimizers that treat
+	// matrices as linear maps leave such tables out.
+	Lookup bool
 	// Blocks is how many matrices lie side by side in the columns of a fused
 	// projection (GPT-2's c_attn: 3); optimizers that treat matrices as such take
 	// each alone. 0 means 1.

@@ -1,0 +1,171 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/foundling-lm/foundling/internal/atomicfile"
+	"github.com/foundling-lm/foundling/text/batch"
+)
+
+// Run drives a Trainer over a directory.
+type Run struct {
+	Dir      string                        // holds the checkpoint and metrics.jsonl
+	Source   func(step int) []*batch.Batch // micro-batches of a step (from 0): a function of the step alone
+	Steps    int
+	Validate func() (lossPerToken, bitsPerByte float64) // nil: none
+	Progress func(Metrics)                              // after every step; nil: none
+	FLOP     float64                                    // of one trained token, forward and backward, for the metrics
+	Now      func() time.Time                           // nil: time.Now; the clock decides when to save, never what is computed
+}
+
+// MetricsFile is the log of a run: one JSON object a step.
+const MetricsFile = "metrics.jsonl"
+
+// ErrInterrupted reports a run that was stopped by its context after saving its
+// state.
+var ErrInterrupted = errors.New("interrupted: the state is saved, the same command goes on from it")
+
+// Do restores the last checkpoint, if any, and trains to the end. When ctx ends
+// it saves and returns ErrInterrupted.
+func (r Run) Do(ctx context.Context, t *Trainer) error {
+	if r.Now == nil {
+		r.Now = time.Now
+	}
+	path := filepath.Join(r.Dir, CheckpointFile)
+	if _, err := t.Load(path); err != nil {
+		return err
+	}
+	log, err := openLog(filepath.Join(r.Dir, MetricsFile), t.Step())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	saved := r.Now()
+	for t.Step() < r.Steps {
+		if ctx.Err() != nil {
+			return errors.Join(r.save(t, log, path), ErrInterrupted)
+		}
+		start := r.Now()
+		m, err := t.StepOn(r.Source(t.Step()))
+		if err != nil {
+			return fmt.Errorf("step %d: %w", m.Step, err)
+		}
+		r.rates(&m, t, r.Now().Sub(start))
+		if done := m.Step == r.Steps; r.Validate != nil && (done || t.o.EvalEvery > 0 && m.Step%t.o.EvalEvery == 0) {
+			m.ValLoss, m.ValBPB = r.Validate()
+		}
+		if err := log.write(m); err != nil {
+			return err
+		}
+		if r.Progress != nil {
+			r.Progress(m)
+		}
+		if now := r.Now(); now.Sub(saved) >= t.o.SaveEvery && t.Step() < r.Steps {
+			if err := r.save(t, log, path); err != nil {
+				return err
+			}
+			saved = r.Now()
+		}
+	}
+	return r.save(t, log, path)
+}
+
+func (r Run) rates(m *Metrics, t *Trainer, d time.Duration) {
+	tokens := m.Tokens - t.lastTokens
+	t.lastTokens = m.Tokens
+	m.Seconds = d.Seconds()
+	if m.Seconds > 0 {
+		m.TokensPerSecond = float64(tokens) / m.Seconds
+		m.FLOPs = m.TokensPerSecond * r.FLOP
+	}
+}
+
+// save makes the log durable first, so that it never lacks a step that the
+// checkpoint has.
+func (r Run) save(t *Trainer, log *metricsLog, path string) error {
+	if err := log.sync(); err != nil {
+		return err
+	}
+	return t.Save(path)
+}
+
+// metricsLog appends to metrics.jsonl.
+type metricsLog struct {
+	f *os.File
+}
+
+// openLog opens the log for appending after the given step; lines of later
+// steps, which a crash left behind, are dropped.
+func openLog(path string, step int) (*metricsLog, error) {
+	old, err := ReadMetrics(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	err = atomicfile.Write(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		for _, m := range old {
+			if m.Step <= step {
+				if err := enc.Encode(m); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	return &metricsLog{f}, nil
+}
+
+// ReadMetrics reads a log up to its first incomplete line.
+func ReadMetrics(path string) ([]Metrics, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var out []Metrics
+	for dec := json.NewDecoder(f); ; {
+		var m Metrics
+		if err := dec.Decode(&m); err != nil {
+			return out, nil // the end, or a line cut off by a crash
+		}
+		out = append(out, m)
+	}
+}
+
+func (l *metricsLog) write(m Metrics) error {
+	line, err := json.Marshal(finite(m))
+	if err != nil {
+		return err
+	}
+	_, err = l.f.Write(append(line, '\n'))
+	return err
+}
+
+// finite replaces what JSON cannot hold.
+func finite(m Metrics) Metrics {
+	for _, x := range []*float64{&m.Loss, &m.GradNorm, &m.ValLoss, &m.ValBPB} {
+		if *x != *x || *x > 1e300 || *x < -1e300 {
+			*x = 1e300
+		}
+	}
+	return m
+}
+
+func (l *metricsLog) sync() error { return l.f.Sync() }
+
+// Close closes the file.
+func (l *metricsLog) Close() error { return l.f.Close() }
