@@ -10,13 +10,18 @@ import (
 // lanes are the accumulators of a sum: element i is added to lane i modulo 32.
 type lanes [32]float32
 
-// pad holds the last elements of an array, padded to a block.
-type pad [32]float32
+// pad holds the last elements of an array, padded to a block with zeros.
+type pad [16]float32
 
-// fill copies the tail to a pad whose rest holds x, and returns its address.
-func (p *pad) fill(tail []float32, x float32) *float32 {
-	n := copy(p[:], tail)
-	for i := n; i < len(p); i++ {
+// fill copies the tail to a fresh pad and returns its address.
+func (p *pad) fill(tail []float32) *float32 {
+	copy(p[:], tail)
+	return noescape(&p[0])
+}
+
+// fillWith pads with x instead of zeros.
+func (p *pad) fillWith(tail []float32, x float32) *float32 {
+	for i := copy(p[:], tail); i < len(p); i++ {
 		p[i] = x
 	}
 	return noescape(&p[0])
@@ -84,7 +89,7 @@ func unary(op string, width int, f func(y, x *float32, n int)) func(y, x []float
 		}
 		if m < len(y) {
 			var p pad
-			f(p.fill(x[m:], 0), noescape(&p[0]), width)
+			f(p.fill(x[m:]), noescape(&p[0]), width)
 			copy(y[m:], p[:])
 		}
 	}
@@ -100,7 +105,7 @@ func binary(op string, width int, f func(y, a, b *float32, n int)) func(y, a, b 
 		}
 		if m < len(y) {
 			var py, pa, pb pad
-			f(py.fill(y[m:], 0), pa.fill(a[m:], 0), pb.fill(b[m:], 0), width)
+			f(py.fill(y[m:]), pa.fill(a[m:]), pb.fill(b[m:]), width)
 			copy(y[m:], py[:])
 		}
 	}
@@ -115,7 +120,7 @@ func scaled(op string, width int, f func(y, a *float32, n int, s float32)) func(
 		}
 		if m < len(y) {
 			var py, pa pad
-			f(py.fill(y[m:], 0), pa.fill(a[m:], 0), width, s)
+			f(py.fill(y[m:]), pa.fill(a[m:]), width, s)
 			copy(y[m:], py[:])
 		}
 	}
@@ -131,7 +136,7 @@ func narrow(op string, width int, f func(y *uint16, x *float32, n int)) func(dst
 		if m < len(dst) {
 			var p pad
 			var h [len(p)]uint16
-			f(noescape(&h[0]), p.fill(src[m:], 0), width)
+			f(noescape(&h[0]), p.fill(src[m:]), width)
 			copy(dst[m:], h[:])
 		}
 	}
@@ -154,15 +159,15 @@ func widen(op string, width int, f func(y *float32, x *uint16, n int)) func(dst 
 	}
 }
 
-// fold adds the first n lanes in a fixed tree: the upper half to the lower.
-func (a *lanes) fold(n int) float32 {
-	for n >>= 1; n > 0; n >>= 1 {
-		for i := range n {
-			a[i] += a[i+n]
-		}
-	}
-	return a[0]
-}
+// foldSum adds the lanes in a fixed tree: the upper half to the lower, and so on.
+//
+//go:noescape
+func foldSum(acc *lanes) float32
+
+// foldMax is the greatest lane.
+//
+//go:noescape
+func foldMax(acc *lanes) float32
 
 func (k *vecAsm) sumOf(a []float32) float32 {
 	var acc lanes
@@ -171,10 +176,11 @@ func (k *vecAsm) sumOf(a []float32) float32 {
 		k.sum(noescape(&acc), data(a), nil, m)
 	}
 	if m < len(a) {
-		var p pad
-		k.sum(noescape(&acc), p.fill(a[m:], 0), nil, len(acc))
+		var p lanes
+		copy(p[:], a[m:])
+		k.sum(noescape(&acc), noescape(&p[0]), nil, len(acc))
 	}
-	return acc.fold(len(acc))
+	return foldSum(&acc)
 }
 
 func (k *vecAsm) sumSquaresOf(a []float32) float32 { return k.dotOf(a, a) }
@@ -187,50 +193,48 @@ func (k *vecAsm) dotOf(a, b []float32) float32 {
 		k.dot(noescape(&acc), data(a), data(b), m)
 	}
 	if m < len(a) {
-		var pa, pb pad
-		k.dot(noescape(&acc), pa.fill(a[m:], 0), pb.fill(b[m:], 0), len(acc))
+		var pa, pb lanes
+		copy(pa[:], a[m:])
+		copy(pb[:], b[m:])
+		k.dot(noescape(&acc), noescape(&pa[0]), noescape(&pb[0]), len(acc))
 	}
-	return acc.fold(len(acc))
+	return foldSum(&acc)
 }
 
 func (k *vecAsm) maxOf(a []float32) float32 {
-	least := float32(math.Inf(-1))
 	var acc lanes
 	for i := range acc {
-		acc[i] = least
+		acc[i] = float32(math.Inf(-1))
 	}
 	m := len(a) &^ (len(acc) - 1)
 	if m > 0 {
 		k.max(noescape(&acc), data(a), nil, m)
 	}
 	if m < len(a) {
-		var p pad
-		k.max(noescape(&acc), p.fill(a[m:], least), nil, len(acc))
-	}
-	for _, x := range acc[1:] {
-		if x > acc[0] {
-			acc[0] = x
+		var p lanes
+		for i := copy(p[:], a[m:]); i < len(p); i++ {
+			p[i] = float32(math.Inf(-1))
 		}
+		k.max(noescape(&acc), noescape(&p[0]), nil, len(acc))
 	}
-	return acc[0]
+	return foldMax(&acc)
 }
 
 func (k *vecAsm) expSubOf(dst, src []float32, max float32) float32 {
 	same("ExpSub", len(dst), len(src))
-	const block = 16
 	var acc lanes
-	m := len(dst) &^ (block - 1)
+	m := len(dst) &^ (len(pad{}) - 1)
 	if m > 0 {
 		k.expSub(noescape(&acc), data(dst), data(src), m, max)
 	}
 	if m < len(dst) {
-		// exp(-Inf) adds 0 to the sum; max may be infinite, then the rest is NaN and
-		// so is the sum of a row of which one element is NaN.
+		// exp(-Inf) adds 0 to the sum. Where max is infinite the padding gives NaN,
+		// as do the elements.
 		var p pad
-		k.expSub(noescape(&acc), p.fill(src[m:], float32(math.Inf(-1))), noescape(&p[0]), block, max)
+		k.expSub(noescape(&acc), p.fillWith(src[m:], float32(math.Inf(-1))), noescape(&p[0]), len(p), max)
 		copy(dst[m:], p[:])
 	}
-	return acc.fold(block)
+	return foldSum(&acc)
 }
 
 func (k *vecAsm) swiGLUBackOf(dgate, dup, dy, gate, up []float32) {
@@ -245,7 +249,7 @@ func (k *vecAsm) swiGLUBackOf(dgate, dup, dy, gate, up []float32) {
 	}
 	if m < n {
 		var pd, pg, pu pad
-		k.swiGLUBack(noescape(&pg[0]), noescape(&pu[0]), pd.fill(dy[m:], 0), pg.fill(gate[m:], 0), pu.fill(up[m:], 0), k.width)
+		k.swiGLUBack(noescape(&pg[0]), noescape(&pu[0]), pd.fill(dy[m:]), pg.fill(gate[m:]), pu.fill(up[m:]), k.width)
 		copy(dgate[m:], pg[:])
 		copy(dup[m:], pu[:])
 	}
@@ -260,7 +264,7 @@ func (k *vecAsm) adamWOf(p, m, v, g []float32, s *AdamWStep) {
 	}
 	if whole < len(p) {
 		var pp, pm, pv, pg pad
-		k.adamW(pp.fill(p[whole:], 0), pm.fill(m[whole:], 0), pv.fill(v[whole:], 0), pg.fill(g[whole:], 0), noescape(&f), k.width)
+		k.adamW(pp.fill(p[whole:]), pm.fill(m[whole:]), pv.fill(v[whole:]), pg.fill(g[whole:]), noescape(&f), k.width)
 		copy(p[whole:], pp[:])
 		copy(m[whole:], pm[:])
 		copy(v[whole:], pv[:])

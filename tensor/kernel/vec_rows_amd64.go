@@ -17,10 +17,13 @@ func (k *vecAsm) layerNormOf(y, x, w, b []float32, eps float32) (mean, rstd floa
 		k.deviations(noescape(&acc), data(x), m, mean)
 	}
 	if m < n {
-		var p pad
-		k.deviations(noescape(&acc), p.fill(x[m:], mean), len(acc), mean)
+		var p lanes
+		for i := copy(p[:], x[m:]); i < len(p); i++ {
+			p[i] = mean
+		}
+		k.deviations(noescape(&acc), noescape(&p[0]), len(acc), mean)
 	}
-	rstd = rstdOf(acc.fold(len(acc)), n, eps)
+	rstd = rstdOf(foldSum(&acc), n, eps)
 	k.normOf(y, x, w, b, mean, rstd)
 	return mean, rstd
 }
@@ -42,7 +45,7 @@ func (p *pad) fillOrNil(a []float32, from int) *float32 {
 	if a == nil {
 		return nil
 	}
-	return p.fill(a[from:], 0)
+	return p.fill(a[from:])
 }
 
 // normOf is y = (x-mean)*rstd*w + b.
@@ -54,7 +57,7 @@ func (k *vecAsm) normOf(y, x, w, b []float32, mean, rstd float32) {
 	}
 	if m < n {
 		var px, pw, pb pad
-		k.norm(px.fill(x[m:], 0), noescape(&px[0]), pw.fillOrNil(w, m), pb.fillOrNil(b, m), k.width, mean, rstd)
+		k.norm(px.fill(x[m:]), noescape(&px[0]), pw.fillOrNil(w, m), pb.fillOrNil(b, m), k.width, mean, rstd)
 		copy(y[m:], px[:])
 	}
 }
@@ -75,7 +78,7 @@ func (k *vecAsm) rmsNormBackOf(dx, dw, dy, x, w []float32, rstd float32) {
 
 // normBackSumsOf is normBackSumsGo on 16 lanes.
 func (k *vecAsm) normBackSumsOf(dw, db, dy, x, w []float32, mean, rstd float32) (sumG, sumGH float32) {
-	const block = 16
+	const block = len(pad{})
 	var accG, accGH lanes
 	n := len(dy)
 	m := n &^ (block - 1)
@@ -85,7 +88,7 @@ func (k *vecAsm) normBackSumsOf(dw, db, dy, x, w []float32, mean, rstd float32) 
 	if m < n { // dy = 0 adds nothing
 		var pdw, pdb, pdy, px, pw pad
 		k.normBackSums(noescape(&accG), noescape(&accGH), pdw.fillOrNil(dw, m), pdb.fillOrNil(db, m),
-			pdy.fill(dy[m:], 0), px.fill(x[m:], mean), pw.fillOrNil(w, m), block, mean, rstd)
+			pdy.fill(dy[m:]), px.fillWith(x[m:], mean), pw.fillOrNil(w, m), block, mean, rstd)
 		if dw != nil {
 			copy(dw[m:], pdw[:])
 		}
@@ -93,7 +96,7 @@ func (k *vecAsm) normBackSumsOf(dw, db, dy, x, w []float32, mean, rstd float32) 
 			copy(db[m:], pdb[:])
 		}
 	}
-	return accG.fold(block), accGH.fold(block)
+	return foldSum(&accG), foldSum(&accGH)
 }
 
 func (k *vecAsm) normBackOf(dx, dy, x, w []float32, mean, rstd, meanG, meanGH float32) {
@@ -104,7 +107,7 @@ func (k *vecAsm) normBackOf(dx, dy, x, w []float32, mean, rstd, meanG, meanGH fl
 	}
 	if m < n {
 		var pdy, px, pw pad
-		k.normBack(noescape(&px[0]), pdy.fill(dy[m:], 0), px.fill(x[m:], 0), pw.fillOrNil(w, m), k.width, mean, rstd, meanG, meanGH)
+		k.normBack(noescape(&px[0]), pdy.fill(dy[m:]), px.fill(x[m:]), pw.fillOrNil(w, m), k.width, mean, rstd, meanG, meanGH)
 		copy(dx[m:], px[:])
 	}
 }
@@ -118,7 +121,7 @@ func (k *vecAsm) ropeHalfOf(x, cos, sin []float32) {
 	}
 	if m < n {
 		var pa, pb, pc, ps pad
-		k.ropeHalf(pa.fill(a[m:], 0), pb.fill(b[m:], 0), pc.fill(cos[m:], 0), ps.fill(sin[m:], 0), k.width)
+		k.ropeHalf(pa.fill(a[m:]), pb.fill(b[m:]), pc.fill(cos[m:]), ps.fill(sin[m:]), k.width)
 		copy(a[m:], pa[:])
 		copy(b[m:], pb[:])
 	}
@@ -132,7 +135,7 @@ func (k *vecAsm) ropePairOf(x, cos, sin []float32) {
 	}
 	if m < len(x) {
 		var px, pc, ps pad
-		k.ropePair(px.fill(x[m:], 0), pc.fill(cos[m/2:], 0), ps.fill(sin[m/2:], 0), k.width)
+		k.ropePair(px.fill(x[m:]), pc.fill(cos[m/2:]), ps.fill(sin[m/2:]), k.width)
 		copy(x[m:], px[:])
 	}
 }

@@ -82,7 +82,7 @@ func function(k *kernel, w *isa, needed map[uint32]bool) string {
 		line("%s", l)
 	}
 	line("XORQ AX, AX")
-	s.WriteString("\nloop:\n")
+	s.WriteString("\n\tPCALIGN $32\nloop:\n")
 	for _, l := range e.lines {
 		if strings.HasSuffix(l, ":") {
 			s.WriteString(l + "\n")
