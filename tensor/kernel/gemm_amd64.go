@@ -36,13 +36,8 @@ func gemmAVX512() gemmKernels {
 	f.mul = mulPanels([]mulFunc{mulAVX512Rows1, mulAVX512Rows2, mulAVX512Rows3, mulAVX512Rows4, mulAVX512Rows5,
 		mulAVX512Rows6, mulAVX512Rows7, mulAVX512Rows8, mulAVX512Rows9, mulAVX512Rows10, mulAVX512Rows11,
 		mulAVX512Rows12, mulAVX512Rows13, mulAVX512Rows14}, 32)
-	f.toBF16 = vecAVX512().ToBF16
+	f.toBF16, f.storeBF16 = vecAVX512().ToBF16, storeBF16AVX512
 	return f.bothPrecisions()
-}
-
-func gemmAMX() gemmKernels {
-	k := gemmAVX512()
-	return k
 }
 
 // bothPrecisions makes the families of a set without products of bf16: for BF16
@@ -137,6 +132,3 @@ func (p *packer) packAcross(dst unsafe.Pointer, lanes int, src unsafe.Pointer, r
 		l += w
 	}
 }
-
-// tileArgs is what tile products need besides a blockCall.
-type tileArgs struct{}

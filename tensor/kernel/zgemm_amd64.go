@@ -241,3 +241,81 @@ func mulAVX512Rows13(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointe
 //
 //go:noescape
 func mulAVX512Rows14(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// tileRowsF32 packs n depths of up to 16 lanes, contiguous and srcRow bytes apart, as
+// rows of tiles stepBytes apart. The last step is filled with zeros.
+//
+//go:noescape
+func tileRowsF32(dst unsafe.Pointer, src unsafe.Pointer, srcRow int, lanes int, n int)
+
+// tilePairsF32 packs pairs of depths, srcRow bytes apart, of the 32 contiguous lanes
+// with a bit in mask as rows of two tiles. The last step may be short of 16.
+//
+//go:noescape
+func tilePairsF32(dst unsafe.Pointer, src unsafe.Pointer, srcRow int, mask int, pairs int)
+
+// tileRowsTransposedF32 packs steps of 32 depths, srcRow bytes apart, of the 16
+// contiguous lanes with a bit in mask as rows of a tile.
+//
+//go:noescape
+func tileRowsTransposedF32(dst unsafe.Pointer, src unsafe.Pointer, srcRow int, mask int, steps int)
+
+// tilePairsTransposedF32 packs steps of 32 depths, those with a bit in mask, of 16
+// lanes, contiguous and srcRow bytes apart, as rows of pairs of a tile.
+//
+//go:noescape
+func tilePairsTransposedF32(dst unsafe.Pointer, src unsafe.Pointer, srcRow int, mask int, steps int)
+
+// tileRowsBF16 packs n depths of up to 16 lanes, contiguous and srcRow bytes apart, as
+// rows of tiles stepBytes apart. The last step is filled with zeros.
+//
+//go:noescape
+func tileRowsBF16(dst unsafe.Pointer, src unsafe.Pointer, srcRow int, lanes int, n int)
+
+// tilePairsBF16 packs pairs of depths, srcRow bytes apart, of the 32 contiguous lanes
+// with a bit in mask as rows of two tiles. The last step may be short of 16.
+//
+//go:noescape
+func tilePairsBF16(dst unsafe.Pointer, src unsafe.Pointer, srcRow int, mask int, pairs int)
+
+// tileRowsTransposedBF16 packs steps of 32 depths, srcRow bytes apart, of the 16
+// contiguous lanes with a bit in mask as rows of a tile.
+//
+//go:noescape
+func tileRowsTransposedBF16(dst unsafe.Pointer, src unsafe.Pointer, srcRow int, mask int, steps int)
+
+// tilePairsTransposedBF16 packs steps of 32 depths, those with a bit in mask, of 16
+// lanes, contiguous and srcRow bytes apart, as rows of pairs of a tile.
+//
+//go:noescape
+func tilePairsTransposedBF16(dst unsafe.Pointer, src unsafe.Pointer, srcRow int, mask int, steps int)
+
+// storeBF16AVX512 rounds n rows of 32 f32 values, srcRow bytes apart, to bf16 values
+// dstRow bytes apart.
+//
+//go:noescape
+func storeBF16AVX512(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, n int)
+
+// mulTiles2x2 computes out = in + A B for panels of 2 tiles of rows and 2 of
+// columns.
+//
+//go:noescape
+func mulTiles2x2(args *tileArgs)
+
+// mulTiles2x1 computes out = in + A B for panels of 2 tiles of rows and 1 of
+// columns.
+//
+//go:noescape
+func mulTiles2x1(args *tileArgs)
+
+// mulTiles1x2 computes out = in + A B for panels of 1 tiles of rows and 2 of
+// columns.
+//
+//go:noescape
+func mulTiles1x2(args *tileArgs)
+
+// mulTiles1x1 computes out = in + A B for panels of 1 tiles of rows and 1 of
+// columns.
+//
+//go:noescape
+func mulTiles1x1(args *tileArgs)
