@@ -1,0 +1,219 @@
+// Package bundle opens a model directory: weights, tokenizer, chat format and
+// generation defaults, the one place where words and numbers meet. The
+// directory has the layout of Hugging Face checkpoints, so other tools can read
+// what Save writes:
+//
+//	config.json  model.safetensors  tokenizer.json  tokenizer_config.json
+//	generation_config.json  chat_template.jinja
+//
+// Not here: what the parts mean (model/..., text/tokenizer, text/chat) and
+// decoding (generate).
+package bundle
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/foundling-lm/foundling/internal/atomicfile"
+	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/checkpoint"
+	"github.com/foundling-lm/foundling/model/zoo"
+	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/text/chat"
+	"github.com/foundling-lm/foundling/text/tokenizer"
+)
+
+// Bundle is an opened model directory.
+type Bundle struct {
+	Dir        string
+	Model      zoo.Trainable
+	Tokenizer  *tokenizer.Tokenizer // nil where the directory has none that can be read
+	NoTokens   error                // why Tokenizer is nil
+	Chat       bool                 // the model was trained on conversations in the format of text/chat
+	Generation Generation
+}
+
+// Generation is generation_config.json: how the model likes to be decoded.
+type Generation struct {
+	BOS         *int32  `json:"bos_token_id,omitempty"`
+	EOS         IDs     `json:"eos_token_id,omitempty"` // any of them ends a text
+	Pad         *int32  `json:"pad_token_id,omitempty"`
+	Temperature float64 `json:"temperature,omitempty"`
+	TopK        int     `json:"top_k,omitempty"`
+	TopP        float64 `json:"top_p,omitempty"`
+	DoSample    bool    `json:"do_sample,omitempty"`
+}
+
+// IDs is one token id or a list of them.
+type IDs []int32
+
+// UnmarshalJSON accepts a number or a list.
+func (x *IDs) UnmarshalJSON(data []byte) error {
+	var one int32
+	if json.Unmarshal(data, &one) == nil {
+		*x = IDs{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]int32)(x))
+}
+
+// Files of a model directory.
+const (
+	ConfigFile     = "config.json"
+	WeightsFile    = "model.safetensors"
+	TokenizerFile  = "tokenizer.json"
+	TokenizerExtra = "tokenizer_config.json"
+	GenerationFile = "generation_config.json"
+	TemplateFile   = "chat_template.jinja"
+)
+
+// Open reads a model directory. With a nil backend the model has names and
+// shapes only and no weights are read.
+func Open(b tensor.Backend, dir string) (*Bundle, error) {
+	config, err := os.ReadFile(filepath.Join(dir, ConfigFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is no model directory: it has no %s", dir, ConfigFile)
+	} else if err != nil {
+		return nil, err
+	}
+	z := &Bundle{Dir: dir}
+	if z.Model, err = zoo.FromConfig(b, config); err != nil {
+		return nil, fmt.Errorf("%s: %w", dir, err)
+	}
+	if b != nil {
+		if err := z.readWeights(b); err != nil {
+			return nil, err
+		}
+	}
+	if err := readJSON(filepath.Join(dir, GenerationFile), &z.Generation); err != nil {
+		return nil, err
+	}
+	if len(z.Generation.EOS) == 0 { // older directories keep it in config.json
+		if err := json.Unmarshal(config, &struct {
+			EOS *IDs `json:"eos_token_id"`
+		}{&z.Generation.EOS}); err != nil {
+			return nil, fmt.Errorf("%s: eos_token_id: %w", filepath.Join(dir, ConfigFile), err)
+		}
+	}
+	return z, z.readTokenizer()
+}
+
+func (z *Bundle) readWeights(b tensor.Backend) error {
+	f, err := checkpoint.Open(z.Dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := model.Bind(b, z.Model, f); err != nil {
+		return fmt.Errorf("%s does not fit its config.json:\n%w", z.Dir, err)
+	}
+	return nil
+}
+
+func (z *Bundle) readTokenizer() error {
+	path := filepath.Join(z.Dir, TokenizerFile)
+	t, err := tokenizer.Load(path)
+	if err != nil {
+		z.NoTokens = err
+		return nil
+	}
+	if n, v := t.VocabSize(), z.Model.Dims().Vocab; n > v {
+		return fmt.Errorf("%s has %d tokens, the model's embedding only %d: they do not belong together", path, n, v)
+	}
+	z.Tokenizer = t
+	template, err := os.ReadFile(filepath.Join(z.Dir, TemplateFile))
+	z.Chat = err == nil && string(template) == chat.Template
+	return nil
+}
+
+// readJSON reads a file that may be absent.
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// TokenBytes maps each id of the model to its bytes; special tokens have none.
+// It is nil without a tokenizer.
+func (z *Bundle) TokenBytes() [][]byte {
+	if z.Tokenizer == nil {
+		return nil
+	}
+	tokens, special := z.Tokenizer.Tokens()
+	tokens = slices.Clone(tokens)
+	for i := range tokens {
+		if special[i] {
+			tokens[i] = nil
+		}
+	}
+	return tokens
+}
+
+// Save writes the directory; the weights come last, so a directory with weights
+// is whole. dt is the format of the weights.
+func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
+	if err := os.MkdirAll(z.Dir, 0o755); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(z.Dir, ConfigFile), z.Model.Config()); err != nil {
+		return err
+	}
+	if err := writeJSON(filepath.Join(z.Dir, GenerationFile), z.Generation); err != nil {
+		return err
+	}
+	if z.Tokenizer != nil {
+		if err := z.saveTokenizer(); err != nil {
+			return err
+		}
+	}
+	return checkpoint.Save(filepath.Join(z.Dir, WeightsFile), dt, nil, model.Sources(b, z.Model), 5<<30)
+}
+
+func (z *Bundle) saveTokenizer() error {
+	if err := z.Tokenizer.Save(filepath.Join(z.Dir, TokenizerFile)); err != nil {
+		return err
+	}
+	extra := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": z.Model.Dims().Context}
+	if len(z.Generation.EOS) > 0 {
+		if s, ok := z.Tokenizer.Special(z.Generation.EOS[0]); ok {
+			extra["eos_token"] = s
+		}
+	}
+	if z.Generation.Pad != nil {
+		if s, ok := z.Tokenizer.Special(*z.Generation.Pad); ok {
+			extra["pad_token"] = s
+		}
+	}
+	template := filepath.Join(z.Dir, TemplateFile)
+	if z.Chat {
+		extra["chat_template"] = chat.Template
+		if err := atomicfile.WriteFile(template, []byte(chat.Template)); err != nil {
+			return err
+		}
+	} else if err := os.Remove(template); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return writeJSON(filepath.Join(z.Dir, TokenizerExtra), extra)
+}
+
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(path, append(data, '\n'))
+}
