@@ -1,0 +1,113 @@
+package tokenizer
+
+import (
+	"sync"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bits of a character's class, as the pre-tokenisation patterns see it. Each
+// character has exactly one of letter, number, space and other.
+const (
+	letter  = 1 << iota // \p{L}
+	number              // \p{N}
+	space               // \s, that is White_Space
+	other               // [^\s\p{L}\p{N}]
+	newline             // [\r\n], besides space
+	upper               // [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]
+	lower               // [\p{Ll}\p{Lm}\p{Lo}\p{M}]
+)
+
+// classTable gives the class of every character: ascii for one byte (0 for a
+// byte of a longer character), blocks of 256 for the rest.
+type classTable struct {
+	ascii  [256]uint8
+	index  [(unicode.MaxRune + 1) >> 8]uint16
+	blocks [][256]uint8
+}
+
+// classes builds the table from package unicode on first use.
+var classes = sync.OnceValue(func() *classTable {
+	flat := make([]uint8, unicode.MaxRune+1)
+	mark := func(t *unicode.RangeTable, bit uint8) {
+		for _, r := range t.R16 {
+			for c := uint32(r.Lo); c <= uint32(r.Hi); c += uint32(r.Stride) {
+				flat[c] |= bit
+			}
+		}
+		for _, r := range t.R32 {
+			for c := r.Lo; c <= r.Hi; c += r.Stride {
+				flat[c] |= bit
+			}
+		}
+	}
+	mark(unicode.L, letter)
+	mark(unicode.N, number)
+	mark(unicode.White_Space, space)
+	for _, t := range []*unicode.RangeTable{unicode.Lu, unicode.Lt, unicode.Lm, unicode.Lo, unicode.M} {
+		mark(t, upper)
+	}
+	for _, t := range []*unicode.RangeTable{unicode.Ll, unicode.Lm, unicode.Lo, unicode.M} {
+		mark(t, lower)
+	}
+	flat['\r'] |= newline
+	flat['\n'] |= newline
+	t := &classTable{}
+	seen := map[[256]uint8]uint16{}
+	for b := range t.index {
+		var block [256]uint8
+		copy(block[:], flat[b<<8:])
+		for i := range block {
+			if block[i]&(letter|number|space) == 0 {
+				block[i] |= other
+			}
+		}
+		n, ok := seen[block]
+		if !ok {
+			n = uint16(len(t.blocks))
+			seen[block] = n
+			t.blocks = append(t.blocks, block)
+		}
+		t.index[b] = n
+	}
+	copy(t.ascii[:utf8.RuneSelf], t.blocks[t.index[0]][:])
+	return t
+})
+
+// at returns the class and the length of the character at s[i]. A byte that
+// starts no valid character is "other", of length 1.
+func (t *classTable) at(s string, i int) (class uint8, n int) {
+	if b := s[i]; b < utf8.RuneSelf {
+		return t.ascii[b], 1
+	}
+	return t.wide(s, i)
+}
+
+func (t *classTable) wide(s string, i int) (class uint8, n int) {
+	r, n := utf8.DecodeRuneInString(s[i:])
+	if r == utf8.RuneError && n == 1 {
+		return other, 1
+	}
+	return t.blocks[t.index[uint32(r)>>8]][r&255], n
+}
+
+// run returns the end of the run of characters with one of the mask's bits
+// that starts at i.
+func (t *classTable) run(s string, i int, mask uint8) int {
+	for i < len(s) {
+		b := s[i]
+		if t.ascii[b]&mask != 0 {
+			i++
+			continue
+		}
+		if b < utf8.RuneSelf {
+			return i
+		}
+		c, n := t.wide(s, i)
+		if c&mask == 0 {
+			return i
+		}
+		i += n
+	}
+	return i
+}

@@ -1,0 +1,135 @@
+package tokenizer
+
+import (
+	"unsafe"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Encode returns the ids of s. Special tokens in s are ordinary text: text
+// from users cannot forge them. Added tokens that are not special, which some
+// vocabularies have for runs of spaces or for markup, are found as in Hugging
+// Face tokenizers.
+func (t *Tokenizer) Encode(s string) []int32 {
+	return t.EncodeAppend(make([]int32, 0, len(s)/3+1), s)
+}
+
+// EncodeAppend is Encode that appends to dst. It allocates only to grow dst,
+// once the caches are warm.
+func (t *Tokenizer) EncodeAppend(dst []int32, s string) []int32 {
+	return t.encode(dst, s, &t.plain)
+}
+
+// EncodeSpecial returns the ids of s with each special token in it as its id:
+// at each place the longest. Use it for text made by the program, such as a
+// rendered chat template.
+func (t *Tokenizer) EncodeSpecial(s string) []int32 {
+	return t.encode(make([]int32, 0, len(s)/3+1), s, &t.all)
+}
+
+// encode cuts s at the added tokens of m and encodes what lies between.
+func (t *Tokenizer) encode(dst []int32, s string, m *matcher) []int32 {
+	sc := t.acquire()
+	start := 0
+	for start < len(s) {
+		from, to, id, ok := m.next(s, start)
+		if !ok {
+			break
+		}
+		dst = t.segment(dst, s[start:from], sc)
+		dst = append(dst, id)
+		start = to
+	}
+	dst = t.segment(dst, s[start:], sc)
+	t.release(sc)
+	return dst
+}
+
+// segment encodes text that holds no added tokens.
+func (t *Tokenizer) segment(dst []int32, s string, sc *scratch) []int32 {
+	if s == "" {
+		return dst
+	}
+	if t.nfc && !norm.NFC.IsNormalString(s) {
+		s = norm.NFC.String(s)
+	}
+	if t.prefixSpace && s[0] != ' ' {
+		sc.text = append(append(sc.text[:0], ' '), s...)
+		s = unsafe.String(unsafe.SliceData(sc.text), len(sc.text))
+	}
+	if len(t.rules) == 0 && !t.ignoreMerges {
+		for i := range len(s) {
+			dst = append(dst, t.byteIDs[s[i]])
+		}
+		return dst
+	}
+	return t.pieces(dst, s, sc)
+}
+
+// pieces is the hot loop: find the next piece, look it up, append its ids.
+func (t *Tokenizer) pieces(dst []int32, s string, sc *scratch) []int32 {
+	b := unsafe.Slice(unsafe.StringData(s), len(s)) // never written
+	for i := 0; i < len(s); {
+		end := t.split.next(s, i)
+		n := end - i
+		if n > shortKey {
+			dst = t.longPiece(dst, s[i:end], sc)
+			i = end
+			continue
+		}
+		k0, k1 := keyOf(b, i, n)
+		e := &sc.short[hashKey(k0, k1)%shortSlots]
+		if e.k0 == k0 && e.k1 == k1 {
+			switch e.n {
+			case 1:
+				dst = append(dst, e.ids[0])
+			case 2:
+				dst = append(dst, e.ids[0], e.ids[1])
+			default:
+				dst = append(dst, e.ids[0], e.ids[1], e.ids[2])
+			}
+		} else {
+			from := len(dst)
+			dst = t.longPiece(dst, s[i:end], sc)
+			if ids := dst[from:]; len(ids) <= len(e.ids) {
+				e.k0, e.k1, e.n = k0, k1, int32(copy(e.ids[:], ids))
+			}
+		}
+		i = end
+	}
+	return dst
+}
+
+// longPiece encodes a piece that the short cache does not have.
+func (t *Tokenizer) longPiece(dst []int32, piece string, sc *scratch) []int32 {
+	if len(piece) > longKey {
+		return t.piece(dst, piece, sc)
+	}
+	hash := hashString(piece)
+	if ids := sc.long.find(piece, hash); ids != nil {
+		return append(dst, ids...)
+	}
+	from := len(dst)
+	dst = t.piece(dst, piece, sc)
+	if len(piece) > shortKey || len(dst)-from > len(shortEntry{}.ids) {
+		sc.long.add(piece, hash, dst[from:])
+	}
+	return dst
+}
+
+// maxPiece bounds the memory for one piece: a longer one is merged in parts.
+const maxPiece = 1 << 24
+
+// piece encodes a piece without the caches.
+func (t *Tokenizer) piece(dst []int32, piece string, sc *scratch) []int32 {
+	if t.ignoreMerges {
+		if id, ok := t.vocab[piece]; ok {
+			return append(dst, id)
+		}
+	}
+	for len(piece) > maxPiece {
+		dst = t.merge(dst, piece[:maxPiece], &sc.merge)
+		piece = piece[maxPiece:]
+	}
+	return t.merge(dst, piece, &sc.merge)
+}
