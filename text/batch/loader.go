@@ -46,9 +46,9 @@ type LoaderOptions struct {
 
 // Loader yields batches from shards. It may be used from several goroutines.
 type Loader struct {
-	s     *Shards
-	o     LoaderOptions
-	rows  int64   // of an epoch
+	s    *Shards
+	o    LoaderOptions
+	rows int64 // of an epoch
 
 	mu     sync.Mutex
 	epochs [2]*epoch // by the parity of their number
@@ -83,7 +83,7 @@ func NewLoader(s *Shards, o LoaderOptions) (*Loader, error) {
 		return l, nil
 	case o.Mode != Packed:
 		return nil, fmt.Errorf("batch: mode is %q: use packed or windows", string(o.Mode))
-	case s.Documents() > math.MaxUint32 || s.Tokens()/int64(o.T) >= math.MaxUint32:
+	case s.manifest.Documents > math.MaxUint32 || s.Tokens()/int64(o.T) >= math.MaxUint32:
 		return nil, fmt.Errorf("batch: %d documents in rows of %d tokens are too many to shuffle", s.Documents(), o.T)
 	}
 	l.rows = (s.Tokens() + int64(o.T) - 1) / int64(o.T)

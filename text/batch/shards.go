@@ -81,7 +81,7 @@ type Shards struct {
 
 // OpenShards maps the shards of a folder into memory. It reads every file once
 // and checks sizes, hashes and ids, so that what it returns is sound.
-func OpenShards(dir string) (s *Shards, err error) {
+func OpenShards(dir string) (_ *Shards, err error) {
 	path := filepath.Join(dir, manifestName)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -94,7 +94,7 @@ func OpenShards(dir string) (s *Shards, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &Shards{manifest: m}
+	s := &Shards{manifest: m}
 	defer func() {
 		if err != nil {
 			s.Close()

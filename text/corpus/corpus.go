@@ -32,8 +32,9 @@ type Policy string
 
 // The policies. Replace is the default.
 const (
-	// Replace puts one U+FFFD for each run of invalid bytes; the document's
-	// Meta["invalid_bytes"] and the Stats count the bytes.
+	// Replace puts one U+FFFD for each run of invalid bytes (in records of JSON
+	// Lines, for each byte); the document's Meta["invalid_bytes"] and the Stats
+	// count the bytes.
 	Replace Policy = "replace"
 	// Reject ends the stream with an error that names file and byte offset.
 	Reject Policy = "reject"

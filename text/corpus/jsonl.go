@@ -70,7 +70,7 @@ func readLine(in *bufio.Reader, buf []byte, limit int) (line []byte, size int, e
 // record turns the line in p.buf into a document.
 func (p *pass) record(f *file, line int, offset int64) error {
 	raw := bytes.TrimPrefix(p.buf, []byte("\xef\xbb\xbf"))
-	_, invalid, err := p.valid(f, raw, offset)
+	invalid, err := p.judge(f, raw, offset+int64(len(p.buf)-len(raw)))
 	if err != nil {
 		return err
 	}

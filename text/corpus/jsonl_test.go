@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,5 +170,22 @@ func checkRecord(t *testing.T, id, got string, lines []string) {
 	}
 	if s, ok := want["text"].(string); ok && s != got {
 		t.Errorf("got %q, want %q", got, s)
+	}
+}
+
+func BenchmarkRecords(b *testing.B) {
+	var lines strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&lines, "{\"id\":%d,\"text\":\"record %d: \\\"quoted\\\"\\n%s\",\"meta\":{\"n\":[1,2]}}\n", i, i, strings.Repeat("some words of text, ", 100))
+	}
+	root := tree(b, map[string]string{"a.jsonl": lines.String()})
+	c := mustOpen(b, Options{}, root)
+	b.SetBytes(int64(lines.Len()))
+	for b.Loop() {
+		for _, err := range c.Documents() {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
 	}
 }

@@ -47,28 +47,34 @@ func (p *pass) file(f *file) error {
 		p.stats.Skipped["binary file"]++
 		return nil
 	}
-	s, invalid, err := p.valid(f, p.buf, 0)
+	s, invalid, err := p.valid(f, p.buf)
 	if err != nil {
 		return err
 	}
 	return p.emit(f, text.Document{ID: f.id, Source: f.source, Kind: f.kind, Text: s}, invalid)
 }
 
-// valid copies bytes to a string under the policy for invalid UTF-8. Offset is
-// where b begins in its file, for the error.
-func (p *pass) valid(f *file, b []byte, offset int64) (s string, invalid int, err error) {
+// valid copies bytes to a string under the policy for invalid UTF-8.
+func (p *pass) valid(f *file, b []byte) (s string, invalid int, err error) {
+	invalid, err = p.judge(f, b, 0)
+	if invalid > 0 && p.c.o.InvalidUTF8 == Replace {
+		return strings.ToValidUTF8(string(b), "\uFFFD"), invalid, err
+	}
+	return string(b), invalid, err
+}
+
+// judge counts the bytes that are not UTF-8, or refuses them. Offset is where b
+// begins in its file, for the error.
+func (p *pass) judge(f *file, b []byte, offset int64) (invalid int, err error) {
 	if utf8.Valid(b) {
-		return string(b), 0, nil
+		return 0, nil
 	}
 	invalid, first := invalidBytes(b)
-	switch p.c.o.InvalidUTF8 {
-	case Reject:
-		return "", 0, fmt.Errorf("corpus: %s: invalid UTF-8 at byte %d (0x%02x): convert the file, or allow it with the policy replace or keep",
+	if p.c.o.InvalidUTF8 == Reject {
+		return 0, fmt.Errorf("corpus: %s: invalid UTF-8 at byte %d (0x%02x): convert the file, or allow it with the policy replace or keep",
 			f.path, offset+int64(first), b[first])
-	case Keep:
-		return string(b), invalid, nil
 	}
-	return strings.ToValidUTF8(string(b), "\uFFFD"), invalid, nil
+	return invalid, nil
 }
 
 // invalidBytes counts the bytes that belong to no UTF-8 sequence and finds the
