@@ -49,8 +49,8 @@ type Vec struct {
 	SiLUBack     func(dx, dy, x []float32)
 	ReLUBack     func(dx, dy, x []float32)
 
-	SwiGLU     func(y, gate, up []float32)              // y = silu(gate) * up (Shazeer, arXiv 2002.05202)
-	SwiGLUBack func(dgate, dup, dy, gate, up []float32) // dgate may be gate or dy, dup may be up
+	SwiGLU     func(y, gate, up []float32) // y = silu(gate) * up (Shazeer, arXiv 2002.05202)
+	SwiGLUBack func(dgate, dup, dy, gate, up []float32)
 
 	// LayerNorm sets y = (x-mean)*rstd*w + b over one row, with the variance from
 	// a second pass over x-mean (Ba et al., arXiv 1607.06450). nil w is ones, nil b
@@ -90,11 +90,13 @@ type AdamWStep struct {
 	Eps                      float32
 	LR                       float32
 	WeightDecay              float32
-	Correction1, Correction2 float32 // 1 - Beta^t, t = 1 at the first step
+	Correction1, Correction2 float32 // 1 - Beta^t of the rounded Beta, t = 1 at the first step
 }
 
-// vecPurego is the reference: plain Go. Every float32 product that is added to
-// something is rounded first, so the bits are the same on every processor.
+// vecPurego is the reference: plain Go. A product that is added to something is
+// rounded first (the conversions that look idle), so that no compiler fuses the
+// two and the bits are the same on every processor; GELUErf, which calls
+// math.Erfc, is the exception.
 func vecPurego() Vec {
 	return Vec{
 		ToBF16: toBF16Go, FromBF16: fromBF16Go, ToF16: toF16Go, FromF16: fromF16Go,

@@ -120,7 +120,7 @@ func expSubGo(dst, src []float32, max float32) float32 {
 	same("ExpSub", len(dst), len(src))
 	var sum float64
 	for i, x := range src {
-		y := float32(math.Exp(float64(x - max)))
+		y := float32(exp(float64(x - max)))
 		dst[i] = y
 		sum += float64(y)
 	}

@@ -8,7 +8,8 @@
 // order, so their results are the same bits. Tails are not here: a caller pads
 // the last block.
 //
-// Usage: go run . [-out folder] (default: the folder of package kernel).
+// Usage: go run . [-out folder] (default: the folder of package kernel). With
+// -fit it prints the polynomials' coefficients instead.
 package main
 
 import (
@@ -20,7 +21,12 @@ import (
 
 func main() {
 	out := flag.String("out", filepath.Join("..", ".."), "folder for the generated files")
+	fit := flag.Bool("fit", false, "print the coefficients of the approximations")
 	flag.Parse()
+	if *fit {
+		fits()
+		return
+	}
 	for name, text := range files() {
 		if err := os.WriteFile(filepath.Join(*out, name), []byte(text), 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, "vecasm:", err)

@@ -87,7 +87,7 @@ func (b *builder) addInt(x, y val) val { return b.do("VPADDD", y, x) }
 //
 // x = n ln 2 + r with n rounded to nearest by adding 1.5 * 2^23, which leaves n
 // in the low bits; ln 2 is split in two. exp(r) = 1 + r + r^2 q(r): q is the
-// minimax polynomial (Remez, fit.py), relative error 3.2e-9 for |r| <= ln(2)/2.
+// minimax polynomial (fit.go), relative error 3.2e-9 for |r| <= ln(2)/2.
 // The factor 2^n is made in the exponent field; below 2^-126 the result is +0,
 // so no subnormal number appears.
 func (b *builder) exp(x val) val {
@@ -126,7 +126,7 @@ func (b *builder) sigmoid(x val) (s, c val) {
 // sqrt(2 pi) times its density e = exp(-x^2/2).
 //
 // With a = |x|, t = 1/(1+0.35a) and q = 1-2t, Phi(-a) = e t P(q); P is the minimax
-// polynomial for a <= 13.3 (Remez, fit.py), relative error 3.2e-8. Beyond, e is 0.
+// polynomial for a <= 13.3 (fit.go), relative error 3.2e-8. Beyond, e is 0.
 func (b *builder) normal(x val) (Phi, e val) {
 	p := []float64{0.2532442766275028, -0.17149580499256142, 0.07109895421137095, -0.01023383523832886,
 		-0.0051088083344336755, 0.0017542154094682114, 0.0006901302221959595, -0.00021373707989379766, -0.00011373047245546263}
