@@ -40,9 +40,21 @@ func (a *attentionScratch) grow(d int) {
 	}
 }
 
-// head is the matrix of rows [row, row+n) and the D columns of head h.
+// head is the matrix of rows [row, row+n) and the D columns of head h. It makes
+// no Tensor: attention takes thousands of such views in a step.
 func head(t *tensor.Tensor, row, n, h, d int, trans bool) kernel.Matrix {
-	return matrix(t.RowRange(row, row+n).ColRange(h*d, (h+1)*d), trans)
+	m := kernel.Matrix{Rows: n, Cols: d, Stride: t.Stride, Trans: trans}
+	if trans {
+		m.Rows, m.Cols = d, n
+	}
+	lo := row*t.Stride + h*d
+	hi := lo + (n-1)*t.Stride + d
+	if t.DType == dtype.F32 {
+		m.F32 = tensor.Data[float32](t)[lo:hi]
+	} else {
+		m.BF16 = tensor.Data[uint16](t)[lo:hi]
+	}
+	return m
 }
 
 // block is keys or values [k0, k0+keyBlock) of one head, zeros where the

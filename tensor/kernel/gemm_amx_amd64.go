@@ -46,7 +46,7 @@ type tileArgs struct {
 	inRow, inPanel   int
 	out              unsafe.Pointer
 	outRow, outPanel int
-	left             int
+	left             int // read and written by the assembly only
 }
 
 // configure sets the tile shapes (Intel SDM volume 2, LDTILECFG): tiles of sums
