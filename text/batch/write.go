@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/zeebo/xxh3"
 
@@ -296,15 +297,20 @@ func (b *builder) add(ids []int32) error {
 	if b.h.tokens += uint64(len(ids)); b.h.tokens > math.MaxUint32 {
 		return fmt.Errorf("batch: document %d has %d tokens: split it", b.doc, len(ids))
 	}
-	wide := b.h.width == 4
 	for i, id := range ids {
 		if uint32(id) >= uint32(b.o.Vocab) {
 			return fmt.Errorf("batch: document %d, token %d: id %d is outside the vocabulary of %d", b.doc, i, id, b.o.Vocab)
 		}
-		if wide {
-			b.ids = binary.LittleEndian.AppendUint32(b.ids, uint32(id))
-		} else {
-			b.ids = binary.LittleEndian.AppendUint16(b.ids, uint16(id))
+	}
+	at, width := len(b.ids), int(b.h.width)
+	b.ids = slices.Grow(b.ids, width*len(ids))[:at+width*len(ids)]
+	if out := b.ids[at:]; width == 4 {
+		for i, id := range ids {
+			binary.LittleEndian.PutUint32(out[4*i:], uint32(id))
+		}
+	} else {
+		for i, id := range ids {
+			binary.LittleEndian.PutUint16(out[2*i:], uint16(id))
 		}
 	}
 	if b.o.TokenBytes != nil {
