@@ -18,11 +18,7 @@ const CheckpointFile = "checkpoint.safetensors"
 // Save writes the state to path; the old file stays whole until the new one is.
 func (t *Trainer) Save(path string) error {
 	s := t.state
-	o, err := json.Marshal(t.o)
-	if err != nil {
-		return err
-	}
-	s.Options = string(o)
+	s.Options = t.identity()
 	meta, err := json.Marshal(s)
 	if err != nil {
 		return err
@@ -35,6 +31,21 @@ func (t *Trainer) Save(path string) error {
 		}})
 	}
 	return checkpoint.Save(path, dtype.F32, map[string]string{"foundling_training": string(meta)}, src, 0)
+}
+
+// identity is the options that a checkpoint must share with the run that goes
+// on from it. Where a run ends is not among them (Cut), nor how often it saves.
+func (t *Trainer) identity() string {
+	o := t.o
+	o.Schedule.Steps, o.Schedule.Cooldown, o.SaveEvery, o.EvalEvery = 0, 0, 0, 0
+	if o.Schedule.Kind == "cosine" { // its rate depends on the end from the first step
+		o.Schedule.Steps = t.o.Schedule.Steps
+	}
+	data, err := json.Marshal(o)
+	if err != nil {
+		panic("train: options: " + err.Error())
+	}
+	return string(data)
 }
 
 // Load restores the state from path. It reports false where there is no such
@@ -52,7 +63,7 @@ func (t *Trainer) Load(path string) (bool, error) {
 	if err := json.Unmarshal([]byte(f.Metadata()["foundling_training"]), &s); err != nil {
 		return false, fmt.Errorf("%s: metadata foundling_training: %w: this is no training checkpoint", path, err)
 	}
-	if o, _ := json.Marshal(t.o); s.Options != string(o) {
+	if o := t.identity(); s.Options != o {
 		return false, fmt.Errorf("%s was written by a run with other options:\n  then %s\n  now  %s\nuse the same options, or another --out", path, s.Options, o)
 	}
 	for _, src := range model.Sources(t.b, t.m) {

@@ -22,7 +22,11 @@ type Run struct {
 	Validate func() (lossPerToken, bitsPerByte float64) // nil: none
 	Progress func(Metrics)                              // after every step; nil: none
 	FLOP     float64                                    // of one trained token, forward and backward, for the metrics
-	Now      func() time.Time                           // nil: time.Now; the clock decides when to save, never what is computed
+	// Overrun, if not nil, is asked after every step whether the run must end
+	// earlier than planned; it returns the step to end with. The caller journals
+	// the decision, so that a second run takes it from there.
+	Overrun func(step int) (steps int, ok bool)
+	Now     func() time.Time // nil: time.Now; the clock decides when to save, never what is computed
 }
 
 // MetricsFile is the log of a run: one JSON object a step.
@@ -66,6 +70,12 @@ func (r Run) Do(ctx context.Context, t *Trainer) error {
 		}
 		if r.Progress != nil {
 			r.Progress(m)
+		}
+		if r.Overrun != nil {
+			if steps, ok := r.Overrun(m.Step); ok {
+				r.Steps = steps
+				t.Cut(steps)
+			}
 		}
 		if now := r.Now(); now.Sub(saved) >= t.o.SaveEvery && t.Step() < r.Steps {
 			if err := r.save(t, log, path); err != nil {

@@ -51,7 +51,14 @@ func New(b tensor.Backend, m model.Model, o Options) (*Trainer, error) {
 }
 
 // Close gives the training memory back; the model stays.
-func (t *Trainer) Close() { t.pass.Close() }
+func (t *Trainer) Close() {
+	t.pass.Close()
+	t.opt.Close()
+}
+
+// Cut makes the run end at the given step: the schedule cools down to there.
+// It must come before the cooldown that was planned.
+func (t *Trainer) Cut(steps int) { t.o.Schedule.Steps = steps }
 
 // Step is the number of steps done.
 func (t *Trainer) Step() int { return t.state.Step }

@@ -85,3 +85,12 @@ func (o *orthogonalizer) orthogonalize(g *tensor.Tensor) *tensor.Tensor {
 	}
 	return x
 }
+
+func (o *orthogonalizer) close() {
+	for _, m := range []*tensor.Memory{&o.x, &o.y, &o.gram, &o.q} {
+		if *m != nil {
+			o.b.Release(*m)
+			*m = nil
+		}
+	}
+}

@@ -106,6 +106,15 @@ func (z *Optimizer) States() []State {
 	return out
 }
 
+// Close gives the state's memory back.
+func (z *Optimizer) Close() {
+	for _, s := range z.States() {
+		z.b.Release(s.T.Mem)
+	}
+	z.adam, z.muon = nil, nil
+	z.work.close()
+}
+
 // Step applies the gradients, each multiplied by gradScale, with learning rate
 // lr. Step counts from 1.
 func (z *Optimizer) Step(step int, lr, gradScale float64) {

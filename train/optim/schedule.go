@@ -7,12 +7,12 @@ import (
 
 // Schedule is the learning rate as a function of the step.
 type Schedule struct {
-	Kind   string  // "wsd" (default): constant, then a linear cooldown (Hu et al. 2024, arXiv 2404.06395); "cosine" (Loshchilov & Hutter 2017); "constant"
-	Peak   float64 // learning rate after warm-up
-	Warmup int     // steps of linear rise from 0
-	Steps  int     // of the whole run
-	Decay  float64 // share of the run that cools down (wsd), default 0.3
-	Final  float64 // final rate as a share of Peak
+	Kind     string  // "wsd" (default): constant, then a linear cooldown (Hu et al. 2024, arXiv 2404.06395); "cosine" (Loshchilov & Hutter 2017); "constant"
+	Peak     float64 // learning rate after warm-up
+	Warmup   int     // steps of linear rise from 0
+	Steps    int     // of the whole run
+	Cooldown int     // last steps, in which wsd falls; 0: 3 of 10
+	Final    float64 // final rate as a share of Peak
 }
 
 // Validate names the first impossible field.
@@ -26,8 +26,10 @@ func (s Schedule) Validate() error {
 		return fmt.Errorf("steps is %d: it must be positive", s.Steps)
 	case s.Warmup < 0:
 		return fmt.Errorf("warm-up is %d steps: it must not be negative", s.Warmup)
-	case s.Decay < 0 || s.Decay > 1 || s.Final < 0 || s.Final > 1:
-		return fmt.Errorf("cooldown share %g and final share %g must lie in [0, 1]", s.Decay, s.Final)
+	case s.Cooldown < 0:
+		return fmt.Errorf("cooldown is %d steps: it must not be negative", s.Cooldown)
+	case !(s.Final >= 0 && s.Final <= 1):
+		return fmt.Errorf("final rate is %g of the peak: it must lie in [0, 1]", s.Final)
 	}
 	return nil
 }
@@ -44,14 +46,13 @@ func (s Schedule) At(step int) float64 {
 	case "cosine":
 		return s.Peak * (s.Final + (1-s.Final)*0.5*(1+math.Cos(math.Pi*math.Min(1, done/rest))))
 	}
-	decay := s.Decay
-	if decay == 0 {
-		decay = 0.3
+	cool := s.Cooldown
+	if cool == 0 {
+		cool = max(1, s.Steps*3/10)
 	}
-	cool := math.Max(1, decay*float64(s.Steps))
-	left := float64(s.Steps - step + 1)
-	if left >= cool {
+	left := s.Steps - step + 1
+	if left > cool {
 		return s.Peak
 	}
-	return s.Peak * (s.Final + (1-s.Final)*math.Max(0, left)/cool)
+	return s.Peak * (s.Final + (1-s.Final)*float64(max(0, left))/float64(cool))
 }

@@ -1,0 +1,40 @@
+package pretrain
+
+import (
+	"os"
+
+	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/text/batch"
+	"github.com/foundling-lm/foundling/train"
+)
+
+// random is one batch of random tokens, all trained.
+func random(rows, context, vocab int) *batch.Batch {
+	b := batch.New(rows, context)
+	for i := range b.IDs {
+		b.IDs[i] = int32(rng.Intn(1, 1, uint64(i), vocab))
+		b.Targets[i] = int32(rng.Intn(1, 2, uint64(i), vocab))
+		b.Pos[i], b.Start[i] = int32(i%context), 0
+	}
+	b.Trained = len(b.IDs)
+	return b
+}
+
+// release gives back all memory of a measured model.
+func release(b tensor.Backend, m model.Model, t *train.Trainer) {
+	t.Close()
+	for _, w := range m.Params() {
+		w.Changed()
+		b.Release(w.T.Mem)
+		if w.Grad != nil {
+			b.Release(w.Grad.Mem)
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
