@@ -1,0 +1,21 @@
+package main
+
+import (
+	"github.com/foundling-lm/foundling/tensor/cpu"
+)
+
+// computeFlags are shared by all commands that multiply matrices.
+type computeFlags struct {
+	Threads   int    `help:"Compute threads; 0 means all processors. Results do not depend on it." default:"0"`
+	Kernels   string `help:"Kernel set: purego, avx2, avx512 or amx; empty means the best of this machine. Results are the same bits for the same set."`
+	Precision string `help:"Matrix products in f32 or bf16; empty means bf16 on amx, else f32."`
+}
+
+// backend starts the backend; the caller closes it.
+func (f computeFlags) backend() (*cpu.Backend, error) {
+	b, err := cpu.New(cpu.Options{Threads: f.Threads, Kernels: f.Kernels, Precision: f.Precision})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return b, nil
+}

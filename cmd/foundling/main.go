@@ -1,0 +1,83 @@
+// Command foundling is the whole life of a foundation model: raise takes text to
+// a model that answers; the other commands are its stages, each alone.
+//
+// One file is one command. Flags, environment and log set-up live here and
+// nowhere else; the work is done in the packages that the commands call.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/foundling-lm/foundling/train"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // state saved
+)
+
+// cli is the command line. Recipe files give the same options in YAML.
+type cli struct {
+	Raise    raiseCmd    `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
+	Pretrain pretrainCmd `cmd:"" help:"Train a new model on text."`
+	SFT      sftCmd      `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var c cli
+	code := -1
+	parser, err := kong.New(&c,
+		kong.Name("foundling"),
+		kong.Description("The whole life of a foundation model in one program."),
+		kong.UsageOnError(),
+		kong.Exit(func(n int) { code = n }),
+	)
+	if err != nil {
+		panic(err)
+	}
+	k, err := parser.Parse(args)
+	if code >= 0 { // --help
+		return code
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "foundling:", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	k.BindTo(ctx, (*context.Context)(nil))
+	return exitCode(k.Run())
+}
+
+// usageError marks an error that better options would avoid.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, train.ErrInterrupted), errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "foundling:", err)
+		return exitInterrupted
+	case errors.As(err, &usage):
+		fmt.Fprintln(os.Stderr, "foundling:", err)
+		return exitUsage
+	}
+	fmt.Fprintln(os.Stderr, "foundling:", err)
+	return exitFailed
+}

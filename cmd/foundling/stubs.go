@@ -1,0 +1,5 @@
+package main
+
+type raiseCmd struct{}
+type pretrainCmd struct{}
+type sftCmd struct{}
