@@ -26,7 +26,6 @@ type scratch struct {
 	short [shortSlots]shortEntry
 	long  longCache
 	merge merger
-	ids   []int32
 	text  []byte
 }
 
@@ -72,7 +71,6 @@ func hashKey(k0, k1 uint64) uint64 {
 type longCache struct {
 	slots [longSlots]longEntry
 	keys  []byte
-	ids   []int32
 }
 
 type longEntry struct {

@@ -62,8 +62,8 @@ func readMerges(raw json.RawMessage, v *vocabulary) ([]mergeRule, error) {
 	}
 	var lines []string
 	var pairs [][]string
-	asLines := json.Unmarshal(raw, &lines)
-	if asLines != nil {
+	if err := json.Unmarshal(raw, &lines); err != nil {
+		lines = nil // what it got so far
 		if err := json.Unmarshal(raw, &pairs); err != nil {
 			return nil, fmt.Errorf(`model.merges is neither a list of "a b" nor of ["a", "b"]: %w`, err)
 		}
