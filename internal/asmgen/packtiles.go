@@ -24,19 +24,19 @@ func packTiles(u *unit) {
 	storeBF16AVX512(u)
 }
 
-// roundConsts puts the constants of round into Z28 to Z30.
+// roundConsts puts the constants of round into Z28 to Z30 and K6.
 func roundConsts(u *unit) {
-	u.op("MOVL $0x7fff, R15\nVPBROADCASTD R15, Z28\nMOVL $1, R15\nVPBROADCASTD R15, Z29")
-	u.op("MOVL $0x400000, R15\nVPBROADCASTD R15, Z30")
+	u.op("MOVL $0x7fff, R15\nVPBROADCASTD R15, Z28\nMOVL $0x10000, R15\nVPBROADCASTD R15, Z29")
+	// Responses of VFIXUPIMMPS: quiet NaN for both kinds of NaN, else unchanged.
+	u.op("MOVL $0x22, R15\nVPBROADCASTD R15, Z30\nVPTERNLOGD $0xff, Z26, Z26, Z26")
 }
 
-// round rounds the f32 values of Zr to bf16 in the upper halves: adds half a
-// step, and the last kept bit to round ties to even. NaN becomes quiet instead.
-// Z31 and K7 are used.
+// round rounds the f32 values of Zr to bf16 in the lower halves: adds half a
+// step, less the last place unless the last kept bit is odd (ties to even). NaN
+// becomes quiet instead. Z26 is -1; Z31 and K7 are used.
 func round(u *unit, r int) {
-	u.op("VPSRLD $16, Z%d, Z31\nVPANDD Z29, Z31, Z31\nVPADDD Z28, Z31, Z31", r)
-	u.op("VCMPPS $3, Z%d, Z%d, K7\nVPADDD Z%d, Z31, Z31\nVPORD Z30, Z%d, K7, Z31", r, r, r, r)
-	u.op("VPSRLD $16, Z31, Z%d", r)
+	u.op("VPTESTMD Z29, Z%d, K7\nVPADDD Z28, Z%d, Z31\nVPSUBD Z26, Z31, K7, Z31", r, r)
+	u.op("VFIXUPIMMPS $0, Z30, Z%d, Z31\nVPSRLD $16, Z31, Z%d", r, r)
 }
 
 // masks makes mask registers from the bits of a general register: of words (32
@@ -76,21 +76,29 @@ func tileRows(u *unit, s source) {
 		"dst unsafe.Pointer DI", "src unsafe.Pointer SI", "srcRow int R9", "lanes int CX", "n int R8")
 	if s.round {
 		roundConsts(u)
-		u.op("VMOVDQU64 %s, Z26", u.constant("evenFirst", 0, 2, 4, 6, 1, 3, 5, 7))
+		u.op("VMOVDQU64 %s, Z25", u.constant("evenFirst", 0, 2, 4, 6, 1, 3, 5, 7))
 	}
+	// The mask of the last step, of 1 to 32 depths, and the whole steps before.
+	u.op("MOVQ CX, R12\nMOVQ R8, CX\nDECQ CX\nMOVQ CX, R8\nSHRQ $5, R8\nANDQ $31, CX")
+	u.op("MOVQ $2, AX\nSHLQ CX, AX\nDECQ AX\nMOVQ $-1, BX")
 	u.label("lane")
-	u.op("MOVQ SI, R10\nMOVQ DI, R11\nMOVQ R8, R12\nMOVQ $-1, AX")
-	u.label("step")
-	u.op("CMPQ R12, $32\nJGE load")
-	u.op("MOVQ CX, R13\nMOVQ R12, CX\nMOVL $1, AX\nSHLQ CX, AX\nDECQ AX\nMOVQ R13, CX")
-	u.label("load")
-	masks(u, "AX")
-	s.loadRow(u, "(R10)", 0)
-	if s.round {
-		u.op("VPERMQ Z0, Z26, Z0")
+	u.op("MOVQ SI, R10\nMOVQ DI, R11\nMOVQ R8, CX")
+	masks(u, "BX")
+	u.op("TESTQ CX, CX\nJZ last")
+	step := func() {
+		s.loadRow(u, "(R10)", 0)
+		if s.round {
+			u.op("VPERMQ Z0, Z25, Z0")
+		}
+		u.op("VMOVDQU64 Z0, (R11)")
 	}
-	u.op("VMOVDQU64 Z0, (R11)\nADDQ $%d, R10\nADDQ $%d, R11\nSUBQ $32, R12\nJG step", 32*s.bytes, stepBytes)
-	u.op("ADDQ R9, SI\nADDQ $64, DI\nDECQ CX\nJNZ lane\nVZEROUPPER\nRET")
+	u.label("step")
+	step()
+	u.op("ADDQ $%d, R10\nADDQ $%d, R11\nDECQ CX\nJNZ step", 32*s.bytes, stepBytes)
+	u.label("last")
+	masks(u, "AX")
+	step()
+	u.op("ADDQ R9, SI\nADDQ $64, DI\nDECQ R12\nJNZ lane\nVZEROUPPER\nRET")
 }
 
 func tilePairs(u *unit, s source) {
@@ -185,11 +193,11 @@ func storeBF16AVX512(u *unit) {
 	u.fn("storeBF16AVX512", "rounds n rows of 32 f32 values, srcRow bytes apart, to bf16 values\n// dstRow bytes apart.",
 		"dst unsafe.Pointer DI", "dstRow int R8", "src unsafe.Pointer SI", "srcRow int R9", "n int CX")
 	roundConsts(u)
-	u.op("VMOVDQU64 %s, Z26", u.constant("evenFirst", 0, 2, 4, 6, 1, 3, 5, 7))
+	u.op("VMOVDQU64 %s, Z25", u.constant("evenFirst", 0, 2, 4, 6, 1, 3, 5, 7))
 	u.label("loop")
 	u.op("VMOVUPS (SI), Z0\nVMOVUPS 64(SI), Z1")
 	round(u, 0)
 	round(u, 1)
-	u.op("VPACKUSDW Z1, Z0, Z0\nVPERMQ Z0, Z26, Z0\nVMOVDQU64 Z0, (DI)")
+	u.op("VPACKUSDW Z1, Z0, Z0\nVPERMQ Z0, Z25, Z0\nVMOVDQU64 Z0, (DI)")
 	u.op("ADDQ R9, SI\nADDQ R8, DI\nDECQ CX\nJNZ loop\nVZEROUPPER\nRET")
 }

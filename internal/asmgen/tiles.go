@@ -81,6 +81,9 @@ const (
 	argB
 	argBPanel
 	argSteps
+	argBlocks
+	argASkip
+	argBSkip
 	argRowPanels
 	argGroup
 	argColPanels
@@ -122,10 +125,13 @@ func mulTiles(u *unit, aTiles, bTiles int) {
 	u.label("row")
 	sumTiles(u, aTiles, bTiles)
 	u.op("MOVQ SI, R8\nMOVQ BX, R9")
+	arg(argBlocks, "AX")
+	u.label("block")
 	arg(argSteps, "R15")
 	u.label("step")
 	stepTiles(u, aTiles, bTiles)
 	u.op("ADDQ $2048, R8\nADDQ $2048, R9\nDECQ R15\nJNZ step")
+	u.op("ADDQ %d(DI), R8\nADDQ %d(DI), R9\nDECQ AX\nJNZ block", argASkip, argBSkip)
 	storeTiles(u, aTiles, bTiles)
 	u.op("ADDQ %d(DI), SI\nDECQ %d(DI)\nJNZ row", argAPanel, argLeft)
 	u.op("ADDQ %d(DI), BX\nADDQ %d(DI), R12\nADDQ %d(DI), R13", argBPanel, argInPanel, argOutPanel)

@@ -39,7 +39,8 @@ type tileArgs struct {
 	aPanel           int
 	b                unsafe.Pointer
 	bPanel           int
-	steps            int
+	steps, blocks    int
+	aSkip, bSkip     int
 	rowPanels, group int
 	colPanels        int
 	in               unsafe.Pointer
@@ -86,7 +87,8 @@ func mulTiles(c *blockCall) {
 		}
 		t.a, t.aPanel, t.rowPanels, t.group = unsafe.Add(c.a, row*panel), panel, rowPanels, tileGroup
 		t.b, t.bPanel, t.colPanels = unsafe.Add(c.b, col*panel), panel, colPanels
-		t.steps = c.k / tileDepth
+		t.steps, t.blocks = c.k/tileDepth, c.blocks
+		t.aSkip, t.bSkip = c.aBlock-panel, c.bBlock-panel
 		t.in, t.inRow, t.inPanel = in.p, in.row, in.panel
 		t.out, t.outRow, t.outPanel = out.p, out.row, out.panel
 		switch {

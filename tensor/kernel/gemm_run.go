@@ -29,7 +29,7 @@ type gemmFamily struct {
 	elem   int  // bytes of a packed element
 	padA   bool // the last panel of A takes mr lanes even if it has fewer rows
 	edges  bool // mul stores fewer than nr columns
-	spill  bool // sums between blocks of depth wait in scratch, not in C
+	spill  bool // sums go on from block to block of depth, and wait in scratch, not in C
 
 	packA, packB func(dst unsafe.Pointer, v *operand, lane, lanes, k, n int)
 	mul          func(c *blockCall)
@@ -38,12 +38,15 @@ type gemmFamily struct {
 	storeBF16 func(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, n int)
 }
 
-// blockCall is a product of a block of A and a block of B for one block of
-// depth: out = in + A B, where an in of nil is zero.
+// blockCall is a product of a block of A and a block of B: out = in + A B, where
+// an in of nil is zero.
 type blockCall struct {
 	a, b       unsafe.Pointer // first panels
 	rows, cols int            // of the result
-	k          int            // depth, a multiple of ku
+	k          int            // depth of a block, a multiple of ku
+	blocks     int            // of depth; more than one only for families that spill
+	aBlock     int            // bytes between the blocks
+	bBlock     int
 	in, out    place
 	tile       tileArgs
 }
@@ -136,10 +139,12 @@ func (f *gemmFamily) slab(lanes, k, block int) int {
 	return min(max(n, block), roundUp(lanes, block))
 }
 
-// Tasks below enoughTasks are halved while they keep smallTask products.
+// Tasks below enoughTasks are halved while they keep smallTask products. Few
+// rows count as smallRows: their time is that of reading B.
 const (
-	enoughTasks = 16
-	smallTask   = 1 << 18
+	enoughTasks = 12
+	smallTask   = 1 << 19
+	smallRows   = 8
 )
 
 // split chooses the tasks of a slab by its shape.
@@ -147,7 +152,7 @@ func (j *gemmJob) split() {
 	f := j.f
 	even := func(n, block, unit int) int { return roundUp(ceilDiv(n, ceilDiv(n, block)), unit) }
 	j.mb, j.nb = even(j.ms, f.mb, f.mr), even(j.ns, f.nb, f.nr)
-	for ceilDiv(j.ms, j.mb)*ceilDiv(j.ns, j.nb) < enoughTasks && j.mb*j.nb*j.k > 2*smallTask {
+	for ceilDiv(j.ms, j.mb)*ceilDiv(j.ns, j.nb) < enoughTasks && max(min(j.mb, j.ms), smallRows)*j.nb*j.k > 2*smallTask {
 		if j.nb/f.nr >= j.mb/f.mr && j.nb > f.nr {
 			j.nb = roundUp(j.nb/2, f.nr)
 		} else if j.mb > f.mr {
@@ -191,9 +196,13 @@ func (j *gemmJob) multiply(own *Scratch, m, rows, n, cols int) {
 	}
 	kb := f.kBlock(j.k)
 	mPad, nPad := f.packedLanes(j.ms, false), f.packedLanes(j.ns, true)
-	for k0 := 0; k0 < j.k; k0 += kb {
+	for k0 := 0; k0 < j.k; k0 += kb * c.blocks {
 		depth := roundUp(min(kb, j.k-k0), f.ku)
-		first, last := k0 == 0, k0+kb >= j.k
+		c.blocks, c.aBlock, c.bBlock = 1, mPad*depth*f.elem, nPad*depth*f.elem
+		if f.spill && rows <= f.mr { // B is read once only: all whole blocks in one call
+			c.blocks = max(1, (j.k-k0)/kb)
+		}
+		first, last := k0 == 0, k0+kb*c.blocks >= j.k
 		for l := 0; l < cols; l += c.cols {
 			c.rows, c.cols, c.k = rows, j.width(cols-l), depth
 			c.a = unsafe.Add(j.packedA, (mPad*k0+m*depth)*f.elem)
