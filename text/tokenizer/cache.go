@@ -71,6 +71,7 @@ func hashKey(k0, k1 uint64) uint64 {
 type longCache struct {
 	slots [longSlots]longEntry
 	keys  []byte
+	ids   []int32
 }
 
 type longEntry struct {
