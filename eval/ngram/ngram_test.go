@@ -216,7 +216,7 @@ func TestSameAtAnyThreadCount(t *testing.T) {
 	for _, threads := range []int{1, 2, 3} {
 		pool := parallel.New(threads)
 		defer pool.Close()
-		m, err := Train(5, slices.Values(train), 256, Options{Pool: pool})
+		m, err := Train(2, slices.Values(train), 256, Options{Pool: pool})
 		if err != nil {
 			t.Fatal(err)
 		}
