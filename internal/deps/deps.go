@@ -30,12 +30,12 @@ const root = "."
 // and bans bind code; a test may climb, to try a package with those built on
 // it, but not to cmd.
 var floors = [][]string{
-	{"internal"}, {"tensor", "text"}, {"model"}, {"bundle"}, {"generate"}, {"eval"}, {"plan"}, {"train"}, {"serve", "lab"}, {root}, {"cmd"},
+	{"internal"}, {"tensor", "text"}, {"model"}, {"bundle"}, {"generate"}, {"eval"}, {"plan"}, {"train"}, {"serve", "lab", "raise"}, {root}, {"cmd"},
 }
 
 // readers are the packages above the text floor that may import it. For the
 // rest the vocabulary is plain data: tokens [][]byte, special []bool.
-var readers = []string{"text", "bundle", "generate/search", "eval", "train", "serve", "lab", root, "cmd"}
+var readers = []string{"text", "bundle", "generate/search", "eval", "train", "serve", "lab", "raise", root, "cmd"}
 
 // ban forbids an import inside a floor or to a lower one.
 type ban struct {
@@ -81,7 +81,7 @@ var reserved = []struct {
 }{
 	{"C", nil, "the build is pure Go, CGO_ENABLED=0"},
 	{"math/rand", nil, "random numbers are functions of (seed, stream, index): use internal/rng"},
-	{"log", []string{"train", "serve", "lab", "cmd"}, "below train nothing logs: return an error or take a function"},
+	{"log", []string{"train", "serve", "lab", "raise", "cmd"}, "below train nothing logs: return an error or take a function"},
 	{"flag", []string{"cmd", "internal/golden"}, "flags are read in cmd"},
 	{"net/http", []string{"model/hub", "serve", "lab", "cmd"}, "only the service and the hub talk to a network"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, "flags are read in cmd"},

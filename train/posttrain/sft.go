@@ -1,0 +1,96 @@
+// Package posttrain turns a model that continues text into one that answers.
+// Each method is data and a loss for the one training loop of package train.
+//
+// SFT is supervised fine-tuning (Ouyang et al. 2022, arXiv 2203.02155, section
+// 3.5): the model learns the assistant's part of demonstrations, the end of the
+// turn included.
+package posttrain
+
+import (
+	"context"
+
+	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/plan"
+	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/text/batch"
+	"github.com/foundling-lm/foundling/text/chat"
+	"github.com/foundling-lm/foundling/train"
+)
+
+// SFTOptions are what the weights depend on, besides base model and examples.
+type SFTOptions struct {
+	Rows    int           `json:"rows"`    // sequences of a micro-batch
+	Micro   int           `json:"micro"`   // micro-batches of a step
+	Context int           `json:"context"` // tokens of a packed row
+	Train   train.Options `json:"train"`
+	Seed    uint64        `json:"seed"` // of the order
+}
+
+// SFT is one fine-tuning run.
+type SFT struct {
+	SFTOptions
+	Dir      string          // state and metrics
+	Out      string          // the finished model directory
+	Base     *bundle.Bundle  // the model to start from; its weights are changed
+	Examples *batch.Examples // packed to Context
+	Progress func(train.Metrics)
+	Overrun  func(step int) (steps int, ok bool)
+}
+
+// Run trains to the end, going on from the last checkpoint in Dir, and writes
+// the model to Out with the chat format.
+func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error) {
+	t, err := train.New(b, s.Base.Model, s.Train)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	l := s.Examples.Loader(s.Rows, s.Seed)
+	d := s.Base.Model.Dims()
+	shape := plan.Shape{
+		Family: s.Base.Model.Family(), Layers: d.Layers, Width: d.Width, Heads: d.Heads, KVHeads: d.KVHeads,
+		HeadDim: d.HeadDim, FF: d.FF, Vocab: d.Vocab, Context: d.Context, Tied: true,
+	}
+	run := train.Run{
+		Dir: s.Dir, Steps: s.Train.Schedule.Steps, Progress: s.Progress, Overrun: s.Overrun,
+		FLOP: shape.FLOP(s.Context).Training * s.density(),
+		Source: func(step int) []*batch.Batch {
+			micro := make([]*batch.Batch, s.Micro)
+			for i := range micro {
+				micro[i] = l.At(int64(step*s.Micro + i))
+			}
+			return micro
+		},
+	}
+	if err := run.Do(ctx, t); err != nil {
+		return nil, err
+	}
+	z := &bundle.Bundle{Dir: s.Out, Model: s.Base.Model, Tokenizer: s.Base.Tokenizer, Chat: true}
+	z.Generation = s.Base.Generation
+	z.Generation.EOS = nil
+	for _, name := range []string{chat.End, chat.EndOfText} {
+		if id, ok := z.Tokenizer.SpecialID(name); ok {
+			z.Generation.EOS = append(z.Generation.EOS, id)
+		}
+	}
+	if id, ok := z.Tokenizer.SpecialID(chat.Pad); ok {
+		z.Generation.Pad = &id
+	}
+	return z, z.Save(b, dtype.F32)
+}
+
+// density is how many places of the rows there are for each trained target.
+func (s *SFT) density() float64 {
+	st := s.Examples.Stats()
+	return float64(st.Rows*s.Context) / float64(max(1, st.Trained))
+}
+
+// Example renders a conversation as ids with a loss mask.
+func Example(enc chat.Encoder, msgs []chat.Message) (batch.Example, error) {
+	if err := chat.Validate(msgs); err != nil {
+		return batch.Example{}, err
+	}
+	ids, mask, err := chat.Tokenize(enc, chat.Render(msgs, false))
+	return batch.Example{IDs: ids, Train: mask}, err
+}
