@@ -42,7 +42,8 @@ func vecAVX512() Vec { return vecAsmAVX512.vec() }
 
 // vec wraps the assembly: whole blocks lie in the slices, the rest is padded
 // and runs through the same code, so an element's bits do not depend on its place
-// and nothing is read behind a slice.
+// and nothing is read behind a slice. Both widths compute the same lanes in the same
+// order: avx2 and avx512 give the same bits.
 func (k *vecAsm) vec() Vec {
 	v := Vec{
 		ToBF16:   narrow("ToBF16", k.width, k.toBF16),
