@@ -29,7 +29,11 @@ func (p *pad) fillWith(tail []float32, x float32) *float32 {
 
 // noescape hides a pointer from escape analysis, which must assume the worst
 // where assembly is called through a function value. The assembly keeps no
-// pointer.
+// pointer. Nothing here may grow the stack while the address is an integer, hence
+// the directives (as in package strings).
+//
+//go:nosplit
+//go:nocheckptr
 func noescape[T any](p *T) *T {
 	u := uintptr(unsafe.Pointer(p))
 	return *(**T)(unsafe.Pointer(&u))

@@ -317,3 +317,67 @@ func ExampleVec() {
 	fmt.Printf("%.3f\n", x)
 	// Output: [0.665 0.245 0.090]
 }
+
+// TestStackGrowth calls the kernels on fresh stacks of many fillings, so that
+// the stack moves at every call on the way to the assembly, whose padded tails lie
+// on the stack.
+func TestStackGrowth(t *testing.T) {
+	const n = 21
+	eachSet(t, func(t *testing.T, v *Vec) {
+		r := rand.New(rand.NewPCG(15, 16))
+		for _, e := range elementwiseKernels() {
+			x := e.inputs(r, n)
+			want := slices.Concat(e.run(v, x)...)
+			for depth := range 60 {
+				y := make([][]float32, e.out)
+				for i := range y {
+					y[i] = slices.Clone(x[i%e.in])
+				}
+				freshStack(depth, func() { e.call(v, y, x) })
+				if !sameBits(slices.Concat(y...), want) {
+					t.Fatalf("%s: bits differ on a stack of depth %d", e.name, depth)
+				}
+			}
+		}
+		for _, k := range rowKernels() {
+			x := k.inputs(r, n)
+			clone := func() [][]float32 {
+				c := make([][]float32, len(x))
+				for i := range x {
+					c[i] = slices.Clone(x[i])
+				}
+				return c
+			}
+			want := k.run(v, clone())
+			for depth := range 60 {
+				var got []float32
+				c := clone()
+				freshStack(depth, func() { got = k.run(v, c) })
+				if !sameBits(got, want) {
+					t.Fatalf("%s: bits differ on a stack of depth %d", k.name, depth)
+				}
+			}
+		}
+	})
+}
+
+// freshStack runs f on a new goroutine below depth frames.
+func freshStack(depth int, f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		deeper(depth, f)
+	}()
+	<-done
+}
+
+//go:noinline
+func deeper(depth int, f func()) byte {
+	var frame [96]byte
+	frame[depth] = 1
+	if depth == 0 {
+		f()
+		return frame[1]
+	}
+	return deeper(depth-1, f) + frame[depth]
+}
