@@ -17,3 +17,9 @@ type Features struct {
 	AVX512 bool // AVX-512 F, BW, DQ, VL, on top of AVX2
 	AMX    bool // tile products on bf16, and the process may use tiles
 }
+
+// Tiles says why tile products may or may not be used, for diagnosis.
+type Tiles struct {
+	Processor bool  // it has AMX tiles and bf16 products
+	Refused   error // why this process may not use them; nil where it may, or where there are none
+}

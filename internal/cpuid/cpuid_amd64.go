@@ -10,6 +10,16 @@ func Detect() Features {
 	x := &cpu.X86
 	f := Features{AVX2: x.HasAVX2 && x.HasFMA && x.HasF16C}
 	f.AVX512 = f.AVX2 && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL
-	f.AMX = x.HasAMXTile && x.HasAMXBF16 && permitTiles()
+	t := DetectTiles()
+	f.AMX = t.Processor && t.Refused == nil
 	return f
+}
+
+// DetectTiles asks for tiles and keeps the reason of a refusal.
+func DetectTiles() Tiles {
+	t := Tiles{Processor: cpu.X86.HasAMXTile && cpu.X86.HasAMXBF16}
+	if t.Processor {
+		t.Refused = permitTiles()
+	}
+	return t
 }

@@ -2,5 +2,9 @@
 
 package cpuid
 
-// permitTiles is false: only Linux has a way to ask that is known here.
-func permitTiles() bool { return false }
+import "errors"
+
+// permitTiles refuses: only Linux has a way to ask that is known here.
+func permitTiles() error {
+	return errors.New("tiles are used on Linux only")
+}
