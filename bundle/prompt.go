@@ -1,0 +1,93 @@
+package bundle
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/foundling-lm/foundling/text/chat"
+)
+
+// Start returns the ids that come before the first word of a text, as in
+// training: the document end token of models raised here, which every document
+// of pre-training begins after (text/batch), else what the tokenizer's own file
+// puts there, else nothing.
+func (z *Bundle) Start() []int32 {
+	if z.Tokenizer == nil {
+		return nil
+	}
+	if end, ok := z.Tokenizer.SpecialID(chat.EndOfText); ok {
+		if slices.Contains(z.Generation.EOS, end) || z.Generation.BOS != nil && *z.Generation.BOS == end {
+			return []int32{end}
+		}
+	}
+	before, _ := z.Tokenizer.Frame()
+	return before
+}
+
+// TextPrompt returns the ids of a text to continue. An empty text gives the
+// start alone, where the model has one.
+func (z *Bundle) TextPrompt(text string) ([]int32, error) {
+	if text == "" {
+		return z.emptyPrompt()
+	}
+	if z.Tokenizer == nil {
+		return nil, fmt.Errorf("%s has no tokenizer to read text with: %w", z.Dir, z.NoTokens)
+	}
+	return z.Tokenizer.EncodeAppend(z.Start(), text), nil
+}
+
+func (z *Bundle) emptyPrompt() ([]int32, error) {
+	switch start := z.Start(); {
+	case len(start) > 0:
+		return start, nil
+	case z.Generation.BOS != nil:
+		return []int32{*z.Generation.BOS}, nil
+	case len(z.Generation.EOS) > 0:
+		return []int32{z.Generation.EOS[0]}, nil
+	}
+	return nil, fmt.Errorf("%s names no token that a text starts with (bos_token_id or eos_token_id in %s): give a prompt that is not empty", z.Dir, GenerationFile)
+}
+
+// ChatPrompt returns the ids of a conversation up to where the assistant's next
+// answer begins, leaving at least room tokens of the context for it. Where the
+// conversation is too long its oldest turns are left out, never the system
+// message and never the last turn; dropped is how many messages that cost.
+func (z *Bundle) ChatPrompt(msgs []chat.Message, room int) (ids []int32, dropped int, err error) {
+	if !z.Chat {
+		return nil, 0, fmt.Errorf("%s is a base model, without a chat format: fine-tune it on conversations, or let it continue text", z.Dir)
+	}
+	if err := chat.Validate(msgs); err != nil {
+		return nil, 0, err
+	}
+	var system []chat.Message
+	if msgs[0].Role == chat.RoleSystem {
+		system, msgs = msgs[:1], msgs[1:]
+	}
+	context := z.Model.Dims().Context
+	for {
+		ids, _, err = chat.Tokenize(z.Tokenizer, chat.Render(slices.Concat(system, msgs), true))
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", z.Dir, err)
+		}
+		if len(ids)+room <= context {
+			return ids, dropped, nil
+		}
+		n := oldestTurn(msgs)
+		if n == len(msgs) {
+			return nil, dropped, fmt.Errorf("the message takes %d tokens with its system message, the context is %d and %d are kept for the answer: shorten it",
+				len(ids), context, room)
+		}
+		msgs, dropped = msgs[n:], dropped+n
+	}
+}
+
+// oldestTurn is how many messages at the front belong to the first turn: all up
+// to the second message of the user.
+func oldestTurn(msgs []chat.Message) int {
+	for i := 1; i < len(msgs); i++ {
+		if msgs[i].Role == chat.RoleUser {
+			return i
+		}
+	}
+	return len(msgs)
+}
