@@ -49,14 +49,14 @@ var keyMask = func() (m [shortKey + 1][2]uint64) {
 // keyOf packs s[i:i+n], n <= shortKey. It reads 16 bytes where the text has
 // them.
 func keyOf(s []byte, i, n int) (k0, k1 uint64) {
+	var tail [16]byte
+	b := tail[:]
 	if i+16 <= len(s) {
-		b := s[i : i+16]
-		k0, k1 = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		b = s[i : i+16]
 	} else {
-		var b [16]byte
-		copy(b[:], s[i:i+n])
-		k0, k1 = binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])
+		copy(b, s[i:i+n])
 	}
+	k0, k1 = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
 	m := &keyMask[n&shortKey]
 	return k0 & m[0], k1&m[1] | uint64(n)<<56
 }

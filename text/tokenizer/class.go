@@ -1,9 +1,12 @@
 package tokenizer
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"sync"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Bits of a character's class, as the pre-tokenisation patterns see it. Each
@@ -19,7 +22,7 @@ const (
 )
 
 // classTable gives the class of every character: ascii for one byte (0 for a
-// byte of a longer character), blocks of 256 for the rest.
+// byte of a longer character, and for no other), blocks of 256 for the rest.
 type classTable struct {
 	ascii  [256]uint8
 	index  [(unicode.MaxRune + 1) >> 8]uint16
@@ -77,12 +80,13 @@ var classes = sync.OnceValue(func() *classTable {
 // at returns the class and the length of the character at s[i]. A byte that
 // starts no valid character is "other", of length 1.
 func (t *classTable) at(s string, i int) (class uint8, n int) {
-	if b := s[i]; b < utf8.RuneSelf {
-		return t.ascii[b], 1
+	if class = t.ascii[s[i]]; class != 0 {
+		return class, 1
 	}
 	return t.wide(s, i)
 }
 
+// wide is at for a byte that is not ASCII.
 func (t *classTable) wide(s string, i int) (class uint8, n int) {
 	r, n := utf8.DecodeRuneInString(s[i:])
 	if r == utf8.RuneError && n == 1 {
@@ -94,16 +98,39 @@ func (t *classTable) wide(s string, i int) (class uint8, n int) {
 // run returns the end of the run of characters with one of the mask's bits
 // that starts at i.
 func (t *classTable) run(s string, i int, mask uint8) int {
+	for i < len(s) && t.ascii[s[i]]&mask != 0 {
+		i++
+	}
+	if i == len(s) || s[i] < utf8.RuneSelf {
+		return i
+	}
+	return t.wideRun(s, i, mask)
+}
+
+// letters is run for \p{L}, eight bytes at a time: the length of a word is hard
+// to predict, and a loop over bytes pays for that at each word's end.
+func (t *classTable) letters(s string, i int) int {
+	const ones = 0x0101010101010101
+	for i+8 <= len(s) {
+		w := binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s[i:]), 8))
+		low := (w | 0x20*ones) & (0x7F * ones)
+		// The top bit of each byte: at least 'a', not above 'z', and ASCII.
+		in := (low + (0x80-'a')*ones) &^ (low + (0x80-'z'-1)*ones) &^ w
+		if out := ^in & (0x80 * ones); out != 0 {
+			i += bits.TrailingZeros64(out) / 8
+			if s[i] < utf8.RuneSelf {
+				return i
+			}
+			break
+		}
+		i += 8
+	}
+	return t.run(s, i, letter)
+}
+
+func (t *classTable) wideRun(s string, i int, mask uint8) int {
 	for i < len(s) {
-		b := s[i]
-		if t.ascii[b]&mask != 0 {
-			i++
-			continue
-		}
-		if b < utf8.RuneSelf {
-			return i
-		}
-		c, n := t.wide(s, i)
+		c, n := t.at(s, i)
 		if c&mask == 0 {
 			return i
 		}

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // mergeRule says that tokens a and b, side by side, become token id. A lower
 // rank is applied first.
@@ -128,7 +131,8 @@ func (t *Tokenizer) merge(dst []int32, piece string, m *merger) []int32 {
 // mergeLong is merge in O(n log n) time. A heap entry is rank<<32 | position;
 // it counts only while the token there still has that rule.
 func (t *Tokenizer) mergeLong(dst []int32, piece string, m *merger) []int32 {
-	nodes, heap := m.nodes[:0], m.heap[:0]
+	nodes := slices.Grow(m.nodes[:0], len(piece))
+	heap := slices.Grow(m.heap[:0], len(piece))
 	for i := range len(piece) {
 		nodes = append(nodes, mergeNode{id: t.byteIDs[piece[i]], prev: int32(i - 1), next: int32(i + 1), rank: noRank})
 	}

@@ -59,12 +59,14 @@ func (p *splitter) gpt2(s string, i int) int {
 		}
 	}
 	switch {
+	case c&letter != 0:
+		return p.classes.letters(s, i+n)
 	case c&space != 0:
 		return p.spaces(s, i)
 	case p.lone && c&number != 0:
 		return i + n
 	}
-	return p.classes.run(s, i+n, c&(letter|number|other))
+	return p.classes.run(s, i+n, c&(number|other))
 }
 
 // gpt4 is, with \p{N}{1,3} or as many digits as maxDigits says,
@@ -74,7 +76,7 @@ func (p *splitter) gpt2(s string, i int) int {
 func (p *splitter) gpt4(s string, i int) int {
 	c, n := p.classes.at(s, i)
 	if c&letter != 0 {
-		return p.classes.run(s, i+n, letter)
+		return p.classes.letters(s, i+n)
 	}
 	if s[i] == '\'' {
 		if e := contraction(s, i, true); e > 0 {
@@ -83,7 +85,7 @@ func (p *splitter) gpt4(s string, i int) int {
 	}
 	if c&(number|newline) == 0 && i+n < len(s) {
 		if c1, n1 := p.classes.at(s, i+n); c1&letter != 0 {
-			return p.classes.run(s, i+n+n1, letter)
+			return p.classes.letters(s, i+n+n1)
 		}
 	}
 	return p.rest(s, i, c, n, false)
