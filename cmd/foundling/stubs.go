@@ -1,5 +1,3 @@
 package main
 
-type raiseCmd struct{}
-type pretrainCmd struct{}
 type sftCmd struct{}

@@ -1,0 +1,314 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+
+	"github.com/foundling-lm/foundling/plan"
+	"github.com/foundling-lm/foundling/text/batch"
+	"github.com/foundling-lm/foundling/text/chat"
+	"github.com/foundling-lm/foundling/text/corpus"
+	"github.com/foundling-lm/foundling/train"
+	"github.com/foundling-lm/foundling/train/optim"
+	"github.com/foundling-lm/foundling/train/pretrain"
+)
+
+// pretrainFlags are the options of a pre-training run. One that is not set
+// takes its default in a new run, and what run.json says in one that goes on.
+type pretrainFlags struct {
+	Data       []string `json:"data,omitempty" sep:"none" placeholder:"PATH" help:"Files and folders of text: source code, .txt, .md, .jsonl, also compressed. Repeat it, or list more at the end."`
+	Split      *string  `json:"split,omitempty" help:"What is held out: whole directories, documents by content, or the tail of each document (default: by what the data are)." placeholder:"directory|content|tail"`
+	SplitShare *float64 `json:"split-share,omitempty" help:"Share of the text held out (default 0.05)." placeholder:"X"`
+	Tokenizer  *string  `json:"tokenizer,omitempty" help:"bpe learns one from the text, char and bytes take characters and bytes, a path loads a tokenizer.json (default bpe)." placeholder:"bpe|char|bytes|PATH"`
+	Vocab      *int     `json:"vocab,omitempty" help:"Tokens of a learned tokenizer, with bytes and special tokens (default 4096)." placeholder:"N"`
+	Mode       *string  `json:"mode,omitempty" help:"packed: documents one after another, without attention across them; windows: random places of one long text (default: windows for a split by tail)." placeholder:"packed|windows"`
+
+	Arch    *string `json:"arch,omitempty" help:"Family of the model (default llama)." placeholder:"gpt2|llama"`
+	Layers  *int    `json:"layers,omitempty" help:"Layers (default 4)." placeholder:"N"`
+	Width   *int    `json:"width,omitempty" help:"Width of the residual stream (default 256)." placeholder:"N"`
+	Heads   *int    `json:"heads,omitempty" help:"Attention heads (default: width/64, width/32 below 256)." placeholder:"N"`
+	KVHeads *int    `json:"kv-heads,omitempty" name:"kv-heads" help:"Key and value heads, llama (default: as heads)." placeholder:"N"`
+	FF      *int    `json:"ff,omitempty" name:"ff" help:"Feed-forward width (default: 4 or 8/3 times the width)." placeholder:"N"`
+	Context *int    `json:"context,omitempty" help:"Tokens that the model sees at once (default 256)." placeholder:"N"`
+
+	BatchTokens *int     `json:"batch-tokens,omitempty" help:"Tokens of an optimizer step (default 4096, or the context where that is more)." placeholder:"N"`
+	Accumulate  *int     `json:"accumulate,omitempty" help:"Micro-batches of a step (default: as many as keep one at 16384 tokens)." placeholder:"N"`
+	Steps       *int     `json:"steps,omitempty" help:"Optimizer steps." placeholder:"N"`
+	Budget      *span    `json:"budget,omitempty" help:"Wall-clock time of the whole command, instead of --steps; turned into steps once." placeholder:"5m"`
+	Optimizer   *string  `json:"optimizer,omitempty" help:"Optimizer of hidden matrices (default muon)." placeholder:"muon|adamw"`
+	LR          *float64 `json:"lr,omitempty" name:"lr" help:"Peak learning rate (default: by the width)." placeholder:"X"`
+	Schedule    *string  `json:"schedule,omitempty" help:"wsd: constant, then a linear cooldown (default wsd)." placeholder:"wsd|cosine|constant"`
+	Warmup      *int     `json:"warmup,omitempty" help:"Steps of rising rate (default: 2 in 100, at most 200)." placeholder:"N"`
+	Cooldown    *int     `json:"cooldown,omitempty" help:"Last steps of falling rate, wsd (default: 4 in 10)." placeholder:"N"`
+	WeightDecay *float64 `json:"weight-decay,omitempty" help:"Decay of matrices per unit of learning rate (default 0.1)." placeholder:"X"`
+	Clip        *float64 `json:"clip,omitempty" help:"Largest norm of the gradient (default 1)." placeholder:"X"`
+	Dropout     *float64 `json:"dropout,omitempty" help:"Probability of dropout (default 0)." placeholder:"X"`
+	ZLoss       *float64 `json:"z-loss,omitempty" name:"z-loss" help:"Coefficient of the square of the log partition function (default 0.0001)." placeholder:"X"`
+	Seed        *uint64  `json:"seed,omitempty" help:"Of weights, order and dropout (default 1)." placeholder:"N"`
+}
+
+// pretrainOptions are pretrainFlags with every field known.
+type pretrainOptions struct {
+	Data       []string `json:"data"` // absolute
+	Split      string   `json:"split"`
+	SplitShare float64  `json:"split-share"`
+	Tokenizer  string   `json:"tokenizer"`
+	Vocab      int      `json:"vocab"` // of the tokenizer and the model
+	Mode       string   `json:"mode"`
+
+	Arch    string `json:"arch"`
+	Layers  int    `json:"layers"`
+	Width   int    `json:"width"`
+	Heads   int    `json:"heads"`
+	KVHeads int    `json:"kv-heads"`
+	FF      int    `json:"ff"`
+	Context int    `json:"context"`
+
+	BatchTokens int     `json:"batch-tokens"`
+	Accumulate  int     `json:"accumulate"`
+	Steps       int     `json:"steps"`            // 0: not yet measured
+	Budget      span    `json:"budget,omitempty"` // 0: none
+	Optimizer   string  `json:"optimizer"`
+	LR          float64 `json:"lr"`
+	Schedule    string  `json:"schedule"`
+	Warmup      int     `json:"warmup"`   // -1: by the steps
+	Cooldown    int     `json:"cooldown"` // -1: by the steps
+	WeightDecay float64 `json:"weight-decay"`
+	Clip        float64 `json:"clip"`
+	Dropout     float64 `json:"dropout"`
+	ZLoss       float64 `json:"z-loss"`
+	Seed        uint64  `json:"seed"`
+
+	Kernels   string `json:"kernels"` // other sets round differently
+	Precision string `json:"precision"`
+}
+
+// span is a duration that reads and writes as text.
+type span time.Duration
+
+// UnmarshalText reads "90s" or "1h30m".
+func (s *span) UnmarshalText(b []byte) error {
+	d, err := time.ParseDuration(string(b))
+	*s = span(d)
+	return err
+}
+
+// MarshalText is the opposite.
+func (s span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
+
+// Defaults; the learning rates were found by the experiments in LOG.md.
+const (
+	defaultVocab = 4096
+	microTokens  = 16384 // tokens of a micro-batch, at most
+	tokenizerCap = 256 << 20
+	peakRate     = 4e-3 // at peakWidth, falling with the square root of the width
+	peakWidth    = 256
+)
+
+// newPretrainOptions resolves the flags of a new run, but for what the text, the
+// tokenizer and the clock decide.
+func newPretrainOptions(f *pretrainFlags) (o pretrainOptions, err error) {
+	o = pretrainOptions{
+		Tokenizer: "bpe", Vocab: defaultVocab, SplitShare: 0.05,
+		Arch: "llama", Layers: 4, Width: 256, Context: 256,
+		Optimizer: "muon", Schedule: "wsd", Warmup: -1, Cooldown: -1, WeightDecay: 0.1, Clip: 1, ZLoss: 1e-4, Seed: 1,
+	}
+	if err := overlay(&o, f); err != nil {
+		return o, err
+	}
+	if err := o.shape(f); err != nil {
+		return o, err
+	}
+	if err := o.lengths(f); err != nil {
+		return o, err
+	}
+	if f.LR == nil {
+		o.LR = peakRate * math.Sqrt(peakWidth/float64(o.Width))
+	}
+	if o.Data, err = absolute(o.Data); err != nil {
+		return o, err
+	}
+	if err := o.text(f); err != nil {
+		return o, err
+	}
+	// Whatever else training knows to be impossible, with steps for those that
+	// are still to be measured.
+	t := o.train()
+	t.Schedule.Steps, t.Schedule.Warmup, t.Schedule.Cooldown = max(1, o.Steps), max(0, o.Warmup), max(0, o.Cooldown)
+	return o, t.Validate()
+}
+
+// shape fills in and checks the sizes of the model.
+func (o *pretrainOptions) shape(f *pretrainFlags) error {
+	for _, k := range []struct {
+		flag  string
+		value *int
+	}{{"layers", f.Layers}, {"width", f.Width}, {"heads", f.Heads}, {"kv-heads", f.KVHeads}, {"ff", f.FF}, {"context", f.Context}, {"vocab", f.Vocab}} {
+		if k.value != nil && *k.value <= 0 {
+			return fmt.Errorf("--%s is %d: it must be positive", k.flag, *k.value)
+		}
+	}
+	if o.Arch != "gpt2" && o.Arch != "llama" {
+		return fmt.Errorf("--arch %q is unknown: gpt2 and llama exist", o.Arch)
+	}
+	if f.Heads == nil {
+		if o.Heads = max(1, o.Width/64); o.Width < 256 {
+			o.Heads = max(1, o.Width/32)
+		}
+		for o.Width%o.Heads != 0 {
+			o.Heads--
+		}
+	}
+	if o.Width%o.Heads != 0 {
+		return fmt.Errorf("--heads %d does not divide --width %d: use %s", o.Heads, o.Width, divisors(o.Width))
+	}
+	if o.KVHeads == 0 {
+		o.KVHeads = o.Heads
+	}
+	switch {
+	case o.Arch == "gpt2" && o.KVHeads != o.Heads:
+		return fmt.Errorf("--kv-heads is %d: gpt2 has as many as --heads %d; leave it out or use --arch llama", o.KVHeads, o.Heads)
+	case o.Heads%o.KVHeads != 0:
+		return fmt.Errorf("--kv-heads %d does not divide --heads %d: use %s", o.KVHeads, o.Heads, divisors(o.Heads))
+	case o.Arch == "llama" && o.Width/o.Heads%2 != 0:
+		return fmt.Errorf("--width %d over --heads %d is a head width of %d: rotary positions need an even one", o.Width, o.Heads, o.Width/o.Heads)
+	}
+	m, err := pretrain.NewModel(nil, o.planShape(), -1)
+	if err != nil { // all that can be said by flags was said above
+		return fmt.Errorf("this model is impossible: %w", err)
+	}
+	o.FF = m.Dims().FF
+	return nil
+}
+
+// divisors lists the divisors of n up to 64.
+func divisors(n int) string {
+	s := ""
+	for d := 1; d <= min(n, 64); d++ {
+		if n%d == 0 {
+			s += fmt.Sprintf("%d, ", d)
+		}
+	}
+	return s[:max(0, len(s)-2)]
+}
+
+// lengths fills in and checks the tokens of a step and the length of the run.
+func (o *pretrainOptions) lengths(f *pretrainFlags) error {
+	if f.BatchTokens == nil {
+		o.BatchTokens = max(1, 4096/o.Context) * o.Context
+		if f.Accumulate != nil {
+			o.BatchTokens *= max(1, *f.Accumulate)
+		}
+	}
+	if o.BatchTokens < o.Context {
+		return fmt.Errorf("--batch-tokens %d is less than --context %d: a step needs at least one whole sequence", o.BatchTokens, o.Context)
+	}
+	if f.Accumulate == nil {
+		o.Accumulate = 1
+		for rows := o.BatchTokens / o.Context; o.BatchTokens/o.Accumulate > microTokens && o.Accumulate < rows; {
+			o.Accumulate++
+			for rows%o.Accumulate != 0 {
+				o.Accumulate++
+			}
+		}
+	}
+	if o.Accumulate <= 0 {
+		return fmt.Errorf("--accumulate is %d: it must be positive", o.Accumulate)
+	}
+	if unit := o.Context * o.Accumulate; o.BatchTokens%unit != 0 {
+		return fmt.Errorf("--batch-tokens %d is no multiple of --context %d times --accumulate %d: use %d", o.BatchTokens, o.Context, o.Accumulate, max(1, o.BatchTokens/unit)*unit)
+	}
+	switch {
+	case f.Steps == nil && f.Budget == nil:
+		return fmt.Errorf("how long? give --steps N or --budget 5m")
+	case f.Steps != nil && f.Budget != nil:
+		return fmt.Errorf("--steps and --budget both say how long: give one of them")
+	case f.Steps != nil && *f.Steps <= 0:
+		return fmt.Errorf("--steps is %d: it must be positive", *f.Steps)
+	case f.Budget != nil && *f.Budget <= 0:
+		return fmt.Errorf("--budget is %s: it must be positive", time.Duration(*f.Budget))
+	case f.Warmup != nil && *f.Warmup < 0:
+		return fmt.Errorf("--warmup is %d: it must not be negative", *f.Warmup)
+	case f.Cooldown != nil && *f.Cooldown < 0:
+		return fmt.Errorf("--cooldown is %d: it must not be negative", *f.Cooldown)
+	}
+	return nil
+}
+
+// text checks what is said of the data.
+func (o *pretrainOptions) text(f *pretrainFlags) error {
+	if len(o.Data) == 0 {
+		return fmt.Errorf("no text to learn from: name files or folders with --data")
+	}
+	if err := (corpus.SplitOptions{Method: corpus.Method(o.Split), Share: o.SplitShare}).Validate(); err != nil || o.SplitShare == 0 || f.Split != nil && o.Split == "" {
+		return fmt.Errorf("--split %q --split-share %v: the first is directory, content or tail, the second lies in (0, 1)", o.Split, o.SplitShare)
+	}
+	if m := batch.Mode(o.Mode); o.Mode != "" && m != batch.Packed && m != batch.Windows {
+		return fmt.Errorf("--mode %q is unknown: packed and windows exist", o.Mode)
+	}
+	least := 256 + len(chat.SpecialTokens())
+	switch o.Tokenizer {
+	case "":
+		return fmt.Errorf("--tokenizer is empty: give bpe, char, bytes or a path")
+	case "bpe":
+		if o.Vocab < least {
+			return fmt.Errorf("--vocab %d is too small: the 256 bytes and %d special tokens alone take %d", o.Vocab, len(chat.SpecialTokens()), least)
+		}
+	default:
+		if f.Vocab != nil {
+			return fmt.Errorf("--vocab %d: only --tokenizer bpe learns a vocabulary of a given size; leave it out with %q", o.Vocab, o.Tokenizer)
+		}
+		if o.Tokenizer != "char" && o.Tokenizer != "bytes" {
+			p, err := filepath.Abs(o.Tokenizer)
+			if err != nil {
+				return err
+			}
+			o.Tokenizer = p
+		}
+	}
+	return nil
+}
+
+// memory is the bytes that a step takes, about.
+func (o *pretrainOptions) memory() int64 {
+	stored := plan.MemoryOptions{Activation: 4}
+	if o.Precision == "bf16" {
+		stored.Activation = 2
+	}
+	return o.planShape().TrainingMemory(o.BatchTokens/o.Accumulate, stored).Total
+}
+
+func (o *pretrainOptions) planShape() plan.Shape {
+	return plan.Shape{
+		Family: o.Arch, Layers: o.Layers, Width: o.Width, Heads: o.Heads, KVHeads: o.KVHeads, FF: o.FF,
+		Vocab: o.Vocab, Context: o.Context, Tied: true,
+	}
+}
+
+// schedule fills in the steps that follow from those of the run.
+func (o *pretrainOptions) schedule() {
+	if o.Warmup < 0 {
+		o.Warmup = min(200, o.Steps/50)
+	}
+	if o.Cooldown < 0 {
+		o.Cooldown = max(1, o.Steps*4/10)
+	}
+}
+
+func (o *pretrainOptions) train() train.Options {
+	return train.Options{
+		Optimizer: optim.Options{Name: o.Optimizer, WeightDecay: o.WeightDecay},
+		Schedule:  optim.Schedule{Kind: o.Schedule, Peak: o.LR, Warmup: o.Warmup, Steps: o.Steps, Cooldown: o.Cooldown},
+		Clip:      o.Clip, ZLoss: o.ZLoss, Dropout: o.Dropout, Seed: o.Seed,
+	}
+}
+
+// options are what the training package is told.
+func (o *pretrainOptions) options() pretrain.Options {
+	return pretrain.Options{
+		Shape: o.planShape(), Rows: o.BatchTokens / o.Accumulate / o.Context, Micro: o.Accumulate, Context: o.Context,
+		Mode: batch.Mode(o.Mode), Train: o.train(), Seed: o.Seed,
+	}
+}
