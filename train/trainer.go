@@ -56,9 +56,12 @@ func (t *Trainer) Close() {
 	t.opt.Close()
 }
 
-// Cut makes the run end at the given step: the schedule cools down to there.
-// It must come before the cooldown that was planned.
-func (t *Trainer) Cut(steps int) { t.o.Schedule.Steps = steps }
+// Cut makes the run end at the given step, the last steps before it being the
+// cooldown. It must come before the cooldown that was planned, so that the steps
+// done are those of a run that was planned this way.
+func (t *Trainer) Cut(steps, cooldown int) {
+	t.o.Schedule.Steps, t.o.Schedule.Cooldown = steps, cooldown
+}
 
 // Step is the number of steps done.
 func (t *Trainer) Step() int { return t.state.Step }

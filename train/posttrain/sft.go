@@ -35,7 +35,7 @@ type SFT struct {
 	Base     *bundle.Bundle  // the model to start from; its weights are changed
 	Examples *batch.Examples // packed to Context
 	Progress func(train.Metrics)
-	Overrun  func(step int) (steps int, ok bool)
+	Overrun  func(step int) (steps, cooldown int, ok bool)
 }
 
 // Run trains to the end, going on from the last checkpoint in Dir, and writes

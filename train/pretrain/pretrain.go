@@ -50,8 +50,8 @@ type Job struct {
 	Validation *batch.Shards // nil: none
 	Progress   func(train.Metrics)
 	// Overrun, if not nil, is asked after every step whether the run must end
-	// earlier than planned; it returns the step with which to end.
-	Overrun func(step int) (steps int, ok bool)
+	// earlier than planned; see train.Run.
+	Overrun func(step int) (steps, cooldown int, ok bool)
 }
 
 // NewModel makes a model of the shape with zero weights.

@@ -1,0 +1,152 @@
+package raise
+
+import (
+	"math"
+	"time"
+
+	"github.com/foundling-lm/foundling/plan"
+	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/text/batch"
+	"github.com/foundling-lm/foundling/train"
+	"github.com/foundling-lm/foundling/train/optim"
+	"github.com/foundling-lm/foundling/train/posttrain"
+	"github.com/foundling-lm/foundling/train/pretrain"
+)
+
+// What a plan starts from. Learning rates and batch sizes were found by the
+// experiments in LOG.md.
+const (
+	family        = "llama"
+	shortContext  = 256 // tokens, for budgets below longBudget
+	longContext   = 512
+	longBudget    = 240 // seconds
+	smallVocab    = 4096
+	largeVocab    = 8192
+	largeBudget   = 1200  // seconds from which the larger vocabulary pays
+	maxEpochs     = 4     // Muennighoff et al. 2023: up to here a repeat is worth nearly a first reading
+	wantSteps     = 1500  // optimizer steps that a run should at least have
+	minBatch      = 4096  // tokens
+	maxBatch      = 32768 // tokens
+	microBatch    = 8192  // tokens of a micro-batch, at most
+	peakRate      = 4e-3  // learning rate at width rateWidth
+	rateWidth     = 256
+	sftRate       = 0.25   // of the pre-training peak
+	sftEpochs     = 3      // at most
+	bytesPerToken = 3.3    // guess, for the limit of maxEpochs only
+	tokenizerRate = 2.5e6  // bytes/s that a tokenizer learns from, low
+	readRate      = 0.45e6 // bytes of text per second of budget that are worth reading
+)
+
+// sizes fills in what follows from the budget alone.
+func (p *Plan) sizes(bytes int64) (context, vocab int) {
+	context, vocab = shortContext, smallVocab
+	if p.Budget >= longBudget {
+		context = longContext
+	}
+	if p.Budget >= largeBudget {
+		vocab = largeVocab
+	}
+	p.Tokenizer = TokenizerPlan{Vocab: vocab, Pattern: "gpt4", MaxBytes: max(1<<20, int64(p.seconds(p.Shares.Tokenizer)*tokenizerRate))}
+	p.Answers = AnswerPlan{MaxPrompt: context, MaxResponse: int(1.6 * float64(context))}
+	p.Eval = EvalPlan{
+		NGramBytes:   clamp(int64(p.Budget*40e3), 1<<20, 64<<20),
+		XZBytes:      int(clamp(int64(p.Budget*6e3), 256<<10, 8<<20)),
+		Functions:    int(clamp(int64(p.Budget/5), 8, 300)),
+		AnswerTokens: context / 2,
+	}
+	return context, vocab
+}
+
+func clamp(x, lo, hi int64) int64 { return max(lo, min(hi, x)) }
+
+// keepShare is the share of the documents that a budget has use for.
+func keepShare(budget float64, bytes int64) float64 {
+	return math.Min(1, budget*readRate/float64(max(1, bytes)))
+}
+
+// trainOptions are the options of pre-training but for the number of steps.
+func trainOptions(width int, seed uint64) train.Options {
+	return train.Options{
+		Optimizer: optim.Options{Name: "muon", WeightDecay: 0.1},
+		Schedule:  optim.Schedule{Kind: "wsd", Peak: peakRate * math.Sqrt(rateWidth/float64(width)), Steps: 1, Final: 0.02},
+		ZLoss:     1e-4,
+		Seed:      seed,
+	}
+}
+
+// choose measures the machine at the widths in question, picks the shape that
+// the law expects to end lowest, and turns the time into steps.
+func (p *Plan) choose(b tensor.Backend, trainBytes int64, memory int64) error {
+	context, vocab := p.sizes(trainBytes)
+	ladder := plan.Ladder(family, vocab, context)
+	budget := duration(p.seconds(p.Shares.Prepare) / 3)
+	widths := []int{128, 256, 384, 640}
+	for _, s := range ladder {
+		for _, w := range widths {
+			if s.Width != w {
+				continue
+			}
+			s.Layers = min(s.Layers, 4) // speed depends on the width
+			_, flops, err := pretrain.Measure(b, s, max(1, 2048/context), context, trainOptions(w, p.Seed), budget/time.Duration(2*len(widths)))
+			if err != nil {
+				return err
+			}
+			p.Rates = append(p.Rates, plan.Rate{Width: w, FLOPs: flops})
+		}
+	}
+	seconds := p.seconds(p.Shares.Pretrain)
+	best, table, err := plan.Choose(plan.ChooseOptions{
+		Candidates: ladder, Rates: p.Rates, Seconds: seconds,
+		Unique: max(1, int64(float64(trainBytes)/bytesPerToken)), MaxEpochs: maxEpochs, Tokens: context, MaxMemory: memory,
+	})
+	if err != nil {
+		return err
+	}
+	p.Chosen, p.Table, p.Law = best, table, plan.Muennighoff.Name
+	return p.steps(b, best, context)
+}
+
+// steps turns the time of the training stages into numbers of steps, from one
+// more measurement at the very shape that was chosen.
+func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
+	tokens := int(clamp(powerOfTwo(c.Tokens/wantSteps), minBatch, maxBatch))
+	micro := max(1, tokens/microBatch)
+	rows := tokens / micro / context
+	o := trainOptions(c.Shape.Width, p.Seed)
+	per, _, err := pretrain.Measure(b, c.Shape, rows, context, o, duration(p.seconds(p.Shares.Prepare)/4))
+	if err != nil {
+		return err
+	}
+	per *= float64(micro) * overhead
+	n := max(20, int(p.seconds(p.Shares.Pretrain)/per))
+	if most := int(maxEpochs * float64(p.TrainMB) * 1e6 / bytesPerToken / float64(tokens)); n > most {
+		n = max(20, most)
+	}
+	o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cooldown = n, max(5, n/50), max(5, n*4/10)
+	o.EvalEvery = max(10, n/8)
+	p.Pretrain = pretrain.Options{Shape: c.Shape, Rows: rows, Micro: micro, Context: context, Mode: batch.Packed, Train: o, Seed: p.Seed}
+
+	sft := o
+	n = max(10, int(p.seconds(p.Shares.SFT)*sftTraining/per))
+	sft.Schedule.Peak *= sftRate
+	sft.Schedule.Steps, sft.Schedule.Warmup, sft.Schedule.Cooldown = n, max(2, n/50), max(2, n*9/10)
+	sft.EvalEvery = 0
+	p.SFT = posttrain.SFTOptions{Rows: rows, Micro: micro, Context: context, Train: sft, Seed: p.Seed + 1}
+	p.Answers.Most = max(64, n*tokens/60)
+	p.Eval.HeldOutBytes = clamp(int64(0.012*p.Budget/per*float64(tokens)*3*bytesPerToken), 64<<10, 4<<20)
+	return nil
+}
+
+const (
+	overhead    = 1.04 // validation, checkpoints and loading beside the steps measured
+	sftTraining = 0.75 // of the fine-tuning time is spent in steps, the rest on demonstrations
+)
+
+// powerOfTwo rounds down.
+func powerOfTwo(n int64) int64 {
+	p := int64(1)
+	for p*2 <= n {
+		p *= 2
+	}
+	return p
+}
