@@ -32,22 +32,24 @@ const (
 const tileGroup = 2
 
 // tileArgs are the arguments of mulTiles2x2 and its smaller forms, which the
-// generator knows by offset. Rows and panels are in bytes.
+// generator knows by offset. Rows, panels and skips are in bytes. Addresses are
+// numbers because the routines move them, at last past the end of what they
+// point into.
 type tileArgs struct {
 	config           [64]byte
-	a                unsafe.Pointer
+	a                uintptr
 	aPanel           int
-	b                unsafe.Pointer
+	b                uintptr
 	bPanel           int
 	steps, blocks    int
 	aSkip, bSkip     int
 	rowPanels, group int
 	colPanels        int
-	in               unsafe.Pointer
+	in               uintptr
 	inRow, inPanel   int
-	out              unsafe.Pointer
+	out              uintptr
 	outRow, outPanel int
-	left             int // read and written by the assembly only
+	_                int // counts in the routines
 }
 
 // configure sets the tile shapes (Intel SDM volume 2, LDTILECFG): tiles of sums
@@ -85,12 +87,12 @@ func mulTiles(c *blockCall) {
 		if in.p == nil {
 			in = place{}
 		}
-		t.a, t.aPanel, t.rowPanels, t.group = unsafe.Add(c.a, row*panel), panel, rowPanels, tileGroup
-		t.b, t.bPanel, t.colPanels = unsafe.Add(c.b, col*panel), panel, colPanels
+		t.a, t.aPanel, t.rowPanels, t.group = uintptr(c.a)+uintptr(row*panel), panel, rowPanels, tileGroup
+		t.b, t.bPanel, t.colPanels = uintptr(c.b)+uintptr(col*panel), panel, colPanels
 		t.steps, t.blocks = c.k/tileDepth, c.blocks
 		t.aSkip, t.bSkip = c.aBlock-panel, c.bBlock-panel
-		t.in, t.inRow, t.inPanel = in.p, in.row, in.panel
-		t.out, t.outRow, t.outPanel = out.p, out.row, out.panel
+		t.in, t.inRow, t.inPanel = uintptr(in.p), in.row, in.panel
+		t.out, t.outRow, t.outPanel = uintptr(out.p), out.row, out.panel
 		switch {
 		case rows > tileLanes && cols > tileLanes:
 			mulTiles2x2(t)

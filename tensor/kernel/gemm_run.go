@@ -240,6 +240,7 @@ func (j *gemmJob) multiply(own *Scratch, m, rows, n, cols int) {
 			}
 		}
 	}
+	*c = blockCall{} // keeps no address that the caller may give back
 }
 
 // width is the number of columns of the next call: all whole panels where mul
