@@ -36,6 +36,12 @@ type TrainOptions struct {
 	Progress func(done, total int)
 }
 
+// Validate names the first impossible option.
+func (o TrainOptions) Validate() error {
+	_, _, err := o.resolve()
+	return err
+}
+
 // resolve fills in the defaults and checks the options.
 func (o TrainOptions) resolve() (TrainOptions, *pattern, error) {
 	if o.VocabSize == 0 {
