@@ -79,20 +79,8 @@ func trainOptions(width int, seed uint64) train.Options {
 func (p *Plan) choose(b tensor.Backend, trainBytes int64, memory int64) error {
 	context, vocab := p.sizes(trainBytes)
 	ladder := plan.Ladder(family, vocab, context)
-	budget := duration(p.seconds(p.Shares.Prepare) / 3)
-	widths := []int{128, 256, 384, 640}
-	for _, s := range ladder {
-		for _, w := range widths {
-			if s.Width != w {
-				continue
-			}
-			s.Layers = min(s.Layers, 4) // speed depends on the width
-			_, flops, err := pretrain.Measure(b, s, max(1, 2048/context), context, trainOptions(w, p.Seed), budget/time.Duration(2*len(widths)))
-			if err != nil {
-				return err
-			}
-			p.Rates = append(p.Rates, plan.Rate{Width: w, FLOPs: flops})
-		}
+	if err := p.measure(b, ladder, context); err != nil {
+		return err
 	}
 	seconds := p.seconds(p.Shares.Pretrain)
 	best, table, err := plan.Choose(plan.ChooseOptions{
@@ -106,6 +94,32 @@ func (p *Plan) choose(b tensor.Backend, trainBytes int64, memory int64) error {
 	return p.steps(b, best, context)
 }
 
+// measure times training at a few widths, from narrow to wide, as long as the
+// time for it allows; wider shapes are taken to run like the widest measured.
+// AdamW stands for the optimizer: Muon's products would weigh too much in the
+// short steps that are measured.
+func (p *Plan) measure(b tensor.Backend, ladder []plan.Shape, context int) error {
+	start, limit := time.Now(), duration(p.seconds(p.Shares.Prepare)/2)
+	o := trainOptions(rateWidth, p.Seed)
+	o.Optimizer.Name = "adamw"
+	for _, s := range ladder {
+		if s.Width != 128 && s.Width != 256 && s.Width != 384 && s.Width != 640 {
+			continue
+		}
+		s.Layers = min(s.Layers, 3) // speed depends on the width
+		at := time.Now()
+		_, flops, err := pretrain.Measure(b, s, max(1, 1024/context), context, o, 0)
+		if err != nil {
+			return err
+		}
+		p.Rates = append(p.Rates, plan.Rate{Width: s.Width, FLOPs: flops})
+		if took := time.Since(at); time.Since(start)+3*took > limit { // the next one is about three times the work
+			break
+		}
+	}
+	return nil
+}
+
 // steps turns the time of the training stages into numbers of steps, from one
 // more measurement at the very shape that was chosen.
 func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
@@ -113,7 +127,7 @@ func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
 	micro := max(1, tokens/microBatch)
 	rows := tokens / micro / context
 	o := trainOptions(c.Shape.Width, p.Seed)
-	per, _, err := pretrain.Measure(b, c.Shape, rows, context, o, duration(p.seconds(p.Shares.Prepare)/4))
+	per, _, err := pretrain.Measure(b, c.Shape, rows, context, o, duration(p.seconds(p.Shares.Prepare)/5))
 	if err != nil {
 		return err
 	}
