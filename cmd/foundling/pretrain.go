@@ -104,6 +104,9 @@ func (r *pretrainRun) open() error {
 		if err := r.adopt(); err != nil {
 			return err
 		}
+		if err := atomicfile.Clean(c.Out, filepath.Join(c.Out, "shards", "*")); err != nil {
+			return err
+		}
 	} else {
 		r.Version, r.Command, r.Program = runFileVersion, "pretrain", programVersion()
 		if r.Options, err = newPretrainOptions(&c.pretrainFlags); err != nil {
@@ -192,7 +195,7 @@ func (r *pretrainRun) read(context.Context) error {
 		if r.tok, err = r.given(); err != nil {
 			return err
 		}
-		o.Vocab = r.tok.VocabSize()
+		o.Tokens = r.tok.VocabSize()
 	}
 	return r.save(r.c.Out)
 }
@@ -219,15 +222,16 @@ func (r *pretrainRun) learnTokenizer(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.tok.VocabSize() > o.Vocab {
-		return fmt.Errorf("%s has %d tokens, the run %d: name another --out", path, r.tok.VocabSize(), o.Vocab)
+	if n := r.tok.VocabSize(); o.Tokens == 0 {
+		o.Tokens = n
+	} else if n != o.Tokens {
+		return fmt.Errorf("%s has %d tokens, the run %d: name another --out", path, n, o.Tokens)
 	}
-	o.Vocab = r.tok.VocabSize()
 	var ok bool
 	if r.end, ok = r.tok.SpecialID(chat.EndOfText); !ok {
 		return fmt.Errorf("tokenizer %s has no special token %s, which ends a document: use another one", o.Tokenizer, chat.EndOfText)
 	}
-	r.p.end(fmt.Sprintf("%s, %d tokens", o.Tokenizer, o.Vocab))
+	r.p.end(fmt.Sprintf("%s, %d tokens", o.Tokenizer, o.Tokens))
 	return nil
 }
 

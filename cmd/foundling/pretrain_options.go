@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -55,7 +56,8 @@ type pretrainOptions struct {
 	Split      string   `json:"split"`
 	SplitShare float64  `json:"split-share"`
 	Tokenizer  string   `json:"tokenizer"`
-	Vocab      int      `json:"vocab"` // of the tokenizer and the model
+	Vocab      int      `json:"vocab"`  // wanted of a tokenizer that is learned
+	Tokens     int      `json:"tokens"` // that the tokenizer has, and the model; 0: not yet known
 	Mode       string   `json:"mode"`
 
 	Arch    string `json:"arch"`
@@ -283,7 +285,7 @@ func (o *pretrainOptions) memory() int64 {
 func (o *pretrainOptions) planShape() plan.Shape {
 	return plan.Shape{
 		Family: o.Arch, Layers: o.Layers, Width: o.Width, Heads: o.Heads, KVHeads: o.KVHeads, FF: o.FF,
-		Vocab: o.Vocab, Context: o.Context, Tied: true,
+		Vocab: cmp.Or(o.Tokens, o.Vocab), Context: o.Context, Tied: true,
 	}
 }
 

@@ -24,15 +24,15 @@ type EvalOptions struct {
 
 // Evaluation is the loss on held-out text.
 type Evaluation struct {
-	Tokens        int64   `json:"tokens"` // targets counted
-	Bytes         int64   `json:"bytes"`  // of text that they stand for
-	Nats          float64 `json:"nats"`   // sum over the targets
-	NatsPerToken  float64 `json:"nats_per_token"`
-	BitsPerByte   float64 `json:"bits_per_byte"`
-	NatsPerByte   float64 `json:"nats_per_byte"`
-	Context       int     `json:"context"`
-	Stride        int     `json:"stride"`
-	Uncounted     int64   `json:"uncounted"` // tokens without anything before them to be predicted from
+	Tokens       int64   `json:"tokens"` // targets counted
+	Bytes        int64   `json:"bytes"`  // of text that they stand for
+	Nats         float64 `json:"nats"`   // sum over the targets
+	NatsPerToken float64 `json:"nats_per_token"`
+	BitsPerByte  float64 `json:"bits_per_byte"`
+	NatsPerByte  float64 `json:"nats_per_byte"`
+	Context      int     `json:"context"`
+	Stride       int     `json:"stride"`
+	Uncounted    int64   `json:"uncounted"` // tokens without anything before them to be predicted from
 }
 
 // Evaluate measures m on every held-out token once. It ends early with the
