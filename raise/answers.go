@@ -45,8 +45,8 @@ func (r *Run) functions(ctx context.Context, e *Evaluation, base, final *bundle.
 	if ok, err := r.isGo(); !ok || err != nil {
 		return err
 	}
-	checker, err := gosrc.NewChecker(gosrc.CheckerOptions{Root: r.Plan.Data[0], GOROOT: r.goroot()})
-	if err != nil {
+	checker, err := r.checker()
+	if checker == nil || err != nil {
 		return err
 	}
 	a := r.Plan.Answers
@@ -71,13 +71,17 @@ func (r *Run) functions(ctx context.Context, e *Evaluation, base, final *bundle.
 	return nil
 }
 
-// goroot is the Go tree for the standard library; "" where the data is its src
-// folder itself.
-func (r *Run) goroot() string {
-	if filepath.Base(r.Plan.Data[0]) == "src" {
-		return ""
+// checker type-checks in the place of the text's functions; nil where there is no
+// Go tree to find the standard library in.
+func (r *Run) checker() (*gosrc.Checker, error) {
+	if r.o.GoRoot == "" {
+		return nil, nil
 	}
-	return r.o.GoRoot
+	o := gosrc.CheckerOptions{Root: r.Plan.Data[0], GOROOT: r.o.GoRoot}
+	if filepath.Clean(o.Root) == filepath.Join(r.o.GoRoot, "src") {
+		o.GOROOT = ""
+	}
+	return gosrc.NewChecker(o)
 }
 
 // write asks one model for all functions.

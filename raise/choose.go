@@ -2,6 +2,7 @@ package raise
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/foundling-lm/foundling/plan"
@@ -37,6 +38,12 @@ const (
 	readRate      = 0.45e6 // bytes of text per second of budget that are worth reading
 )
 
+// leastSteps is the length of the shortest training stage.
+const leastSteps = 8
+
+// leastRead is the bytes of text that even the shortest run reads.
+const leastRead = 4e6
+
 // sizes fills in what follows from the budget alone.
 func (p *Plan) sizes(bytes int64) (context, vocab int) {
 	context, vocab = shortContext, smallVocab
@@ -49,8 +56,8 @@ func (p *Plan) sizes(bytes int64) (context, vocab int) {
 	p.Tokenizer = TokenizerPlan{Vocab: vocab, Pattern: "gpt4", MaxBytes: max(1<<20, int64(p.seconds(p.Shares.Tokenizer)*tokenizerRate))}
 	p.Answers = AnswerPlan{MaxPrompt: context, MaxResponse: int(1.6 * float64(context))}
 	p.Eval = EvalPlan{
-		NGramBytes:   clamp(int64(p.Budget*40e3), 1<<20, 64<<20),
-		XZBytes:      int(clamp(int64(p.Budget*6e3), 256<<10, 8<<20)),
+		NGramBytes:   clamp(int64(p.Budget*40e3), 256<<10, 64<<20),
+		XZBytes:      int(clamp(int64(p.Budget*6e3), 64<<10, 8<<20)),
 		Functions:    int(clamp(int64(p.Budget/5), 8, 300)),
 		AnswerTokens: context / 2,
 	}
@@ -61,7 +68,7 @@ func clamp(x, lo, hi int64) int64 { return max(lo, min(hi, x)) }
 
 // keepShare is the share of the documents that a budget has use for.
 func keepShare(budget float64, bytes int64) float64 {
-	return math.Min(1, budget*readRate/float64(max(1, bytes)))
+	return math.Min(1, math.Max(leastRead, budget*readRate)/float64(max(1, bytes)))
 }
 
 // trainOptions are the options of pre-training but for the number of steps.
@@ -76,9 +83,14 @@ func trainOptions(width int, seed uint64) train.Options {
 
 // choose measures the machine at the widths in question, picks the shape that
 // the law expects to end lowest, and turns the time into steps.
-func (p *Plan) choose(b tensor.Backend, trainBytes int64, memory int64) error {
+func (p *Plan) choose(b tensor.Backend, ladder []plan.Shape, trainBytes int64, memory int64) error {
 	context, vocab := p.sizes(trainBytes)
-	ladder := plan.Ladder(family, vocab, context)
+	if ladder = slices.Clone(ladder); ladder == nil {
+		ladder = plan.Ladder(family, vocab, context)
+	}
+	for i := range ladder {
+		ladder[i].Vocab, ladder[i].Context = vocab, context
+	}
 	if err := p.measure(b, ladder, context); err != nil {
 		return err
 	}
@@ -94,6 +106,9 @@ func (p *Plan) choose(b tensor.Backend, trainBytes int64, memory int64) error {
 	return p.steps(b, best, context)
 }
 
+// measured are the widths of the usual ladder that are timed.
+var measured = []int{128, 256, 384, 640}
+
 // measure times training at a few widths, from narrow to wide, as long as the
 // time for it allows; wider shapes are taken to run like the widest measured.
 // AdamW stands for the optimizer: Muon's products would weigh too much in the
@@ -103,7 +118,7 @@ func (p *Plan) measure(b tensor.Backend, ladder []plan.Shape, context int) error
 	o := trainOptions(rateWidth, p.Seed)
 	o.Optimizer.Name = "adamw"
 	for _, s := range ladder {
-		if s.Width != 128 && s.Width != 256 && s.Width != 384 && s.Width != 640 {
+		if len(ladder) > len(measured) && !slices.Contains(measured, s.Width) {
 			continue
 		}
 		s.Layers = min(s.Layers, 3) // speed depends on the width
@@ -132,22 +147,22 @@ func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
 		return err
 	}
 	per *= float64(micro) * overhead
-	n := max(20, int(p.seconds(p.Shares.Pretrain)/per))
+	n := max(leastSteps, int(p.seconds(p.Shares.Pretrain)/per))
 	if most := int(maxEpochs * float64(p.TrainMB) * 1e6 / bytesPerToken / float64(tokens)); n > most {
-		n = max(20, most)
+		n = max(leastSteps, most)
 	}
 	o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cooldown = n, max(5, n/50), max(5, n*4/10)
-	o.EvalEvery = max(10, n/8)
+	o.EvalEvery = max(leastSteps, n/8)
 	p.Pretrain = pretrain.Options{Shape: c.Shape, Rows: rows, Micro: micro, Context: context, Mode: batch.Packed, Train: o, Seed: p.Seed}
 
 	sft := o
-	n = max(10, int(p.seconds(p.Shares.SFT)*sftTraining/per))
+	n = max(leastSteps, int(p.seconds(p.Shares.SFT)*sftTraining/per))
 	sft.Schedule.Peak *= sftRate
 	sft.Schedule.Steps, sft.Schedule.Warmup, sft.Schedule.Cooldown = n, max(2, n/50), max(2, n*9/10)
 	sft.EvalEvery = 0
 	p.SFT = posttrain.SFTOptions{Rows: rows, Micro: micro, Context: context, Train: sft, Seed: p.Seed + 1}
 	p.Answers.Most = max(64, n*tokens/60)
-	p.Eval.HeldOutBytes = clamp(int64(0.012*p.Budget/per*float64(tokens)*3*bytesPerToken), 64<<10, 4<<20)
+	p.Eval.HeldOutBytes = clamp(int64(0.012*p.Budget/per*float64(tokens)*3*bytesPerToken), 16<<10, 4<<20)
 	return nil
 }
 

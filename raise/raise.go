@@ -13,6 +13,7 @@ import (
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
+	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/text/corpus"
@@ -28,10 +29,11 @@ type Options struct {
 	Out     string   // run directory
 	Budget  time.Duration
 	Seed    uint64
-	Plan    string // a run.json to repeat; "" plans anew
-	Memory  int64  // bytes that training may take; 0: no limit
-	GoRoot  string // a Go tree, to type-check functions against; "" skips what it is needed for
-	Program string // version of the program, for the plan
+	Plan    string       // a run.json to repeat; "" plans anew
+	Shapes  []plan.Shape // to choose among, vocabulary and context left out; nil: the usual ladder
+	Memory  int64        // bytes that training may take; 0: no limit
+	GoRoot  string       // a Go tree, to type-check functions against; "" skips what it is needed for
+	Program string       // version of the program, for the plan
 }
 
 // Watch is told what happens. All fields may be nil.
@@ -251,7 +253,7 @@ func (r *Run) Read(ctx context.Context) error {
 			}
 			n := sides.Count(corpus.Train).Bytes
 			p.Source, p.Split.Method, p.TrainMB = source, sides.Method(), float64(n)/1e6
-			if err := p.choose(r.b, n, r.o.Memory); err != nil {
+			if err := p.choose(r.b, r.o.Shapes, n, r.o.Memory); err != nil {
 				return "", err
 			}
 			if err := p.save(r.o.Out); err != nil {
