@@ -10,6 +10,7 @@ package generate
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -67,6 +68,9 @@ const (
 	FinishCaller  = "caller"  // yield returned false
 )
 
+// ErrNoLogits reports a model whose logits are not numbers.
+var ErrNoLogits = errors.New("the model gives no finite logits: its weights are broken (NaN or infinite)")
+
 // Result is a finished generation.
 type Result struct {
 	IDs    []int32
@@ -105,6 +109,9 @@ func (e *Engine) Generate(ctx context.Context, prompt []int32, o Options, yield 
 			return r, err
 		}
 		id := sampler.Sample(logits, o.Stream, uint64(i))
+		if id < 0 {
+			return r, ErrNoLogits
+		}
 		if slices.Contains(o.StopIDs, id) {
 			r.Finish = FinishStop
 			break

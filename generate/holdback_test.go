@@ -1,0 +1,45 @@
+package generate
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// TestHoldback pushes text byte by byte: pieces are whole characters, and no
+// part of a stop string is shown before it is sure that it is none.
+func TestHoldback(t *testing.T) {
+	for _, c := range []struct {
+		name, in, want string
+		stops          []string
+		stopped        bool
+	}{
+		{"characters", "aé漢😀z", "aé漢😀z", nil, false},
+		{"stop", "one<end>two", "one", []string{"<end>"}, true},
+		{"nearly a stop", "one<en>two", "one<en>two", []string{"<end>"}, false},
+		{"stop inside a false start", "a<<end>b", "a<", []string{"<end>"}, true},
+		{"earlier of two", "abcdef", "ab", []string{"ef", "cd"}, true},
+		{"not UTF-8", "a\xff\xfeb", "a\xff\xfeb", nil, false},
+	} {
+		h := holdback{stops: c.stops}
+		var got strings.Builder
+		stopped := false
+		for i := 0; i < len(c.in) && !stopped; i++ {
+			var s string
+			s, stopped = h.push([]byte{c.in[i]})
+			if utf8.ValidString(c.in) && !utf8.ValidString(s) {
+				t.Errorf("%s: shows half a character: %q", c.name, s)
+			}
+			got.WriteString(s)
+			if c.stopped && !strings.HasPrefix(c.want, got.String()) {
+				t.Errorf("%s: shows %q of a stop string", c.name, got.String())
+			}
+		}
+		if !stopped {
+			got.WriteString(h.flush())
+		}
+		if got.String() != c.want || stopped != c.stopped {
+			t.Errorf("%s: %q, stopped %v; want %q, %v", c.name, got.String(), stopped, c.want, c.stopped)
+		}
+	}
+}
