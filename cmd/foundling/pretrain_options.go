@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"path/filepath"
 	"time"
 
@@ -11,8 +10,6 @@ import (
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/text/corpus"
-	"github.com/foundling-lm/foundling/train"
-	"github.com/foundling-lm/foundling/train/optim"
 	"github.com/foundling-lm/foundling/train/pretrain"
 )
 
@@ -34,20 +31,9 @@ type pretrainFlags struct {
 	FF      *int    `json:"ff,omitempty" name:"ff" help:"Feed-forward width (default: 4 or 8/3 times the width)." placeholder:"N"`
 	Context *int    `json:"context,omitempty" help:"Tokens that the model sees at once (default 256)." placeholder:"N"`
 
-	BatchTokens *int     `json:"batch-tokens,omitempty" help:"Tokens of an optimizer step (default 4096, or the context where that is more)." placeholder:"N"`
-	Accumulate  *int     `json:"accumulate,omitempty" help:"Micro-batches of a step (default: as many as keep one at 16384 tokens)." placeholder:"N"`
-	Steps       *int     `json:"steps,omitempty" help:"Optimizer steps." placeholder:"N"`
-	Budget      *span    `json:"budget,omitempty" help:"Wall-clock time of the whole command, instead of --steps; turned into steps once." placeholder:"5m"`
-	Optimizer   *string  `json:"optimizer,omitempty" help:"Optimizer of hidden matrices (default muon)." placeholder:"muon|adamw"`
-	LR          *float64 `json:"lr,omitempty" name:"lr" help:"Peak learning rate (default: by the width)." placeholder:"X"`
-	Schedule    *string  `json:"schedule,omitempty" help:"wsd: constant, then a linear cooldown (default wsd)." placeholder:"wsd|cosine|constant"`
-	Warmup      *int     `json:"warmup,omitempty" help:"Steps of rising rate (default: 2 in 100, at most 200)." placeholder:"N"`
-	Cooldown    *int     `json:"cooldown,omitempty" help:"Last steps of falling rate, wsd (default: 4 in 10)." placeholder:"N"`
-	WeightDecay *float64 `json:"weight-decay,omitempty" help:"Decay of matrices per unit of learning rate (default 0.1)." placeholder:"X"`
-	Clip        *float64 `json:"clip,omitempty" help:"Largest norm of the gradient (default 1)." placeholder:"X"`
-	Dropout     *float64 `json:"dropout,omitempty" help:"Probability of dropout (default 0)." placeholder:"X"`
-	ZLoss       *float64 `json:"z-loss,omitempty" name:"z-loss" help:"Coefficient of the square of the log partition function (default 0.0001)." placeholder:"X"`
-	Seed        *uint64  `json:"seed,omitempty" help:"Of weights, order and dropout (default 1)." placeholder:"N"`
+	Budget *span `json:"budget,omitempty" help:"Wall-clock time of the whole command, instead of --steps; turned into steps once." placeholder:"5m"`
+
+	trainFlags
 }
 
 // pretrainOptions are pretrainFlags with every field known.
@@ -68,45 +54,14 @@ type pretrainOptions struct {
 	FF      int    `json:"ff"`
 	Context int    `json:"context"`
 
-	BatchTokens int     `json:"batch-tokens"`
-	Accumulate  int     `json:"accumulate"`
-	Steps       int     `json:"steps"`            // 0: not yet measured
-	Budget      span    `json:"budget,omitempty"` // 0: none
-	Optimizer   string  `json:"optimizer"`
-	LR          float64 `json:"lr"`
-	Schedule    string  `json:"schedule"`
-	Warmup      int     `json:"warmup"`   // -1: by the steps
-	Cooldown    int     `json:"cooldown"` // -1: by the steps
-	WeightDecay float64 `json:"weight-decay"`
-	Clip        float64 `json:"clip"`
-	Dropout     float64 `json:"dropout"`
-	ZLoss       float64 `json:"z-loss"`
-	Seed        uint64  `json:"seed"`
+	Budget span `json:"budget,omitempty"` // 0: none
 
-	Kernels   string `json:"kernels"` // other sets round differently
-	Precision string `json:"precision"`
+	trainOptions
 }
 
-// span is a duration that reads and writes as text.
-type span time.Duration
-
-// UnmarshalText reads "90s" or "1h30m".
-func (s *span) UnmarshalText(b []byte) error {
-	d, err := time.ParseDuration(string(b))
-	*s = span(d)
-	return err
-}
-
-// MarshalText is the opposite.
-func (s span) MarshalText() ([]byte, error) { return []byte(time.Duration(s).String()), nil }
-
-// Defaults; the learning rates were found by the experiments in LOG.md.
 const (
 	defaultVocab = 4096
-	microTokens  = 16384 // tokens of a micro-batch, at most
-	tokenizerCap = 256 << 20
-	peakRate     = 4e-3 // at peakWidth, falling with the square root of the width
-	peakWidth    = 256
+	tokenizerCap = 256 << 20 // bytes of text that a tokenizer learns from, at most
 )
 
 // newPretrainOptions resolves the flags of a new run, but for what the text, the
@@ -114,8 +69,7 @@ const (
 func newPretrainOptions(f *pretrainFlags) (o pretrainOptions, err error) {
 	o = pretrainOptions{
 		Tokenizer: "bpe", Vocab: defaultVocab, SplitShare: 0.05,
-		Arch: "llama", Layers: 4, Width: 256, Context: 256,
-		Optimizer: "muon", Schedule: "wsd", Warmup: -1, Cooldown: -1, WeightDecay: 0.1, Clip: 1, ZLoss: 1e-4, Seed: 1,
+		Arch: "llama", Layers: 4, Width: 256, Context: 256, trainOptions: newTrainOptions(),
 	}
 	if err := overlay(&o, f); err != nil {
 		return o, err
@@ -123,23 +77,21 @@ func newPretrainOptions(f *pretrainFlags) (o pretrainOptions, err error) {
 	if err := o.shape(f); err != nil {
 		return o, err
 	}
-	if err := o.lengths(f); err != nil {
+	if err := o.resolve(&f.trainFlags, o.Context, o.Width); err != nil {
 		return o, err
 	}
-	if f.LR == nil {
-		o.LR = peakRate * math.Sqrt(peakWidth/float64(o.Width))
+	switch {
+	case f.Steps == nil && f.Budget == nil:
+		return o, fmt.Errorf("how long? give --steps N or --budget 5m")
+	case f.Steps != nil && f.Budget != nil:
+		return o, fmt.Errorf("--steps and --budget both say how long: give one of them")
+	case f.Budget != nil && *f.Budget <= 0:
+		return o, fmt.Errorf("--budget is %s: it must be positive", time.Duration(*f.Budget))
 	}
 	if o.Data, err = absolute(o.Data); err != nil {
 		return o, err
 	}
-	if err := o.text(f); err != nil {
-		return o, err
-	}
-	// Whatever else training knows to be impossible, with steps for those that
-	// are still to be measured.
-	t := o.train()
-	t.Schedule.Steps, t.Schedule.Warmup, t.Schedule.Cooldown = max(1, o.Steps), max(0, o.Warmup), max(0, o.Cooldown)
-	return o, t.Validate()
+	return o, o.text(f)
 }
 
 // shape fills in and checks the sizes of the model.
@@ -196,49 +148,6 @@ func divisors(n int) string {
 	return s[:max(0, len(s)-2)]
 }
 
-// lengths fills in and checks the tokens of a step and the length of the run.
-func (o *pretrainOptions) lengths(f *pretrainFlags) error {
-	if f.BatchTokens == nil {
-		o.BatchTokens = max(1, 4096/o.Context) * o.Context
-		if f.Accumulate != nil {
-			o.BatchTokens *= max(1, *f.Accumulate)
-		}
-	}
-	if o.BatchTokens < o.Context {
-		return fmt.Errorf("--batch-tokens %d is less than --context %d: a step needs at least one whole sequence", o.BatchTokens, o.Context)
-	}
-	if f.Accumulate == nil {
-		o.Accumulate = 1
-		for rows := o.BatchTokens / o.Context; o.BatchTokens/o.Accumulate > microTokens && o.Accumulate < rows; {
-			o.Accumulate++
-			for rows%o.Accumulate != 0 {
-				o.Accumulate++
-			}
-		}
-	}
-	if o.Accumulate <= 0 {
-		return fmt.Errorf("--accumulate is %d: it must be positive", o.Accumulate)
-	}
-	if unit := o.Context * o.Accumulate; o.BatchTokens%unit != 0 {
-		return fmt.Errorf("--batch-tokens %d is no multiple of --context %d times --accumulate %d: use %d", o.BatchTokens, o.Context, o.Accumulate, max(1, o.BatchTokens/unit)*unit)
-	}
-	switch {
-	case f.Steps == nil && f.Budget == nil:
-		return fmt.Errorf("how long? give --steps N or --budget 5m")
-	case f.Steps != nil && f.Budget != nil:
-		return fmt.Errorf("--steps and --budget both say how long: give one of them")
-	case f.Steps != nil && *f.Steps <= 0:
-		return fmt.Errorf("--steps is %d: it must be positive", *f.Steps)
-	case f.Budget != nil && *f.Budget <= 0:
-		return fmt.Errorf("--budget is %s: it must be positive", time.Duration(*f.Budget))
-	case f.Warmup != nil && *f.Warmup < 0:
-		return fmt.Errorf("--warmup is %d: it must not be negative", *f.Warmup)
-	case f.Cooldown != nil && *f.Cooldown < 0:
-		return fmt.Errorf("--cooldown is %d: it must not be negative", *f.Cooldown)
-	}
-	return nil
-}
-
 // text checks what is said of the data.
 func (o *pretrainOptions) text(f *pretrainFlags) error {
 	if len(o.Data) == 0 {
@@ -286,24 +195,6 @@ func (o *pretrainOptions) planShape() plan.Shape {
 	return plan.Shape{
 		Family: o.Arch, Layers: o.Layers, Width: o.Width, Heads: o.Heads, KVHeads: o.KVHeads, FF: o.FF,
 		Vocab: cmp.Or(o.Tokens, o.Vocab), Context: o.Context, Tied: true,
-	}
-}
-
-// schedule fills in the steps that follow from those of the run.
-func (o *pretrainOptions) schedule() {
-	if o.Warmup < 0 {
-		o.Warmup = min(200, o.Steps/50)
-	}
-	if o.Cooldown < 0 {
-		o.Cooldown = max(1, o.Steps*4/10)
-	}
-}
-
-func (o *pretrainOptions) train() train.Options {
-	return train.Options{
-		Optimizer: optim.Options{Name: o.Optimizer, WeightDecay: o.WeightDecay},
-		Schedule:  optim.Schedule{Kind: o.Schedule, Peak: o.LR, Warmup: o.Warmup, Steps: o.Steps, Cooldown: o.Cooldown},
-		Clip:      o.Clip, ZLoss: o.ZLoss, Dropout: o.Dropout, Seed: o.Seed,
 	}
 }
 
