@@ -31,6 +31,8 @@ type cli struct {
 	Raise    raiseCmd    `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
 	Pretrain pretrainCmd `cmd:"" help:"Train a new model on text."`
 	SFT      sftCmd      `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
+	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what would make it do more."`
+	Bench    benchCmd    `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
