@@ -56,10 +56,10 @@ func (p *Plan) sizes(bytes int64) (context, vocab int) {
 	p.Tokenizer = TokenizerPlan{Vocab: vocab, Pattern: "gpt4", MaxBytes: max(1<<20, int64(p.seconds(p.Shares.Tokenizer)*tokenizerRate))}
 	p.Answers = AnswerPlan{MaxPrompt: context, MaxResponse: int(1.6 * float64(context))}
 	p.Eval = EvalPlan{
-		NGramBytes:   clamp(int64(p.Budget*40e3), 256<<10, 64<<20),
+		NGramBytes:   clamp(int64(p.Budget*160e3), 256<<10, 256<<20),
 		XZBytes:      int(clamp(int64(p.Budget*6e3), 64<<10, 8<<20)),
-		Functions:    int(clamp(int64(p.Budget/5), 8, 300)),
-		AnswerTokens: context / 2,
+		Functions:    int(clamp(int64(p.Budget/7), 8, 300)),
+		AnswerTokens: context / 3,
 	}
 	return context, vocab
 }
@@ -162,7 +162,7 @@ func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
 	sft.EvalEvery = 0
 	p.SFT = posttrain.SFTOptions{Rows: rows, Micro: micro, Context: context, Train: sft, Seed: p.Seed + 1}
 	p.Answers.Most = max(64, n*tokens/60)
-	p.Eval.HeldOutBytes = clamp(int64(0.012*p.Budget/per*float64(tokens)*3*bytesPerToken), 16<<10, 4<<20)
+	p.Eval.HeldOutBytes = clamp(int64(0.009*p.Budget/per*float64(tokens)*3*bytesPerToken), 16<<10, 4<<20)
 	return nil
 }
 

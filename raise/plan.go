@@ -34,22 +34,23 @@ const PlanFile = "run.json"
 
 // Plan is everything that the weights of a run depend on, besides the text.
 type Plan struct {
-	Version int              `json:"version"` // of this format
-	Command string           `json:"command"` // "raise"
-	Program string           `json:"program"` // version of the program that made the plan
-	Data    []string         `json:"data"`    // files and folders
-	Budget  float64          `json:"budget_seconds"`
-	Seed    uint64           `json:"seed"`
-	Kernels string           `json:"kernels"`  // kernel set: other sets round differently
-	Split   Split            `json:"split"`    // which text is held out
-	Source  string           `json:"source"`   // hash of both sides of the split
-	Keep    float64          `json:"keep"`     // share of the documents used
-	TrainMB float64          `json:"train_mb"` // megabytes of training text
-	Shares  Shares           `json:"shares"`   // of the budget, by stage
-	Rates   []plan.Rate      `json:"rates"`    // measured training speed by width
-	Law     string           `json:"law"`      // what the size was chosen by
-	Chosen  plan.Candidate   `json:"chosen"`
-	Table   []plan.Candidate `json:"alternatives"`
+	Version          int              `json:"version"` // of this format
+	Command          string           `json:"command"` // "raise"
+	Program          string           `json:"program"` // version of the program that made the plan
+	Data             []string         `json:"data"`    // files and folders
+	Budget           float64          `json:"budget_seconds"`
+	Seed             uint64           `json:"seed"`
+	Kernels          string           `json:"kernels"`           // kernel set: other sets round differently
+	Split            Split            `json:"split"`             // which text is held out
+	Source           string           `json:"source"`            // hash of both sides of the split
+	Keep             float64          `json:"keep"`              // share of the documents used
+	WithoutGenerated bool             `json:"without_generated"` // files written by programs are left out
+	TrainMB          float64          `json:"train_mb"`          // megabytes of training text
+	Shares           Shares           `json:"shares"`            // of the budget, by stage
+	Rates            []plan.Rate      `json:"rates"`             // measured training speed by width
+	Law              string           `json:"law"`               // what the size was chosen by
+	Chosen           plan.Candidate   `json:"chosen"`
+	Table            []plan.Candidate `json:"alternatives"`
 
 	Tokenizer TokenizerPlan        `json:"tokenizer"`
 	Pretrain  pretrain.Options     `json:"pretrain"`

@@ -230,11 +230,17 @@ func (r *Run) Read(ctx context.Context) error {
 			if err != nil {
 				return "", err
 			}
-			p.Keep = keepShare(p.Budget, all.Total.Bytes)
+			// A text that is nothing but generated files is kept as it is.
+			p.WithoutGenerated = all.Generated.Bytes*2 < all.Total.Bytes
+			bytes := all.Total.Bytes
+			if p.WithoutGenerated {
+				bytes -= all.Generated.Bytes
+			}
+			p.Keep = keepShare(p.Budget, bytes)
 			p.Split.Share = 0.05
 		}
 		var err error
-		r.data, err = prepare.Open(p.Data, prepare.Options{Split: corpus.SplitOptions{Method: p.Split.Method, Share: p.Split.Share, Seed: p.Seed}, Keep: p.Keep})
+		r.data, err = prepare.Open(p.Data, prepare.Options{Split: corpus.SplitOptions{Method: p.Split.Method, Share: p.Split.Share, Seed: p.Seed}, Keep: p.Keep, WithoutGenerated: p.WithoutGenerated})
 		if err != nil {
 			return "", err
 		}

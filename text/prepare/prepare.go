@@ -29,6 +29,9 @@ import (
 type Options struct {
 	Corpus corpus.Options
 	Split  corpus.SplitOptions
+	// WithoutGenerated leaves out files that programs wrote: tables and rewrite
+	// rules fill a third of a Go tree and teach little about the rest.
+	WithoutGenerated bool
 	// Keep is the share of documents that are used, chosen by the hash of their
 	// ID; 0 means all. Short runs read less than there is.
 	Keep float64
@@ -48,21 +51,18 @@ func Open(paths []string, o Options) (*Data, error) {
 		return nil, err
 	}
 	d := &Data{Corpus: c, o: o}
-	d.Sides, err = corpus.Split(thin(c.Documents(), o.Keep), o.Split)
+	d.Sides, err = corpus.Split(o.filter(c.Documents()), o.Split)
 	if err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-// thin keeps a share of the documents.
-func thin(docs text.Stream, share float64) text.Stream {
-	if share <= 0 || share >= 1 {
-		return docs
-	}
+// filter drops what the options leave out.
+func (o Options) filter(docs text.Stream) text.Stream {
 	return func(yield func(text.Document, error) bool) {
 		for d, err := range docs {
-			if err == nil && float64(xxh3.HashString(d.ID)>>11)*0x1p-53 >= share {
+			if err == nil && (o.WithoutGenerated && d.Meta["generated"] == "true" || !o.keeps(d.ID)) {
 				continue
 			}
 			if !yield(d, err) {
@@ -70,6 +70,10 @@ func thin(docs text.Stream, share float64) text.Stream {
 			}
 		}
 	}
+}
+
+func (o Options) keeps(id string) bool {
+	return o.Keep <= 0 || o.Keep >= 1 || float64(xxh3.HashString(id)>>11)*0x1p-53 < o.Keep
 }
 
 // Texts is the texts of one side; an error ends them and is stored in *err.
