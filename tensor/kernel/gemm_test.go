@@ -3,6 +3,7 @@ package kernel_test
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/foundling-lm/foundling/internal/parallel"
@@ -303,6 +304,85 @@ func TestGemmAllocs(t *testing.T) {
 		run()
 		if got := testing.AllocsPerRun(20, run); got >= 1 {
 			t.Errorf("got %v allocations a run, want none", got)
+		}
+	})
+}
+
+// TestGemmCollector runs the garbage collector during products: no address past
+// the end of an operand may lie where it looks.
+func TestGemmCollector(t *testing.T) {
+	eachSet(t, func(t *testing.T, s *kernel.Set) {
+		d := draws{seed: 12}
+		done, stopped := make(chan bool), make(chan bool)
+		go func() {
+			defer close(stopped)
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					runtime.GC()
+				}
+			}
+		}()
+		scratch := kernel.NewScratch(1)
+		for range 20 {
+			g := d.gemm(64, 64, 200)
+			if g.Packed == nil {
+				s.Gemm(nil, scratch, g)
+			}
+			runtime.GC()
+		}
+		close(done)
+		<-stopped
+	})
+}
+
+// TestGemmRounding multiplies special values by one: with BF16 every packer
+// rounds them as dtype.ToBF16 does.
+func TestGemmRounding(t *testing.T) {
+	bits := []uint32{0, 1 << 31, 0x3f800000, 0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x3f817fff, 0xbf808000,
+		0xbf818000, 0x7f7fffff, 0xff7fffff, 0x7f7f7fff, 0x7f800000, 0xff800000, 0x7fc00000, 0x7f800001, 0xffffffff,
+		0x7fbfffff, 0x00800000, 0x00ffffff, 0x3fffffff, 0x40000001, 0x477fe000}
+	bits = append(bits, bits...) // to fill whole panels
+	const depth = 40             // of which the first is not zero
+	n := len(bits)
+	turn := func(m kernel.Matrix) kernel.Matrix {
+		m.Rows, m.Cols, m.Trans = m.Cols, m.Rows, !m.Trans
+		return m
+	}
+	eachSet(t, func(t *testing.T, s *kernel.Set) {
+		for form := range 16 {
+			values := kernel.Matrix{F32: make([]float32, depth*n), Rows: depth, Cols: n, Stride: n}
+			one := kernel.Matrix{F32: make([]float32, depth), Rows: depth, Cols: 1, Stride: 1}
+			for i, b := range bits {
+				values.F32[i] = math.Float32frombits(b)
+			}
+			one.F32[0] = 1
+			if form&1 != 0 {
+				values = copyOf(&values, true, n)
+			}
+			c := kernel.Matrix{F32: make([]float32, n), Rows: 1, Cols: n, Stride: n}
+			g := kernel.Gemm{A: turn(one), B: values, C: c, Precision: kernel.BF16}
+			if form&2 != 0 {
+				c.Rows, c.Cols, c.Stride = n, 1, 1
+				g = kernel.Gemm{A: turn(values), B: one, C: c, Precision: kernel.BF16}
+			}
+			if form&4 != 0 { // rounded in the end
+				c.F32, c.BF16 = nil, make([]uint16, n)
+				g.C = c
+			}
+			if form&8 != 0 && form&4 != 0 {
+				g.Precision = kernel.F32
+			}
+			s.Gemm(nil, kernel.NewScratch(1), &g)
+			for i, b := range bits {
+				got, want := at(&c, i%c.Rows, i%c.Cols), dtype.FromBF16(dtype.ToBF16(math.Float32frombits(b)))
+				same := got == want || math.IsNaN(float64(got)) && math.IsNaN(float64(want))
+				if !same {
+					t.Errorf("form %d: %#08x: got %v, want %v", form, b, got, want)
+				}
+			}
 		}
 	})
 }
