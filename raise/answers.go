@@ -39,8 +39,9 @@ const (
 	sampleTemperature   = 0.6
 )
 
-// functions asks both models for held-out functions and checks what they write
-// with the parser and the type checker.
+// functions asks both models for the bodies of held-out functions, given doc
+// comment, signature and opening brace, and checks what they write with the
+// parser and the type checker.
 func (r *Run) functions(ctx context.Context, e *Evaluation, base, final *bundle.Bundle) error {
 	if ok, err := r.isGo(); !ok || err != nil {
 		return err
@@ -96,15 +97,14 @@ func (r *Run) write(ctx context.Context, f *Functions, z *bundle.Bundle, checker
 		if err != nil {
 			return err
 		}
+		if z.Chat {
+			ids = z.Tokenizer.EncodeAppend(ids, p.Head())
+		}
 		out, err := g.Generate(ctx, ids, o, nil)
 		if err != nil {
 			return err
 		}
-		function := p.FromCompletion(out.Text)
-		if z.Chat {
-			function = p.FromAnswer(out.Text)
-		}
-		v, err := gosrc.Verify(ctx, checker, p, function)
+		v, err := gosrc.Verify(ctx, checker, p, p.FromCompletion(out.Text))
 		if err != nil && !errors.Is(err, gosrc.ErrUncheckable) {
 			return err
 		}

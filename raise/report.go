@@ -134,7 +134,7 @@ func (r *Run) answers() []report.Block {
 	var out []report.Block
 	if len(r.eval.Functions) > 0 {
 		t := report.Table{
-			Title:   "Held-out Go functions written from doc comment and signature",
+			Title:   "Bodies of held-out Go functions, given doc comment, signature and opening brace",
 			Note:    "Parse: go/parser accepts the function. Type-check: go/types accepts it in the place of the original. Intervals: 95 % (Wilson). A body of one statement type-checks nearly anywhere, hence the last column.",
 			Columns: []report.Column{report.Left("model"), report.Right("functions"), report.Right("parse"), report.Right("type-check"), report.Right("statements in a body")},
 		}

@@ -11,7 +11,7 @@ type CrossEntropy struct {
 }
 
 // logitBytes bounds the logits that exist at a time; N x V never does.
-const logitBytes = 96 << 20
+const logitBytes = 104 << 20
 
 // chunkRows is the rows of one chunk, a function of the vocabulary alone so
 // that a row's arithmetic does not depend on the batch.

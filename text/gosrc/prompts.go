@@ -100,10 +100,15 @@ func (p FunctionPrompt) FromAnswer(answer string) string {
 	return answer
 }
 
+// Head is how the function begins: signature and opening brace. Written at the
+// start of a chat model's answer it leaves the body to be generated, as
+// Completion does for a base model.
+func (p FunctionPrompt) Head() string { return p.signature + " {\n" }
+
 // FromCompletion finds the function in what a base model writes after
-// Completion, which may go on past the function's end.
+// Completion or Head, which may go on past the function's end.
 func (p FunctionPrompt) FromCompletion(continuation string) string {
-	return p.FromAnswer(p.signature + " {\n" + continuation)
+	return p.FromAnswer(p.Head() + continuation)
 }
 
 // Verdict is what Verify finds out about a function.
