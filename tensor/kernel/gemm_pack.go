@@ -42,7 +42,7 @@ func (s *Set) PackB(pool *parallel.Pool, b Matrix, p Precision, dst *Packed) {
 	packed := unsafe.Add(base, dst.offset)
 	groups := ceilDiv(b.Cols, packLanes)
 	pool.Run(groups, func(task, _ int) {
-		f.packGroup(packed, &v, task, 0, b.Cols, true)
+		f.packGroup(packed, &v, v.k, f.kBlock(v.k), task, 0, b.Cols, true)
 	})
 }
 
@@ -51,26 +51,26 @@ func (s *Set) PackB(pool *parallel.Pool, b Matrix, p Precision, dst *Packed) {
 type operand struct {
 	f32    []float32
 	bf16   []uint16
-	lanes  int
 	k      int
+	first  int // depth that counts as 0
 	stride int
 	along  bool // a lane is contiguous; else the lanes of one k are
 }
 
 func operandA(m *Matrix) operand {
-	return operand{m.F32, m.BF16, m.Rows, m.Cols, m.Stride, !m.Trans}
+	return operand{f32: m.F32, bf16: m.BF16, k: m.Cols, stride: m.Stride, along: !m.Trans}
 }
 
 func operandB(m *Matrix) operand {
-	return operand{m.F32, m.BF16, m.Cols, m.Rows, m.Stride, m.Trans}
+	return operand{f32: m.F32, bf16: m.BF16, k: m.Rows, stride: m.Stride, along: m.Trans}
 }
 
 // index of (lane, k) in the values of the operand.
 func (v *operand) index(lane, k int) int {
 	if v.along {
-		return lane*v.stride + k
+		return lane*v.stride + v.first + k
 	}
-	return k*v.stride + lane
+	return (v.first+k)*v.stride + lane
 }
 
 // packLanes is the number of lanes that one packing task takes; a multiple of
@@ -106,15 +106,14 @@ func (f *gemmFamily) packedBytes(n, k int, b bool) int {
 	return f.packedLanes(n, b) * roundUp(k, f.ku) * f.elem
 }
 
-// packGroup packs one group of lanes of the slab [lane0, lane0+n) of v into
-// dst. The order is block of depth, panel, depth inside the block, lane; inside
-// a panel the family has its own.
-func (f *gemmFamily) packGroup(dst unsafe.Pointer, v *operand, group, lane0, n int, b bool) {
+// packGroup packs one group of lanes of the slab [lane0, lane0+n) of v, to depth
+// k, into dst. The order is block of depth, panel, depth inside the block, lane;
+// inside a panel the family has its own.
+func (f *gemmFamily) packGroup(dst unsafe.Pointer, v *operand, k, kb, group, lane0, n int, b bool) {
 	w := f.panelWidth(b)
-	size := roundUp(packLanes, w)
-	kb, padded := f.kBlock(v.k), f.packedLanes(n, b)
-	for k0 := 0; k0 < v.k; k0 += kb {
-		kn := min(kb, v.k-k0)
+	size, padded := roundUp(packLanes, w), f.packedLanes(n, b)
+	for k0 := 0; k0 < k; k0 += kb {
+		kn := min(kb, k-k0)
 		depth := roundUp(kn, f.ku)
 		for l := group * size; l < min(n, (group+1)*size); l += w {
 			at := unsafe.Add(dst, (padded*k0+l*depth)*f.elem)

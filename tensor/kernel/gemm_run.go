@@ -69,6 +69,10 @@ func (p place) at(row, panel int) place {
 // single task needs more.
 const slabBytes = 24 << 20
 
+// callBytes is the most of B that one call reads when it has few rows, so that
+// it takes less than 200 us even from slow memory.
+const callBytes = 1 << 20
+
 // gemmJob is a product in progress.
 type gemmJob struct {
 	scratch    *Scratch
@@ -77,7 +81,8 @@ type gemmJob struct {
 	c          Matrix
 	bias       []float32
 	accumulate bool
-	m, n, k    int
+	m, n       int
+	k, kBlock  int // depth of the slab, and of the blocks in it
 	prepacked  bool
 	packedA    unsafe.Pointer
 	packedB    unsafe.Pointer
@@ -91,6 +96,7 @@ type gemmJob struct {
 func (j *gemmJob) set(s *Set, g *Gemm) {
 	j.f = s.gemm.family(g.Precision)
 	j.m, j.n, j.k = g.A.Rows, g.C.Cols, g.A.Cols
+	j.kBlock = j.f.kBlock(j.k)
 	j.a, j.c, j.accumulate = operandA(&g.A), g.C, g.Accumulate
 	if !g.Accumulate {
 		j.bias = g.Bias
@@ -103,9 +109,30 @@ func (j *gemmJob) set(s *Set, g *Gemm) {
 	j.b = operandB(&g.B)
 }
 
-// run cuts the product into slabs whose packed operands stay small, packs them
-// and multiplies. An operand that is one slab is packed once.
+// deepSlab is about the depth that is packed and multiplied at a time, where C
+// can hold the sums in between. It moves no bit: slabs end where blocks end.
+const deepSlab = 8192
+
+// run cuts the product into slabs of depth.
 func (j *gemmJob) run(pool *parallel.Pool, s *Scratch) {
+	f, k, step := j.f, j.k, j.k
+	if k > 2*deepSlab && j.c.F32 != nil {
+		step = deepSlab / j.kBlock * j.kBlock
+	}
+	for k0 := 0; k0 < k; k0 += step {
+		j.k = min(step, k-k0)
+		j.a.first, j.b.first = k0, k0
+		j.runSlab(pool, s)
+		j.accumulate, j.bias = true, nil
+		if j.prepacked && k0+step < k {
+			j.packedB = unsafe.Add(j.packedB, f.packedLanes(j.n, true)*j.k*f.elem)
+		}
+	}
+}
+
+// runSlab cuts a slab of depth into slabs whose packed operands stay small,
+// packs them and multiplies. An operand that is one slab is packed once.
+func (j *gemmJob) runSlab(pool *parallel.Pool, s *Scratch) {
 	f := j.f
 	mStep, nStep := f.slab(j.m, j.k, f.mb), f.slab(j.n, j.k, f.nb)
 	if j.prepacked {
@@ -167,10 +194,10 @@ func (j *gemmJob) split() {
 func (s *Scratch) packTask(task, _ int) {
 	j := &s.job
 	if task < j.groupsA {
-		j.f.packGroup(j.packedA, &j.a, task, j.m0, j.ms, false)
+		j.f.packGroup(j.packedA, &j.a, j.k, j.kBlock, task, j.m0, j.ms, false)
 		return
 	}
-	j.f.packGroup(j.packedB, &j.b, task-j.groupsA, j.n0, j.ns, true)
+	j.f.packGroup(j.packedB, &j.b, j.k, j.kBlock, task-j.groupsA, j.n0, j.ns, true)
 }
 
 func (s *Scratch) multiplyTask(task, worker int) {
@@ -194,13 +221,13 @@ func (j *gemmJob) multiply(own *Scratch, m, rows, n, cols int) {
 		b := unsafe.Slice((*float32)(bias.p), colsPadded)
 		clear(b[copy(b, j.bias[j.n0+n:][:cols]):])
 	}
-	kb := f.kBlock(j.k)
+	kb := j.kBlock
 	mPad, nPad := f.packedLanes(j.ms, false), f.packedLanes(j.ns, true)
 	for k0 := 0; k0 < j.k; k0 += kb * c.blocks {
 		depth := roundUp(min(kb, j.k-k0), f.ku)
 		c.blocks, c.aBlock, c.bBlock = 1, mPad*depth*f.elem, nPad*depth*f.elem
 		if f.spill && rows <= f.mr { // B is read once only: all whole blocks in one call
-			c.blocks = max(1, (j.k-k0)/kb)
+			c.blocks = max(1, min((j.k-k0)/kb, callBytes/(kb*colsPadded*f.elem)))
 		}
 		first, last := k0 == 0, k0+kb*c.blocks >= j.k
 		for l := 0; l < cols; l += c.cols {

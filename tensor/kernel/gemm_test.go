@@ -175,7 +175,7 @@ func TestGemmShapes(t *testing.T) {
 
 // TestGemmBlocks takes shapes of several tasks, blocks of depth and ragged ends.
 func TestGemmBlocks(t *testing.T) {
-	shapes := [][3]int{{1, 700, 1100}, {300, 33, 70}, {40, 530, 600}, {270, 300, 33}, {3, 3, 2000}}
+	shapes := [][3]int{{1, 700, 1100}, {300, 33, 70}, {40, 530, 600}, {270, 300, 33}, {3, 3, 2000}, {2, 5, 17000}}
 	eachSet(t, func(t *testing.T, s *kernel.Set) {
 		pool := parallel.New(2)
 		defer pool.Close()
