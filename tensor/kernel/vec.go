@@ -34,6 +34,10 @@ type Vec struct {
 	// the last place; results below 2^-126 may be 0.
 	ExpSub func(dst, src []float32, max float32) float32
 
+	// SoftmaxBack sets dx = y * (dy-s): the gradient of a row y of weights where s
+	// is the sum of dy*y.
+	SoftmaxBack func(dx, dy, y []float32, s float32)
+
 	// The activations. GELUTanh is x*(1+tanh(sqrt(2/pi)(x+0.044715x^3)))/2,
 	// GELUErf is x*(1+erf(x/sqrt 2))/2 (Hendrycks & Gimpel, arXiv 1606.08415), SiLU
 	// is x/(1+exp(-x)). Error of y: <= 6u * |x|. x = -Inf gives NaN in all but ReLU.
@@ -101,7 +105,7 @@ func vecPurego() Vec {
 	return Vec{
 		ToBF16: toBF16Go, FromBF16: fromBF16Go, ToF16: toF16Go, FromF16: fromF16Go,
 		Add: addGo, Mul: mulGo, MulAdd: mulAddGo, Scale: scaleGo, AddScaled: addScaledGo,
-		Sum: sumGo, SumSquares: sumSquaresGo, Dot: dotGo, Max: maxGo, ExpSub: expSubGo,
+		Sum: sumGo, SumSquares: sumSquaresGo, Dot: dotGo, Max: maxGo, ExpSub: expSubGo, SoftmaxBack: softmaxBackGo,
 		GELUTanh: geluTanhGo, GELUErf: geluErfGo, SiLU: siluGo, ReLU: reluGo,
 		GELUTanhBack: geluTanhBackGo, GELUErfBack: geluErfBackGo, SiLUBack: siluBackGo, ReLUBack: reluBackGo,
 		SwiGLU: swigluGo, SwiGLUBack: swigluBackGo,

@@ -61,6 +61,7 @@ func (k *vecAsm) vec() Vec {
 		Scale:     scaled("Scale", k.width, k.scale),
 		AddScaled: scaled("AddScaled", k.width, k.addScaled),
 		Sum:       k.sumOf, SumSquares: k.sumSquaresOf, Dot: k.dotOf, Max: k.maxOf, ExpSub: k.expSubOf,
+		SoftmaxBack: k.softmaxBackOf,
 
 		GELUTanh: unary("GELUTanh", k.width, k.geluTanh),
 		GELUErf:  unary("GELUErf", k.width, k.geluErf),
@@ -128,6 +129,20 @@ func scaled(op string, width int, f func(y, a *float32, n int, s float32)) func(
 			f(py.fill(y[m:]), pa.fill(a[m:]), width, s)
 			copy(y[m:], py[:])
 		}
+	}
+}
+
+func (k *vecAsm) softmaxBackOf(dx, dy, y []float32, s float32) {
+	same("SoftmaxBack", len(dx), len(dy))
+	same("SoftmaxBack", len(dx), len(y))
+	m := len(dx) &^ (k.width - 1)
+	if m > 0 {
+		k.softmaxBack(data(dx), data(dy), data(y), m, s)
+	}
+	if m < len(dx) {
+		var px, pd, py pad
+		k.softmaxBack(px.fill(nil), pd.fill(dy[m:]), py.fill(y[m:]), k.width, s)
+		copy(dx[m:], px[:])
 	}
 }
 

@@ -72,6 +72,14 @@ func addScaledGo(dst, a []float32, s float32) {
 	}
 }
 
+func softmaxBackGo(dx, dy, y []float32, s float32) {
+	same("SoftmaxBack", len(dx), len(dy))
+	same("SoftmaxBack", len(dx), len(y))
+	for i := range dx {
+		dx[i] = y[i] * (dy[i] - s)
+	}
+}
+
 // sumGo adds in float64 in four interleaved lanes: exact enough that the lanes
 // matter for speed only.
 func sumGo(a []float32) float32 {

@@ -43,6 +43,7 @@ func BenchmarkVec(b *testing.B) {
 				{"Dot", func() { v.Dot(a, c) }},
 				{"Max", func() { v.Max(a) }},
 				{"ExpSub", func() { v.ExpSub(y, a, 5) }},
+				{"SoftmaxBack", func() { v.SoftmaxBack(y, a, c, 0.5) }},
 				{"GELUTanh", func() { v.GELUTanh(y, a) }},
 				{"GELUErf", func() { v.GELUErf(y, a) }},
 				{"SiLU", func() { v.SiLU(y, a) }},

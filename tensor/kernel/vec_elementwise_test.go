@@ -71,6 +71,11 @@ func elementwiseKernels() []elementwise {
 				p := x[1] * float64(float32(s))
 				return one(x[0]+p, u*(math.Abs(p)+math.Abs(x[0]+p)))
 			}},
+		{"SoftmaxBack", 2, 1, []float64{1}, func(v *Vec, y, x [][]float32) { v.SoftmaxBack(y[0], x[0], x[1], s) },
+			func(x []float64) ([]float64, []float64) {
+				y := x[1] * (x[0] - float64(float32(s)))
+				return one(y, 3*u*math.Abs(y))
+			}},
 		activation("GELUTanh", func(v *Vec) func(y, x []float32) { return v.GELUTanh }, geluTanh),
 		activation("GELUErf", func(v *Vec) func(y, x []float32) { return v.GELUErf }, func(x float64) float64 { return x * phi(x) }),
 		activation("SiLU", func(v *Vec) func(y, x []float32) { return v.SiLU }, silu),

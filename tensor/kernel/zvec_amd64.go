@@ -27,6 +27,8 @@ type vecAsm struct {
 	scale func(y, a *float32, n int, s float32)
 	// y += s * a
 	addScaled func(y, a *float32, n int, s float32)
+	// dx = y * (dy-s)
+	softmaxBack func(dx, dy, y *float32, n int, s float32)
 	// acc += a by lanes; b is not read; block 32
 	sum func(acc *lanes, a, b *float32, n int)
 	// acc = max(acc, a) by lanes, skipping NaN; b is not read; block 32
@@ -82,6 +84,7 @@ var vecAsmAVX2 = &vecAsm{
 	mulAdd:       mulAddAVX2,
 	scale:        scaleAVX2,
 	addScaled:    addScaledAVX2,
+	softmaxBack:  softmaxBackAVX2,
 	sum:          sumAVX2,
 	max:          maxAVX2,
 	dot:          dotAVX2,
@@ -131,6 +134,9 @@ func scaleAVX2(y, a *float32, n int, s float32)
 
 //go:noescape
 func addScaledAVX2(y, a *float32, n int, s float32)
+
+//go:noescape
+func softmaxBackAVX2(dx, dy, y *float32, n int, s float32)
 
 //go:noescape
 func sumAVX2(acc *lanes, a, b *float32, n int)
@@ -206,6 +212,7 @@ var vecAsmAVX512 = &vecAsm{
 	mulAdd:       mulAddAVX512,
 	scale:        scaleAVX512,
 	addScaled:    addScaledAVX512,
+	softmaxBack:  softmaxBackAVX512,
 	sum:          sumAVX512,
 	max:          maxAVX512,
 	dot:          dotAVX512,
@@ -255,6 +262,9 @@ func scaleAVX512(y, a *float32, n int, s float32)
 
 //go:noescape
 func addScaledAVX512(y, a *float32, n int, s float32)
+
+//go:noescape
+func softmaxBackAVX512(dx, dy, y *float32, n int, s float32)
 
 //go:noescape
 func sumAVX512(acc *lanes, a, b *float32, n int)

@@ -226,6 +226,28 @@ loop:
 	VZEROUPPER
 	RET
 
+// func softmaxBackAVX2(dx, dy, y *float32, n int, s float32)
+TEXT ·softmaxBackAVX2(SB), NOSPLIT, $0-36
+	MOVQ dx+0(FP), DI
+	MOVQ dy+8(FP), SI
+	MOVQ y+16(FP), DX
+	MOVQ n+24(FP), CX
+	VBROADCASTSS s+32(FP), Y0
+	XORQ AX, AX
+
+	PCALIGN $32
+loop:
+	VMOVUPS 0(DX)(AX*4), Y1
+	VMOVUPS 0(SI)(AX*4), Y2
+	VSUBPS Y0, Y2, Y2
+	VMULPS Y2, Y1, Y1
+	VMOVUPS Y1, 0(DI)(AX*4)
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT loop
+	VZEROUPPER
+	RET
+
 // func sumAVX2(acc *lanes, a, b *float32, n int)
 TEXT ·sumAVX2(SB), NOSPLIT, $0-32
 	MOVQ acc+0(FP), DI

@@ -224,6 +224,28 @@ loop:
 	VZEROUPPER
 	RET
 
+// func softmaxBackAVX512(dx, dy, y *float32, n int, s float32)
+TEXT ·softmaxBackAVX512(SB), NOSPLIT, $0-36
+	MOVQ dx+0(FP), DI
+	MOVQ dy+8(FP), SI
+	MOVQ y+16(FP), DX
+	MOVQ n+24(FP), CX
+	VBROADCASTSS s+32(FP), Z0
+	XORQ AX, AX
+
+	PCALIGN $32
+loop:
+	VMOVUPS 0(DX)(AX*4), Z1
+	VMOVUPS 0(SI)(AX*4), Z2
+	VSUBPS Z0, Z2, Z2
+	VMULPS Z2, Z1, Z1
+	VMOVUPS Z1, 0(DI)(AX*4)
+	ADDQ $16, AX
+	CMPQ AX, CX
+	JLT loop
+	VZEROUPPER
+	RET
+
 // func sumAVX512(acc *lanes, a, b *float32, n int)
 TEXT ·sumAVX512(SB), NOSPLIT, $0-32
 	MOVQ acc+0(FP), DI

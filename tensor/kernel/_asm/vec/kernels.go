@@ -39,6 +39,10 @@ var defs = []def{
 	{"scale", scaled, "y = s * a", 0, func(b *builder) { b.write("y", b.mul(b.read("a"), b.scalar("s"))) }},
 	{"addScaled", scaled, "y += s * a", 0, func(b *builder) { b.write("y", b.fma(b.read("a"), b.scalar("s"), b.read("y"))) }},
 
+	{"softmaxBack", "dx, dy, y *float32, n int, s float32", "dx = y * (dy-s)", 0, func(b *builder) {
+		b.write("dx", b.mul(b.read("y"), b.sub(b.read("dy"), b.scalar("s"))))
+	}},
+
 	{"sum", sum, "acc += a by lanes; b is not read", sumBlock, func(b *builder) { b.accumulate("VADDPS {0}, {1}, {1}", "acc", b.read("a")) }},
 	{"max", sum, "acc = max(acc, a) by lanes, skipping NaN; b is not read", sumBlock, func(b *builder) { b.accumulate("VMAXPS {1}, {0}, {1}", "acc", b.read("a")) }},
 	{"dot", sum, "acc += a * b by lanes", sumBlock, func(b *builder) { b.accumulateProduct("acc", b.read("a"), b.read("b")) }},
