@@ -55,7 +55,10 @@ func (r Run) Do(ctx context.Context, t *Trainer) error {
 	saved := r.Now()
 	for t.Step() < r.Steps {
 		if ctx.Err() != nil {
-			return errors.Join(r.save(t, log, path), ErrInterrupted)
+			if err := r.save(t, log, path); err != nil {
+				return err
+			}
+			return ErrInterrupted
 		}
 		start := r.Now()
 		m, err := t.StepOn(r.Source(t.Step()))

@@ -18,16 +18,6 @@ import (
 	"github.com/foundling-lm/foundling/train"
 )
 
-// program compiles the program.
-func program(t *testing.T) string {
-	t.Helper()
-	bin := filepath.Join(t.TempDir(), "foundling")
-	if out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return bin
-}
-
 // writeCorpus makes a folder of small English-like files, a function of n.
 func writeCorpus(t *testing.T, n int) string {
 	t.Helper()
@@ -99,7 +89,7 @@ func killed(t *testing.T, cmd *exec.Cmd, dir string, s killStage, r *rand.Rand) 
 // TestKill kills pre-training at random moments of all its stages: what it ends
 // with is what an uninterrupted run ends with, to the last bit.
 func TestKill(t *testing.T) {
-	bin, data := program(t), writeCorpus(t, 60)
+	bin, data := os.Args[0], writeCorpus(t, 60)
 	steps := 12 * killRounds
 	args := func(out string) []string {
 		return []string{

@@ -65,7 +65,7 @@ func (c *pretrainCmd) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer r.b.Close()
-	defer func() { err = c.interrupted(err) }()
+	defer func() { err = resumable(err, "pretrain", c.Out) }()
 	for _, stage := range []func(context.Context) error{r.read, r.learnTokenizer, r.encode, r.plan, r.train, r.validate} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -75,14 +75,6 @@ func (c *pretrainCmd) Run(ctx context.Context) (err error) {
 		}
 	}
 	return nil
-}
-
-// interrupted says how to go on.
-func (c *pretrainCmd) interrupted(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, train.ErrInterrupted) {
-		return fmt.Errorf("%w\ngo on with: foundling pretrain --out %s", train.ErrInterrupted, c.Out)
-	}
-	return err
 }
 
 // open settles the options, from the flags or from the run that is there, and
@@ -141,12 +133,7 @@ func (r *pretrainRun) adopt() error {
 		}
 		given.Tokenizer = &path
 	}
-	type compute struct {
-		pretrainFlags
-		Kernels   string `json:"kernels,omitempty"`
-		Precision string `json:"precision,omitempty"`
-	}
-	if err := compare(c.Out, compute{given, c.Kernels, c.Precision}, *o); err != nil {
+	if err := compare(c.Out, given, c.computeFlags, *o); err != nil {
 		return err
 	}
 	c.Kernels, c.Precision = o.Kernels, o.Precision
@@ -309,6 +296,7 @@ func (r *pretrainRun) measure() error {
 	o := &r.Options
 	budget := time.Duration(o.Budget).Seconds()
 	p := o.options()
+	p.Train.Schedule.Warmup, p.Train.Schedule.Cooldown = 0, 0
 	per, flops, err := pretrain.Measure(r.b, p.Shape, p.Rows, p.Context, p.Train, time.Duration(min(4, budget/20)*float64(time.Second)))
 	if err != nil {
 		return err
@@ -352,13 +340,9 @@ func (r *pretrainRun) train(ctx context.Context) (err error) {
 	if o.Train.EvalEvery = r.c.EvalEvery; o.Train.EvalEvery == 0 {
 		o.Train.EvalEvery = max(1, (o.Steps()+samples-1)/samples)
 	}
-	peaks, err := machine.Measure(ctx, machine.Options{Kernels: r.Options.Kernels, Threads: r.b.Threads(), Each: 50 * time.Millisecond})
+	peak, err := peakRateOf(ctx, r.b)
 	if err != nil {
 		return err
-	}
-	peak := peaks.F32.All
-	if r.Options.Precision == "bf16" {
-		peak = peaks.BF16.All
 	}
 	show := newTraining(r.p, "pretrain", o.Steps(), peak)
 	j := pretrain.Job{

@@ -46,6 +46,9 @@ const (
 // loadRun reads dir's run.json into r; it reports false where there is none.
 // A directory with other people's files in it is an error.
 func loadRun[O any](dir, command string, r *runFile[O]) (bool, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return false, usageError{fmt.Errorf("--out %s is a file: name a directory", dir)}
+	}
 	path := filepath.Join(dir, runFileName)
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -72,16 +75,6 @@ func loadRun[O any](dir, command string, r *runFile[O]) (bool, error) {
 
 // vacant says whether a run may begin in dir.
 func vacant(dir string) error {
-	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return usageError{fmt.Errorf("--out %s is a file: name a directory", dir)}
-	}
 	for _, name := range []string{bundle.ConfigFile, bundle.WeightsFile, bundle.TokenizerFile, train.CheckpointFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return usageError{fmt.Errorf("--out %s holds %s of something else and no %s: name another directory", dir, name, runFileName)}
@@ -104,10 +97,15 @@ func (r *runFile[O]) save(dir string) error {
 
 // compare names the options that were given on the command line and differ from
 // those of the run in dir. Given holds only flags that were set.
-func compare(dir string, given, recorded any) error {
+func compare(dir string, given any, c computeFlags, recorded any) error {
 	now, err := fields(given)
 	if err != nil {
 		return err
+	}
+	for name, value := range map[string]string{"kernels": c.Kernels, "precision": c.Precision} {
+		if value != "" {
+			now[name], _ = json.Marshal(value)
+		}
 	}
 	then, err := fields(recorded)
 	if err != nil {
@@ -142,7 +140,9 @@ func fields(v any) (map[string]json.RawMessage, error) {
 // overlay sets the fields of options that are set in given.
 func overlay(options, given any) error {
 	data, err := json.Marshal(given)
-	if err != nil {
+	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
+		return fmt.Errorf("an option is %s: it must be a finite number", bad.Str)
+	} else if err != nil {
 		return err
 	}
 	return json.Unmarshal(data, options)

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/foundling-lm/foundling/internal/atomicfile"
+	"github.com/foundling-lm/foundling/internal/parallel"
+	"github.com/foundling-lm/foundling/text"
+	"github.com/foundling-lm/foundling/text/batch"
+	"github.com/foundling-lm/foundling/text/corpus"
+	"github.com/foundling-lm/foundling/text/demo"
+	"github.com/foundling-lm/foundling/text/gosrc"
+	"github.com/foundling-lm/foundling/text/prepare"
+	"github.com/foundling-lm/foundling/train/posttrain"
+)
+
+// madeOf is demonstrations.json: what a model was fine-tuned on.
+type madeOf struct {
+	Tally   demo.Tally      `json:"tasks"`           // demonstrations by task
+	HeldOut bool            `json:"held_out_known"`  // the text that the model was validated on is known
+	Dropped map[string]int  `json:"dropped_overlap"` // with held-out text, by reason
+	Packing batch.PackStats `json:"packing"`
+}
+
+const madeOfFile = "demonstrations.json"
+
+// holdOut finds the text that the model was validated on, by the run.json
+// beside it or above it, so that no demonstration trains on it.
+func (r *sftRun) holdOut(ctx context.Context) error {
+	for _, dir := range []string{r.Options.Model, filepath.Dir(r.Options.Model)} {
+		data, err := os.ReadFile(filepath.Join(dir, runFileName))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		paths, o, ok := splitOf(data)
+		if !ok {
+			continue
+		}
+		r.p.stage("held out", 0)
+		d, err := prepare.Open(paths, o)
+		if err != nil {
+			return fmt.Errorf("the text that %s was trained on, to keep its held-out part apart: %w", dir, err)
+		}
+		docs := r.names.docs(d.Sides.Documents(corpus.Validation))
+		if d.Sides.Method() == corpus.ByTail {
+			docs = renamed(docs)
+		}
+		if r.held, err = demo.NewHeldOut(docs); err != nil {
+			return err
+		}
+		n := d.Sides.Count(corpus.Validation)
+		r.p.end(fmt.Sprintf("%d documents, %.2f MB that %s was validated on", n.Documents, float64(n.Bytes)/1e6, dir))
+		return ctx.Err()
+	}
+	fmt.Fprintf(os.Stderr, "held out  not known: %s has no %s of its pre-training\n", r.Options.Model, runFileName)
+	return nil
+}
+
+// splitOf reads from the run.json of pretrain or raise which text was held out.
+func splitOf(data []byte) (paths []string, o prepare.Options, ok bool) {
+	var head struct {
+		Command string   `json:"command"`
+		Data    []string `json:"data"`
+		Split   struct {
+			Method corpus.Method `json:"method"`
+			Share  float64       `json:"share"`
+		} `json:"split"`
+		Seed    uint64          `json:"seed"`
+		Keep    float64         `json:"keep"`
+		Options json.RawMessage `json:"options"`
+	}
+	if json.Unmarshal(data, &head) != nil {
+		return nil, o, false
+	}
+	switch head.Command {
+	case "raise":
+		o.Split = corpus.SplitOptions{Method: head.Split.Method, Share: head.Split.Share, Seed: head.Seed}
+		o.Keep = head.Keep
+		return head.Data, o, len(head.Data) > 0
+	case "pretrain":
+		var p pretrainOptions
+		if json.Unmarshal(head.Options, &p) != nil {
+			return nil, o, false
+		}
+		o.Split = corpus.SplitOptions{Method: corpus.Method(p.Split), Share: p.SplitShare}
+		return p.Data, o, len(p.Data) > 0
+	}
+	return nil, o, false
+}
+
+// renamed keeps the tails of documents apart from their beginnings, which have
+// the same name: these are compared by their text.
+func renamed(docs text.Stream) text.Stream {
+	return func(yield func(text.Document, error) bool) {
+		for d, err := range docs {
+			d.Source += "^"
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+// demonstrate makes, encodes and packs the demonstrations and settles the steps.
+func (r *sftRun) demonstrate(ctx context.Context) error {
+	o := &r.Options
+	r.p.stage("demonstrations", 0)
+	c, err := corpus.Open(o.Data, corpus.Options{})
+	if err != nil {
+		return err
+	}
+	stream, err := r.demonstrations(r.names.docs(c.Documents()))
+	if err != nil {
+		return err
+	}
+	r.made = madeOf{Tally: demo.Tally{}, Dropped: map[string]int{}, HeldOut: r.held != nil}
+	var examples []batch.Example
+	for d, err := range r.held.Deduplicate(stream, r.made.Dropped) {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return err
+		}
+		e, err := posttrain.Example(r.base.Tokenizer, d.Messages())
+		if err != nil {
+			return fmt.Errorf("%s: %w", o.Model, err)
+		}
+		examples = append(examples, e)
+		r.made.Tally.Add(d)
+		r.p.set(int64(len(examples)), fmt.Sprint(len(examples)))
+	}
+	if !demo.Enough(len(examples)) {
+		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or JSONL with prompt and response",
+			len(examples), o.Data, total(r.made.Dropped), demo.MinDemonstrations)
+	}
+	if r.examples, err = batch.PackExamples(examples, o.Context, batch.PackOptions{}); err != nil {
+		return err
+	}
+	p := r.examples.Stats()
+	if r.made.Packing = p; !demo.Enough(p.Examples) {
+		return fmt.Errorf("of %d demonstrations %d fit into --context %d, at least %d are needed: use a larger context, or shorter texts", len(examples), p.Examples, o.Context, demo.MinDemonstrations)
+	}
+	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained",
+		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained))
+	return r.settle(fingerprint(examples))
+}
+
+// settle writes run.json before the first step, or compares what it says of the
+// demonstrations.
+func (r *sftRun) settle(source string) error {
+	o := &r.Options
+	if r.Source != "" {
+		if r.Source != source {
+			return fmt.Errorf("the demonstrations in %v are no longer those that the run in %s began with: restore the files, or name another --out", o.Data, r.c.Out)
+		}
+		return nil
+	}
+	if o.Epochs > 0 {
+		o.Steps = o.epochSteps(r.made.Packing.Rows)
+	}
+	if o.Cooldown < 0 {
+		o.Cooldown = max(1, o.Steps*9/10)
+	}
+	o.schedule()
+	r.Source, r.Training = source, o.train()
+	if err := r.save(r.c.Out); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(r.made, "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(filepath.Join(r.c.Out, madeOfFile), append(data, '\n'))
+}
+
+// demonstrations are those of Go files, then those of prose and records.
+func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
+	o := &r.Options
+	g, err := gosrc.New(gosrc.Options{Seed: o.Seed, MaxPrompt: o.MaxPrompt, MaxResponse: o.MaxResponse, Pool: parallel.New(r.b.Threads())})
+	if err != nil {
+		return nil, err
+	}
+	x, err := demo.New(demo.Options{Seed: o.Seed, MaxPrompt: o.MaxPrompt, MaxResponse: o.MaxResponse})
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(demo.Demonstration, error) bool) {
+		for _, s := range []demo.Stream{g.Demonstrations(ofGo(docs, true)), x.Demonstrations(ofGo(docs, false))} {
+			for d, err := range s {
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+		}
+	}, nil
+}
+
+// ofGo are the documents that are Go files, or the others.
+func ofGo(docs text.Stream, yes bool) text.Stream {
+	return func(yield func(text.Document, error) bool) {
+		for d, err := range docs {
+			if err == nil && (d.Kind == "go") != yes {
+				continue
+			}
+			if !yield(d, err) {
+				return
+			}
+		}
+	}
+}
+
+func total(counts map[string]int) (n int) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+// fingerprint is a hash of everything that is learned.
+func fingerprint(examples []batch.Example) string {
+	h := xxh3.New128()
+	var b []byte
+	for _, e := range examples {
+		b = binary.LittleEndian.AppendUint32(b[:0], uint32(len(e.IDs)))
+		for i, id := range e.IDs {
+			b = binary.LittleEndian.AppendUint32(b, uint32(id)<<1)
+			if e.Train[i] {
+				b[len(b)-4] |= 1
+			}
+		}
+		h.Write(b)
+	}
+	return fmt.Sprintf("%x", h.Sum128().Bytes())
+}
+
+// hashFile is a hash of a file's bytes; of weights in several files, of their
+// index.
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = os.Open(path + ".index.json")
+	}
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := xxh3.New128()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%x", h.Sum128().Bytes()), nil
+}
