@@ -91,7 +91,7 @@ func Open(b tensor.Backend, dir string) (*Bundle, error) {
 			return nil, err
 		}
 	}
-	if err := readJSON(filepath.Join(dir, GenerationFile), &z.Generation); err != nil {
+	if _, err := atomicfile.ReadJSON(filepath.Join(dir, GenerationFile), &z.Generation); err != nil {
 		return nil, err
 	}
 	if len(z.Generation.EOS) == 0 { // older directories keep it in config.json
@@ -132,21 +132,6 @@ func (z *Bundle) readTokenizer() error {
 	return nil
 }
 
-// readJSON reads a file that may be absent.
-func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
 // TokenBytes maps each id of the model to its bytes; special tokens have none.
 // It is nil without a tokenizer.
 func (z *Bundle) TokenBytes() [][]byte {
@@ -169,10 +154,10 @@ func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
 	if err := os.MkdirAll(z.Dir, 0o755); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(z.Dir, ConfigFile), z.Model.Config()); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(z.Dir, ConfigFile), z.Model.Config()); err != nil {
 		return err
 	}
-	if err := writeJSON(filepath.Join(z.Dir, GenerationFile), z.Generation); err != nil {
+	if err := atomicfile.WriteJSON(filepath.Join(z.Dir, GenerationFile), z.Generation); err != nil {
 		return err
 	}
 	if z.Tokenizer != nil {
@@ -207,13 +192,5 @@ func (z *Bundle) saveTokenizer() error {
 	} else if err := os.Remove(template); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return writeJSON(filepath.Join(z.Dir, TokenizerExtra), extra)
-}
-
-func writeJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(path, append(data, '\n'))
+	return atomicfile.WriteJSON(filepath.Join(z.Dir, TokenizerExtra), extra)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/foundling-lm/foundling/eval"
 	"github.com/foundling-lm/foundling/eval/compress"
 	"github.com/foundling-lm/foundling/eval/ngram"
+	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/internal/parallel"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor/op"
@@ -59,14 +60,14 @@ const ByteFiveGram = "Kneser-Ney, bytes, order 5"
 func (r *Run) Evaluate(ctx context.Context) error {
 	return r.stage("evaluation", r.Plan.Shares.Evaluate, func() (string, error) {
 		var e Evaluation
-		if err := readJSON(r.path(evalFile), &e); err != nil {
+		if _, err := atomicfile.ReadJSON(r.path(evalFile), &e); err != nil {
 			return "", err
 		}
 		if e.Bytes == 0 {
 			if err := r.evaluate(ctx, &e); err != nil {
 				return "", err
 			}
-			if err := writeJSON(r.path(evalFile), &e); err != nil {
+			if err := atomicfile.WriteJSON(r.path(evalFile), &e); err != nil {
 				return "", err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/internal/parallel"
 	"github.com/foundling-lm/foundling/tensor/dtype"
 	"github.com/foundling-lm/foundling/text"
@@ -132,7 +133,7 @@ func (r *Run) examples() (*batch.Examples, string, error) {
 	if n := packed.Stats().Examples; !demo.Enough(n) {
 		return nil, "", fmt.Errorf("%w: %d fit into %d tokens, at least %d are needed", ErrTooFew, n, r.Plan.SFT.Context, demo.MinDemonstrations)
 	}
-	return packed, tally.String(), writeJSON(filepath.Join(r.o.Out, sftDir+".json"), map[string]any{"tally": tally, "dropped_overlap": dropped, "packing": packed.Stats()})
+	return packed, tally.String(), atomicfile.WriteJSON(filepath.Join(r.o.Out, sftDir+".json"), map[string]any{"tally": tally, "dropped_overlap": dropped, "packing": packed.Stats()})
 }
 
 // draw sorts demonstrations by a hash of where they come from.

@@ -14,11 +14,8 @@
 package raise
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -115,16 +112,11 @@ var DefaultShares = Shares{Prepare: 0.07, Tokenizer: 0.06, Shards: 0.04, Pretrai
 
 // Load reads a plan; it reports false where there is none.
 func Load(path string) (*Plan, bool, error) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, err
-	}
 	var p Plan
-	if err := json.Unmarshal(data, &p); err != nil {
-		return nil, false, fmt.Errorf("%s: %w: this is no plan of raise", path, err)
+	if found, err := atomicfile.ReadJSON(path, &p); err != nil {
+		return nil, false, fmt.Errorf("%w: this is no plan of raise", err)
+	} else if !found {
+		return nil, false, nil
 	}
 	if p.Version != planVersion || p.Command != "raise" {
 		return nil, false, fmt.Errorf("%s: command %q version %d: this program reads plans of raise, version %d", path, p.Command, p.Version, planVersion)
@@ -138,11 +130,7 @@ func Load(path string) (*Plan, bool, error) {
 const planVersion = 1
 
 func (p *Plan) save(dir string) error {
-	data, err := json.MarshalIndent(p, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(dir, PlanFile), append(data, '\n'))
+	return atomicfile.WriteJSON(filepath.Join(dir, PlanFile), p)
 }
 
 // seconds is a share of the budget.

@@ -127,7 +127,7 @@ func Open(b *cpu.Backend, o Options, w Watch) (*Run, error) {
 	if err := r.adopt(p, found); err != nil {
 		return nil, err
 	}
-	if err := readJSON(r.path(bookFile), &r.book); err != nil {
+	if _, err := atomicfile.ReadJSON(r.path(bookFile), &r.book); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(r.path(ReportFile)); err == nil {
@@ -213,7 +213,7 @@ func (r *Run) enter(e Entry) error {
 		r.book.Stages[i].Took += e.Took
 		r.book.Stages[i].What = e.What
 	}
-	return writeJSON(r.path(bookFile), r.book)
+	return atomicfile.WriteJSON(r.path(bookFile), r.book)
 }
 
 // Read finds the text, decides which part is held out and, in a new run,
@@ -338,26 +338,4 @@ func (r *Run) Pretrain(ctx context.Context) error {
 		}
 		return fmt.Sprintf("%d steps, %.1f M tokens, %.3f bits per byte on a held-out sample", last.Step, float64(last.Tokens)/1e6, last.ValBPB), nil
 	})
-}
-
-func writeJSON(path string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(path, append(data, '\n'))
-}
-
-func readJSON(path string, v any) error {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
 }

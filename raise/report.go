@@ -10,6 +10,7 @@ import (
 
 	"github.com/foundling-lm/foundling/eval"
 	"github.com/foundling-lm/foundling/eval/report"
+	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/text/corpus"
 	"github.com/foundling-lm/foundling/train"
 )
@@ -248,7 +249,7 @@ func (r *Run) planBlocks(pre []train.Metrics) []report.Block {
 func (r *Run) Samples() []Sample {
 	if r.eval == nil {
 		var e Evaluation
-		if readJSON(r.path(evalFile), &e) == nil {
+		if found, _ := atomicfile.ReadJSON(r.path(evalFile), &e); found {
 			r.eval = &e
 		}
 	}
