@@ -25,11 +25,11 @@ const (
 	largeVocab    = 8192
 	largeBudget   = 1200  // seconds from which the larger vocabulary pays
 	maxEpochs     = 4     // Muennighoff et al. 2023: up to here a repeat is worth nearly a first reading
-	wantSteps     = 1500  // optimizer steps that a run should at least have
-	minBatch      = 4096  // tokens
+	wantSteps     = 2500  // optimizer steps that a run should at least have
+	minBatch      = 1024  // tokens
 	maxBatch      = 32768 // tokens
 	microBatch    = 8192  // tokens of a micro-batch, at most
-	peakRate      = 4e-3  // learning rate at width rateWidth
+	peakRate      = 7e-3  // learning rate at width rateWidth
 	rateWidth     = 256
 	sftRate       = 0.25   // of the pre-training peak
 	sftEpochs     = 3      // at most
@@ -74,9 +74,8 @@ func keepShare(budget float64, bytes int64) float64 {
 // trainOptions are the options of pre-training but for the number of steps.
 func trainOptions(width int, seed uint64) train.Options {
 	return train.Options{
-		Optimizer: optim.Options{Name: "muon", WeightDecay: 0.1},
+		Optimizer: optim.Options{Name: "muon"},
 		Schedule:  optim.Schedule{Kind: "wsd", Peak: peakRate * math.Sqrt(rateWidth/float64(width)), Steps: 1, Final: 0.02},
-		ZLoss:     1e-4,
 		Seed:      seed,
 	}
 }
@@ -151,7 +150,7 @@ func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
 	if most := int(maxEpochs * float64(p.TrainMB) * 1e6 / bytesPerToken / float64(tokens)); n > most {
 		n = max(leastSteps, most)
 	}
-	o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cooldown = n, max(5, n/50), max(5, n*4/10)
+	o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cooldown = n, max(5, n/50), max(5, n*7/10)
 	o.EvalEvery = max(leastSteps, n/8)
 	p.Pretrain = pretrain.Options{Shape: c.Shape, Rows: rows, Micro: micro, Context: context, Mode: batch.Packed, Train: o, Seed: p.Seed}
 

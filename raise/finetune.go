@@ -56,7 +56,7 @@ func (r *Run) FineTune(ctx context.Context) error {
 			Overrun: r.overrun("fine-tuning", r.path(sftDir), r.Plan.Shares.SFT, &r.Plan.SFT.Train),
 		}
 		var last train.Metrics
-		s.Progress = func(m train.Metrics) { last = m; r.w.Step("fine-tuning", m, r.Plan.SFT.Train.Schedule.Steps) }
+		s.Progress = func(m train.Metrics) { last = m; r.w.Step("fine-tuning", m, r.Plan.SFT.Train.Schedule.End()) }
 		if _, err := s.Run(ctx, r.b); err != nil {
 			return "", err
 		}

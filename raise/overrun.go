@@ -2,9 +2,11 @@ package raise
 
 import (
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/foundling-lm/foundling/train"
+	"github.com/foundling-lm/foundling/train/optim"
 )
 
 // tolerance is how far a stage may run over its planned time before it is cut.
@@ -14,7 +16,7 @@ const tolerance = 1.08
 // must it end earlier than planned, since steps take longer than measured? The
 // answer is written to the plan before it takes effect, so that the run, and
 // any repetition of it, ends alike. A plan that was given is never changed.
-func (r *Run) overrun(stage, dir string, share float64, o *train.Options) func(step int) (steps, cooldown int, ok bool) {
+func (r *Run) overrun(stage, dir string, share float64, o *train.Options) func(step int) (steps int, ok bool) {
 	if r.fixed {
 		return nil
 	}
@@ -26,24 +28,25 @@ func (r *Run) overrun(stage, dir string, share float64, o *train.Options) func(s
 	}
 	start, planned := time.Now(), r.Plan.seconds(share)
 	s := &o.Schedule
-	return func(step int) (steps, cooldown int, ok bool) {
+	return func(step int) (steps int, ok bool) {
 		took := before + time.Since(start).Seconds()
-		if step < 20 || step%10 != 0 || s.Steps-step < s.Cooldown {
-			return 0, 0, false
+		if step < 20 || step%10 != 0 {
+			return 0, false
 		}
 		per := took / float64(step)
-		if per*float64(s.Steps) <= planned*tolerance {
-			return 0, 0, false
+		if per*float64(s.End()) <= planned*tolerance {
+			return 0, false
 		}
-		left := max(1, int((planned-took)/per))
-		cut := Cut{Stage: stage, At: step, Planned: s.Steps, Steps: step + left, Cooldown: min(s.Cooldown, left)}
-		s.Steps, s.Cooldown = cut.Steps, cut.Cooldown
+		cut := Cut{Stage: stage, At: step, Planned: s.End(), Steps: step + max(1, int((planned-took)/per))}
+		old := s.Cuts
+		s.Cuts = append(slices.Clip(old), optim.Cut{At: cut.At, Steps: cut.Steps})
 		r.Plan.Journal = append(r.Plan.Journal, cut)
 		if err := r.Plan.save(r.o.Out); err != nil {
 			r.w.Say("the earlier end could not be journalled: %v", err)
-			return 0, 0, false
+			s.Cuts = old
+			return 0, false
 		}
 		r.w.Say("steps take longer than measured: %s ends after %d steps instead of %d (journalled in %s)", stage, cut.Steps, cut.Planned, PlanFile)
-		return cut.Steps, cut.Cooldown, true
+		return cut.Steps, true
 	}
 }

@@ -89,11 +89,10 @@ type EvalPlan struct {
 // Cut is an end that came before the planned one, since the machine was slower
 // than measured.
 type Cut struct {
-	Stage    string `json:"stage"`
-	At       int    `json:"at"` // step at which it was decided
-	Planned  int    `json:"planned_steps"`
-	Steps    int    `json:"steps"`
-	Cooldown int    `json:"cooldown"`
+	Stage   string `json:"stage"`
+	At      int    `json:"at"` // step at which it was decided
+	Planned int    `json:"planned_steps"`
+	Steps   int    `json:"steps"`
 }
 
 // Shares are parts of the budget, in 1.

@@ -34,13 +34,10 @@ func (t *Trainer) Save(path string) error {
 }
 
 // identity is the options that a checkpoint must share with the run that goes
-// on from it. Where a run ends is not among them (Cut), nor how often it saves.
+// on from it. An earlier end (Cut) is not among them, nor how often it saves.
 func (t *Trainer) identity() string {
 	o := t.o
-	o.Schedule.Steps, o.Schedule.Cooldown, o.SaveEvery, o.EvalEvery = 0, 0, 0, 0
-	if o.Schedule.Kind == "cosine" { // its rate depends on the end from the first step
-		o.Schedule.Steps = t.o.Schedule.Steps
-	}
+	o.Schedule.Cuts, o.SaveEvery, o.EvalEvery = nil, 0, 0
 	data, err := json.Marshal(o)
 	if err != nil {
 		panic("train: options: " + err.Error())

@@ -23,10 +23,10 @@ type Run struct {
 	Progress func(Metrics)                              // after every step; nil: none
 	FLOP     float64                                    // of one trained token, forward and backward, for the metrics
 	// Overrun, if not nil, is asked after every step whether the run must end
-	// earlier than planned; it returns the step to end with and how many of the
-	// last steps cool down. The caller journals the decision, so that a second
-	// run takes it from there.
-	Overrun func(step int) (steps, cooldown int, ok bool)
+	// earlier than planned; it returns the step to end with. The caller journals
+	// the decision (optim.Schedule.Cuts), so that a second run takes it from
+	// there.
+	Overrun func(step int) (steps int, ok bool)
 	Now     func() time.Time // nil: time.Now; the clock decides when to save, never what is computed
 }
 
@@ -76,9 +76,9 @@ func (r Run) Do(ctx context.Context, t *Trainer) error {
 			r.Progress(m)
 		}
 		if r.Overrun != nil {
-			if steps, cooldown, ok := r.Overrun(m.Step); ok {
+			if steps, ok := r.Overrun(m.Step); ok {
 				r.Steps = steps
-				t.Cut(steps, cooldown)
+				t.Cut(steps)
 			}
 		}
 		if now := r.Now(); now.Sub(saved) >= t.o.SaveEvery && t.Step() < r.Steps {

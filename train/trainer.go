@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor"
@@ -56,11 +57,10 @@ func (t *Trainer) Close() {
 	t.opt.Close()
 }
 
-// Cut makes the run end at the given step, the last steps before it being the
-// cooldown. It must come before the cooldown that was planned, so that the steps
-// done are those of a run that was planned this way.
-func (t *Trainer) Cut(steps, cooldown int) {
-	t.o.Schedule.Steps, t.o.Schedule.Cooldown = steps, cooldown
+// Cut makes the run end at the given step instead of the planned one.
+func (t *Trainer) Cut(steps int) {
+	s := &t.o.Schedule
+	s.Cuts = append(slices.Clip(s.Cuts), optim.Cut{At: t.state.Step, Steps: steps})
 }
 
 // Step is the number of steps done.

@@ -139,7 +139,7 @@ func (c *raiseCmd) showPlan(r *raise.Run) func(context.Context) error {
 		fmt.Printf("  * chosen by the law %s (N counts all parameters; losses rank, they do not forecast)\n", p.Law)
 		pre, sft := p.Pretrain, p.SFT
 		fmt.Printf("  %d steps of %d tokens, context %d, %s at %.4f, kernels %s, seed %d; then %d steps of fine-tuning\n\n",
-			pre.Steps(), pre.BatchTokens(), pre.Context, pre.Train.Optimizer.Name, pre.Train.Schedule.Peak, p.Kernels, p.Seed, sft.Train.Schedule.Steps)
+			pre.Steps(), pre.BatchTokens(), pre.Context, pre.Train.Optimizer.Name, pre.Train.Schedule.Peak, p.Kernels, p.Seed, sft.Train.Schedule.End())
 		return nil
 	}
 }

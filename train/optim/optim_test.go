@@ -20,6 +20,8 @@ func TestSchedules(t *testing.T) {
 		{optim.Schedule{Kind: "constant", Peak: 2, Warmup: 4, Steps: 100}, map[int]float64{1: 0.5, 4: 2, 5: 2, 100: 2}},
 		{optim.Schedule{Peak: 1, Warmup: 10, Steps: 100, Cooldown: 20}, map[int]float64{5: 0.5, 10: 1, 80: 1, 81: 1, 91: 0.5, 100: 0.05}},
 		{optim.Schedule{Peak: 1, Steps: 100, Cooldown: 10, Final: 0.1}, map[int]float64{90: 1, 96: 0.55, 100: 0.19}},
+		{optim.Schedule{Peak: 1, Warmup: 10, Steps: 100, Cooldown: 50, Cuts: []optim.Cut{{At: 20, Steps: 39}}}, map[int]float64{10: 1, 20: 1, 30: 0.5, 39: 0.05}},
+		{optim.Schedule{Peak: 1, Steps: 100, Cooldown: 100, Cuts: []optim.Cut{{At: 51, Steps: 60}, {At: 55, Steps: 56}}}, map[int]float64{51: 0.5, 55: 0.3, 56: 0.15}},
 		{optim.Schedule{Kind: "cosine", Peak: 1, Warmup: 0, Steps: 100, Final: 0.1}, map[int]float64{50: 0.55, 100: 0.1}},
 	} {
 		for step, want := range c.want {

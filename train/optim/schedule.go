@@ -13,6 +13,22 @@ type Schedule struct {
 	Steps    int     // of the whole run
 	Cooldown int     // last steps, in which wsd falls; 0: 3 of 10
 	Final    float64 // final rate as a share of Peak
+	Cuts     []Cut   `json:",omitempty"` // earlier ends that were decided on the way, in order
+}
+
+// Cut is the decision, after step At, to end the run with step Steps: from there
+// the rate falls on a line from where it is to its final value.
+type Cut struct {
+	At    int `json:"at"`
+	Steps int `json:"steps"`
+}
+
+// End is the last step of the run.
+func (s Schedule) End() int {
+	if n := len(s.Cuts); n > 0 {
+		return s.Cuts[n-1].Steps
+	}
+	return s.Steps
 }
 
 // Validate names the first impossible field.
@@ -36,6 +52,19 @@ func (s Schedule) Validate() error {
 
 // At is the learning rate of a step; steps count from 1.
 func (s Schedule) At(step int) float64 {
+	for i := len(s.Cuts) - 1; i >= 0; i-- {
+		if c := s.Cuts[i]; step > c.At {
+			before := s
+			before.Cuts = s.Cuts[:i]
+			from, to := before.At(c.At), s.Final*s.Peak
+			return to + max(0, from-to)*float64(c.Steps-step+1)/float64(c.Steps-c.At+1)
+		}
+	}
+	return s.planned(step)
+}
+
+// planned is the rate without cuts.
+func (s Schedule) planned(step int) float64 {
 	if step <= s.Warmup {
 		return s.Peak * float64(step) / float64(s.Warmup)
 	}

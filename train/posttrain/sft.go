@@ -35,7 +35,7 @@ type SFT struct {
 	Base     *bundle.Bundle  // the model to start from; its weights are changed
 	Examples *batch.Examples // packed to Context
 	Progress func(train.Metrics)
-	Overrun  func(step int) (steps, cooldown int, ok bool)
+	Overrun  func(step int) (steps int, ok bool)
 }
 
 // Run trains to the end, going on from the last checkpoint in Dir, and writes
@@ -53,7 +53,7 @@ func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 		HeadDim: d.HeadDim, FF: d.FF, Vocab: d.Vocab, Context: d.Context, Tied: true,
 	}
 	run := train.Run{
-		Dir: s.Dir, Steps: s.Train.Schedule.Steps, Progress: s.Progress, Overrun: s.Overrun,
+		Dir: s.Dir, Steps: s.Train.Schedule.End(), Progress: s.Progress, Overrun: s.Overrun,
 		FLOP: shape.FLOP(s.Context).Training * s.density(),
 		Source: func(step int) []*batch.Batch {
 			micro := make([]*batch.Batch, s.Micro)

@@ -34,7 +34,7 @@ type Options struct {
 }
 
 // Steps is the number of optimizer steps.
-func (o *Options) Steps() int { return o.Train.Schedule.Steps }
+func (o *Options) Steps() int { return o.Train.Schedule.End() }
 
 // BatchTokens is the tokens of a step.
 func (o *Options) BatchTokens() int { return o.Rows * o.Micro * o.Context }
@@ -51,7 +51,7 @@ type Job struct {
 	Progress   func(train.Metrics)
 	// Overrun, if not nil, is asked after every step whether the run must end
 	// earlier than planned; see train.Run.
-	Overrun func(step int) (steps, cooldown int, ok bool)
+	Overrun func(step int) (steps int, ok bool)
 }
 
 // NewModel makes a model of the shape with zero weights.
