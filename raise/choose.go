@@ -151,8 +151,9 @@ func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
 		n = max(leastSteps, most)
 	}
 	o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cooldown = n, max(5, n/50), max(5, n*7/10)
-	o.EvalEvery = max(leastSteps, n/8)
-	p.Pretrain = pretrain.Options{Shape: c.Shape, Rows: rows, Micro: micro, Context: context, Mode: batch.Packed, Train: o, Seed: p.Seed}
+	o.EvalEvery = max(leastSteps, n/validations)
+	p.Pretrain = pretrain.Options{Shape: c.Shape, Rows: rows, Micro: micro, Context: context, Mode: batch.Packed, Train: o, Seed: p.Seed,
+		Validate: clamp(int64(n*tokens)/(validations*4096*10), 1, 8)}
 
 	sft := o
 	n = max(leastSteps, int(p.seconds(p.Shares.SFT)*sftTraining/per))
@@ -166,7 +167,8 @@ func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
 }
 
 const (
-	overhead    = 1.04 // validation, checkpoints and loading beside the steps measured
+	validations = 6    // on the way, each of about a tenth of the tokens between two of them
+	overhead    = 1.06 // validation, checkpoints and loading beside the steps measured
 	sftTraining = 0.75 // of the fine-tuning time is spent in steps, the rest on demonstrations
 )
 

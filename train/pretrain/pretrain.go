@@ -4,6 +4,7 @@
 package pretrain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -31,6 +32,9 @@ type Options struct {
 	Mode    batch.Mode    `json:"mode"`    // packed or windows
 	Train   train.Options `json:"train"`
 	Seed    uint64        `json:"seed"` // of weights and order
+	// Validate is the batches of 4,096 tokens or one row that a validation on the
+	// way measures; 0 means 8. The final figures come from eval over everything.
+	Validate int64 `json:"validation_batches,omitempty"`
 }
 
 // Steps is the number of optimizer steps.
@@ -85,7 +89,7 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 		FLOP: j.Shape.FLOP(j.Context).Training, Overrun: j.Overrun,
 	}
 	if j.Validation != nil {
-		if r.Validate, err = Validator(b, m, j.Validation, j.Context, j.Mode == batch.Windows, validationBatches); err != nil {
+		if r.Validate, err = Validator(b, m, j.Validation, j.Context, j.Mode == batch.Windows, cmp.Or(j.Validate, 8)); err != nil {
 			return nil, err
 		}
 	}
@@ -98,10 +102,6 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 	}
 	return z, z.Save(b, dtype.F32)
 }
-
-// validationBatches bounds the validations on the way; the final figures come
-// from eval over everything.
-const validationBatches = 8
 
 func (j *Job) source() (func(step int) []*batch.Batch, error) {
 	l, err := batch.NewLoader(j.Train, batch.LoaderOptions{B: j.Rows, T: j.Context, Seed: j.Seed, Mode: j.Mode})
