@@ -89,7 +89,7 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 		FLOP: j.Shape.FLOP(j.Context).Training, Overrun: j.Overrun,
 	}
 	if j.Validation != nil {
-		if r.Validate, err = Validator(b, m, j.Validation, j.Context, j.Mode == batch.Windows, cmp.Or(j.Validate, 8)); err != nil {
+		if r.Validate, err = Validator(b, m, j.Validation, j.Context, j.Mode == batch.Windows, cmp.Or(j.Validate, validationBatches)); err != nil {
 			return nil, err
 		}
 	}
@@ -119,6 +119,10 @@ func (j *Job) source() (func(step int) []*batch.Batch, error) {
 		return micro
 	}, nil
 }
+
+// validationBatches is the batches of a validation on the way where none are
+// asked for.
+const validationBatches = 8
 
 // Validator returns a function that measures m on at most the given number of
 // batches of held-out shards (0: all): nats a token and bits a byte.
