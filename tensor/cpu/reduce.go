@@ -156,9 +156,7 @@ func (b *Backend) SoftmaxBack(dx, dy, y *tensor.Tensor) {
 	same("softmax gradient", dx, dy, y)
 	b.each(y.Rows, y.Cols, func(w, i int) {
 		g, d, p := b.out(w, 0, dx, i), b.in(w, 1, dy, i), b.in(w, 2, y, i)
-		s := b.set.Dot(d, p)
-		b.set.Mul(g, d, p)
-		b.set.AddScaled(g, p, -s)
+		b.set.SoftmaxBack(g, d, p, b.set.Dot(d, p))
 		b.store(dx, i, g)
 	})
 }

@@ -14,7 +14,8 @@ type Packed struct {
 	Precision Precision
 	Data      []byte // PackedBytes long, owned by the caller
 	set       string
-	offset    int // of the first panel in Data, which makes it start a cache line
+	offset    int     // of the first panel in Data, which makes it start a cache line
+	source    operand // while it is packed
 }
 
 // cacheLine is the alignment of packed panels: a tile row that crosses lines
@@ -38,12 +39,19 @@ func (s *Set) PackB(pool *parallel.Pool, b Matrix, p Precision, dst *Packed) {
 	if b.Rows == 0 || b.Cols == 0 {
 		return
 	}
-	f, v := s.gemm.family(p), operandB(&b)
-	packed := unsafe.Add(base, dst.offset)
-	groups := ceilDiv(b.Cols, packLanes)
-	pool.Run(groups, func(task, _ int) {
-		f.packGroup(packed, &v, v.k, f.kBlock(v.k), task, 0, b.Cols, true)
-	})
+	f := s.gemm.family(p)
+	packed, k, n := unsafe.Add(base, dst.offset), b.Rows, b.Cols
+	dst.source = operandB(&b) // in dst: attention packs often, and nothing is to be allocated
+	if pool == nil {
+		for group := range ceilDiv(n, packLanes) {
+			f.packGroup(packed, &dst.source, k, f.kBlock(k), group, 0, n, true)
+		}
+	} else {
+		pool.Run(ceilDiv(n, packLanes), func(group, _ int) {
+			f.packGroup(packed, &dst.source, k, f.kBlock(k), group, 0, n, true)
+		})
+	}
+	dst.source = operand{}
 }
 
 // operand is a factor seen as lanes times depth: the lanes of A are its rows,
