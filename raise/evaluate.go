@@ -202,17 +202,20 @@ func (r *Run) baselines(e *Evaluation, held []text.Document) error {
 	texts := r.data.Texts(corpus.Train, &readErr)
 	total := r.data.Sides.Count(corpus.Train).Bytes
 	o := ngram.Options{MaxSymbols: r.Plan.Eval.NGramBytes, TotalSymbols: total, Seed: r.Plan.Seed, Pool: pool}
-	if err := r.grams(e, "bytes", ngram.Bytes(texts), 256, o, func(d text.Document, dst []int32) []int32 {
-		for i := range len(d.Text) {
-			dst = append(dst, int32(d.Text[i]))
-		}
-		return dst
-	}, held); err != nil {
+	if err := r.grams(e, "Kneser-Ney, bytes", 1, ngram.Bytes(texts), 256, o, asBytes, held); err != nil {
 		return err
+	}
+	m := r.set.Train.Manifest()
+	read := int64(float64(r.Plan.Pretrain.Steps()*r.Plan.Pretrain.BatchTokens()) * float64(m.Bytes) / float64(m.Tokens))
+	if read < min(total, o.MaxSymbols) {
+		o.MaxSymbols = read
+		if err := r.grams(e, "Kneser-Ney, bytes, on as much text as the model read", gramOrders, ngram.Bytes(texts), 256, o, asBytes, held); err != nil {
+			return err
+		}
 	}
 	tokens := r.set.Train.Tokens()
 	o.MaxSymbols, o.TotalSymbols = min(16<<20, r.Plan.Eval.NGramBytes/3), tokens
-	if err := r.grams(e, "the model's tokens", shardSequences(r.set.Train), r.tok.VocabSize(), o, func(d text.Document, dst []int32) []int32 {
+	if err := r.grams(e, "Kneser-Ney, the model's tokens", 1, shardSequences(r.set.Train), r.tok.VocabSize(), o, func(d text.Document, dst []int32) []int32 {
 		return append(r.tok.EncodeAppend(dst, d.Text), r.end())
 	}, held); err != nil {
 		return err
@@ -244,9 +247,19 @@ func shardSequences(s *batch.Shards) iter.Seq[[]int32] {
 	}
 }
 
-func (r *Run) grams(e *Evaluation, over string, seqs iter.Seq[[]int32], vocab int, o ngram.Options, encode func(text.Document, []int32) []int32, held []text.Document) error {
-	const orders = 5
-	m, err := ngram.Train(orders, seqs, vocab, o)
+// gramOrders is the highest order that is counted.
+const gramOrders = 5
+
+func asBytes(d text.Document, dst []int32) []int32 {
+	for i := range len(d.Text) {
+		dst = append(dst, int32(d.Text[i]))
+	}
+	return dst
+}
+
+// grams counts and measures orders from the given one up.
+func (r *Run) grams(e *Evaluation, name string, from int, seqs iter.Seq[[]int32], vocab int, o ngram.Options, encode func(text.Document, []int32) []int32, held []text.Document) error {
+	m, err := ngram.Train(gramOrders, seqs, vocab, o)
 	if err != nil {
 		return err
 	}
@@ -257,9 +270,9 @@ func (r *Run) grams(e *Evaluation, over string, seqs iter.Seq[[]int32], vocab in
 			}
 		}
 	})
-	for k := 1; k <= orders; k++ {
+	for k := from; k <= gramOrders; k++ {
 		e.Bits = append(e.Bits, Bits{
-			Name:  fmt.Sprintf("Kneser-Ney, %s, order %d", over, k),
+			Name:  fmt.Sprintf("%s, order %d", name, k),
 			Value: eval.Interval{Value: eval.BitsPerByte(-nats[k-1], e.Bytes)},
 			Note:  fmt.Sprintf("counted on %.1f M symbols of the training text", float64(m.Counted().Symbols)/1e6),
 		})
