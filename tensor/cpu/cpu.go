@@ -36,6 +36,7 @@ type Backend struct {
 	attn      []*attentionScratch
 	partial   []float64 // sums of tasks
 	partials  []float32 // row vectors of tasks
+	spare     spare
 }
 
 var _ tensor.Backend = (*Backend)(nil)
@@ -79,7 +80,10 @@ func (e *PrecisionError) Error() string {
 }
 
 // Close stops the threads.
-func (b *Backend) Close() { b.pool.Close() }
+func (b *Backend) Close() {
+	b.pool.Close()
+	b.spare.free()
+}
 
 // Name is "cpu".
 func (b *Backend) Name() string { return "cpu" }
@@ -144,17 +148,66 @@ func (b *Backend) MatMul(c, a, w *tensor.Tensor, o tensor.MatMul) {
 type packed struct {
 	p   kernel.Packed
 	mem *tensor.Host
+	b   *Backend
 }
 
 func (p *packed) Bytes() int { return len(p.mem.Data) }
-func (p *packed) Release()   { p.mem.Free() }
+func (p *packed) Release()   { p.b.spare.put(p) }
+
+// spareBytes bounds the memory of released packed weights that is kept.
+const spareBytes = 256 << 20
+
+// spare keeps released packed weights by size: those of a step are released when
+// the weights change and are packed again in the next one.
+type spare struct {
+	bySize map[int][]*packed
+	bytes  int
+}
+
+func (s *spare) put(p *packed) {
+	n := p.Bytes()
+	if s.bytes+n > spareBytes {
+		p.mem.Free()
+		return
+	}
+	if s.bySize == nil {
+		s.bySize = map[int][]*packed{}
+	}
+	s.bySize[n] = append(s.bySize[n], p)
+	s.bytes += n
+}
+
+// get returns one of exactly n bytes, nil if there is none.
+func (s *spare) get(n int) *packed {
+	list := s.bySize[n]
+	if len(list) == 0 {
+		return nil
+	}
+	p := list[len(list)-1]
+	s.bySize[n] = list[:len(list)-1]
+	s.bytes -= n
+	return p
+}
+
+// free gives all memory back, from now on also that of later releases.
+func (s *spare) free() {
+	for _, list := range s.bySize {
+		for _, p := range list {
+			p.mem.Free()
+		}
+	}
+	s.bySize, s.bytes = nil, spareBytes
+}
 
 // Pack lays op(w) out for the product kernels.
 func (b *Backend) Pack(w *tensor.Tensor, trans bool) tensor.Packed {
 	m := matrix(w, trans)
-	mem := tensor.NewHost(b.set.PackedBytes(m.Rows, m.Cols, b.precision))
-	p := &packed{mem: mem}
-	p.p.Data = mem.Data
+	n := b.set.PackedBytes(m.Rows, m.Cols, b.precision)
+	p := b.spare.get(n)
+	if p == nil {
+		mem := tensor.NewHost(n)
+		p = &packed{kernel.Packed{Data: mem.Data}, mem, b}
+	}
 	b.set.PackB(b.pool, m, b.precision, &p.p)
 	return p
 }
