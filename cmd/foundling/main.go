@@ -28,11 +28,21 @@ const (
 
 // cli is the command line. Recipe files give the same options in YAML.
 type cli struct {
-	Raise    raiseCmd    `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
-	Pretrain pretrainCmd `cmd:"" help:"Train a new model on text."`
-	SFT      sftCmd      `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
-	Doctor   doctorCmd   `cmd:"" help:"Say what this machine can do, and what would make it do more."`
-	Bench    benchCmd    `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`
+	Recipe recipePath `help:"YAML file of options, named as the command's flags are; flags on the command line win. Unknown keys are errors." placeholder:"FILE"`
+
+	Raise     raiseCmd     `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
+	Pretrain  pretrainCmd  `cmd:"" help:"Train a new model on text."`
+	SFT       sftCmd       `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
+	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
+	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
+	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
+	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
+	Inspect   inspectCmd   `cmd:"" help:"Show what a model directory, a weights file or a tokenizer holds."`
+	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
+	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`
+
+	Version    versionCmd    `cmd:"" help:"Print version and kernel sets."`
+	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }

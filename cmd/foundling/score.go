@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/sample"
+)
+
+// scoreTop is how many candidates for the next token an answer lists.
+const scoreTop = 10
+
+type scoreCmd struct {
+	Model string `help:"Model directory." required:"" placeholder:"DIR"`
+	JSONL bool   `name:"jsonl" help:"Read {\"text\":...} or {\"ids\":[...]} a line, answer {\"ids\":[...],\"logprobs\":[...],\"top\":[[id,logprob],...]} a line."`
+	Start bool   `help:"Put the token that documents start with before a text, so that its first token has a probability too."`
+	computeFlags
+}
+
+// Help is the detail of --help.
+func (scoreCmd) Help() string {
+	return `Logarithms are natural. logprobs has one number for each token after the first;
+top lists the most probable tokens for the position after the last. Without
+--jsonl, standard input is one text, and every token is printed with its
+log-probability.
+
+Examples:
+
+    echo '{"text":"func main() {"}' | foundling score --model run1 --jsonl
+    echo '{"ids":[1,403,407]}' | foundling score --model stories --jsonl
+    foundling score --model run1 --start < main.go`
+}
+
+// scored is the answer to a line.
+type scored struct {
+	IDs      []int32   `json:"ids"`
+	LogProbs []float64 `json:"logprobs"`
+	Top      [][2]any  `json:"top"` // id, log-probability
+}
+
+// Run answers standard input.
+func (c *scoreCmd) Run(ctx context.Context) error {
+	m, err := openModel(c.computeFlags, c.Model)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if !c.JSONL {
+		return c.table(ctx, m)
+	}
+	return eachLine(ctx, os.Stdin, os.Stdout, func(line []byte) (any, error) {
+		r, err := parseRecord(line)
+		if err != nil {
+			return nil, err
+		}
+		text, isText := r.text()
+		switch {
+		case isText && r.IDs != nil:
+			return nil, errors.New("it has text and ids: give one of them")
+		case !isText && r.IDs == nil:
+			return nil, errors.New(`fields text and ids are missing: give {"text":...} or {"ids":[...]}`)
+		case isText:
+			ids, err := c.encode(m, text)
+			if err != nil {
+				return nil, err
+			}
+			r.IDs = &ids
+		}
+		s, err := score(m, *r.IDs)
+		if err != nil {
+			return nil, err
+		}
+		a := scored{IDs: *r.IDs, LogProbs: s.LogProbs, Top: make([][2]any, len(s.Top))}
+		for i, t := range s.Top {
+			a.Top[i] = [2]any{t.ID, t.LogProb}
+		}
+		return a, nil
+	})
+}
+
+func (c *scoreCmd) encode(m *opened, text string) ([]int32, error) {
+	if m.Tokenizer == nil {
+		return nil, fmt.Errorf(`%s has no tokenizer to read text with: give {"ids":[...]}: %w`, c.Model, m.NoTokens)
+	}
+	if c.Start {
+		return m.TextPrompt(text)
+	}
+	return m.Tokenizer.Encode(text), nil
+}
+
+// score refuses numbers that JSON cannot hold.
+func score(m *opened, ids []int32) (*generate.Score, error) {
+	s, err := m.engine.Score(ids, scoreTop)
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range s.LogProbs {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil, fmt.Errorf("the log-probability of token %d is %v: the model's weights are damaged", i+2, x)
+		}
+	}
+	for _, t := range s.Top {
+		if math.IsNaN(t.LogProb) {
+			return nil, errors.New("the log-probabilities of the next token are not numbers: the model's weights are damaged")
+		}
+	}
+	return s, nil
+}
+
+// table prints one text token by token.
+func (c *scoreCmd) table(ctx context.Context, m *opened) error {
+	text, err := readInput(ctx)
+	if err != nil {
+		return err
+	}
+	ids, err := c.encode(m, text)
+	if err != nil {
+		return err
+	}
+	s, err := score(m, ids)
+	if err != nil {
+		return fmt.Errorf("standard input: %w", err)
+	}
+	w := bufio.NewWriter(os.Stdout)
+	var sum float64
+	for i, id := range ids {
+		if i == 0 {
+			fmt.Fprintf(w, "%10s  %6d  %q\n", "", id, m.Tokenizer.DecodeSpecial(ids[:1]))
+			continue
+		}
+		sum += s.LogProbs[i-1]
+		fmt.Fprintf(w, "%10.4f  %6d  %q\n", s.LogProbs[i-1], id, m.Tokenizer.DecodeSpecial(ids[i:i+1]))
+	}
+	if n := len(ids) - 1; n > 0 {
+		bytes := len(m.Tokenizer.Decode(ids[1:]))
+		fmt.Fprintf(w, "%d tokens, %d bytes: %.4f nats a token, %.4f bits a byte\n", n, bytes, -sum/float64(n), -sum/math.Ln2/float64(max(1, bytes)))
+	}
+	fmt.Fprintln(w, "next:", describeTop(m, s.Top))
+	return flush(w)
+}
+
+func describeTop(m *opened, top []sample.Token) string {
+	out := ""
+	for _, t := range top {
+		out += fmt.Sprintf(" %q %.1f%%", m.Tokenizer.DecodeSpecial([]int32{t.ID}), 100*math.Exp(t.LogProb))
+	}
+	return out
+}
