@@ -101,7 +101,7 @@ func score(m *opened, ids []int32) (*generate.Score, error) {
 	}
 	for i, x := range s.LogProbs {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil, fmt.Errorf("the log-probability of token %d is %v: the model's weights are damaged", i+2, x)
+			return nil, fmt.Errorf("the log-probability of token %d is %v: the model's weights are damaged", i+1, x)
 		}
 	}
 	for _, t := range s.Top {
