@@ -1,60 +1,46 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
-
-	"golang.org/x/term"
+	"syscall"
 
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/text/chat"
 )
 
-// chatCmd talks with a model.
 type chatCmd struct {
 	Model         string `help:"Model directory." required:"" placeholder:"DIR"`
-	System        string `help:"Instructions before the conversation."`
-	decodingFlags `embed:"" set:"maxtokens=256"`
+	System        string `help:"What the model is told before the conversation." placeholder:"TEXT"`
+	decodingFlags `embed:"" set:"maxtokens=512"`
 	computeFlags
 }
 
 // Help is the detail of --help.
 func (chatCmd) Help() string {
-	return `Type a message and press enter; /help lists what else can be typed. Ctrl-C stops
-an answer; at the prompt it ends the program, as Ctrl-D does. Without a terminal
-each line of standard input is a message. A base model continues each line as
-text. When the conversation outgrows the context its oldest turns are left out,
-and that is said.
+	return `Type a message and Enter. Ctrl-C stops an answer; twice, it quits. /help lists
+the commands. Where standard input is no terminal, every line is a message and
+answers go to standard output. When the conversation outgrows the model's
+context, its oldest turns are left out, and a note says so.
 
 Examples:
 
     foundling chat --model run1
-    echo "What does strings.Cut do?" | foundling chat --model run1 --temperature 0`
+    printf 'hello\n/seed 2\nhello\n' | foundling chat --model run1 --temperature 0.5`
 }
 
-// answerRoom is how much of the context is kept for an answer, at most.
-const answerRoom = 64
+// Run talks until the end of input.
+func (c *chatCmd) Run(context.Context) error {
+	// Ctrl-C has a meaning of its own here: the program's context, which it ends
+	// for good, is left aside.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
 
-// talk is a conversation in progress.
-type talk struct {
-	c    *chatCmd
-	m    *opened
-	in   lineReader
-	out  io.Writer
-	msgs []chat.Message // without the system message
-}
-
-// lineReader reads the user's lines: term.Terminal, or plain input.
-type lineReader interface{ ReadLine() (string, error) }
-
-// Run talks until the input ends.
-func (c *chatCmd) Run(ctx context.Context) error {
 	m, err := openModel(c.computeFlags, c.Model)
 	if err != nil {
 		return err
@@ -63,119 +49,159 @@ func (c *chatCmd) Run(ctx context.Context) error {
 	if m.Tokenizer == nil {
 		return fmt.Errorf("%s has no tokenizer to talk with: %w", c.Model, m.NoTokens)
 	}
-	t := &talk{c: c, m: m, out: os.Stdout}
-	if term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd())) {
-		fmt.Println("/help lists the commands, /quit ends")
-		t.in = terminal{}
-	} else {
-		t.in = &plainLines{bufio.NewReader(interruptible(ctx, os.Stdin))}
+	in := newLineReader(signals)
+	defer in.Close()
+	t := &talk{opened: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, signals: signals}
+	if c.System != "" && !m.Chat {
+		return usageError{errors.New("--system: a base model takes no system message: fine-tune it first")}
 	}
-	if !m.Chat {
-		fmt.Fprintln(os.Stderr, "this is a base model: it continues each line as text instead of answering")
-	}
-	return t.run(ctx)
+	t.greet(in.terminal())
+	return t.run(in)
 }
 
-// terminal edits lines with history; the terminal is raw only while a line is
-// being read, so that Ctrl-C stops an answer as usual.
-type terminal struct{}
-
-var history = term.NewTerminal(struct {
-	io.Reader
-	io.Writer
-}{os.Stdin, os.Stdout}, "> ")
-
-func (terminal) ReadLine() (string, error) {
-	old, err := term.MakeRaw(int(os.Stdin.Fd()))
-	if err != nil {
-		return "", err
-	}
-	defer term.Restore(int(os.Stdin.Fd()), old)
-	return history.ReadLine()
+// talk is one conversation.
+type talk struct {
+	*opened
+	decode  *decodingFlags
+	system  string
+	msgs    []chat.Message // without the system message
+	turns   uint64         // answers so far: each draws its own random numbers
+	out     io.Writer
+	notes   io.Writer
+	signals <-chan os.Signal
 }
 
-// plainLines reads lines of any length.
-type plainLines struct{ r *bufio.Reader }
+func (t *talk) note(format string, args ...any) { fmt.Fprintf(t.notes, format+"\n", args...) }
 
-func (p *plainLines) ReadLine() (string, error) {
-	s, err := p.r.ReadString('\n')
-	if s != "" && errors.Is(err, io.EOF) {
-		err = nil
+func (t *talk) greet(terminal bool) {
+	if !t.Chat {
+		t.note("note: %s is a base model, without a chat format: it continues each line as text and remembers none", t.Dir)
 	}
-	return strings.TrimRight(s, "\r\n"), err
+	if terminal {
+		t.note("%s, context %d tokens. /help lists the commands, Ctrl-D or /quit ends.", t.Dir, t.Model.Dims().Context)
+	}
 }
 
-func (t *talk) run(ctx context.Context) error {
-	for {
-		line, err := t.in.ReadLine()
+// run reads lines and answers them.
+func (t *talk) run(in lineReader) error {
+	interrupts := 0 // without a line between them
+	for n := 1; ; n++ {
+		line, err := in.Line()
 		switch {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, errInterrupt):
+			if interrupts++; interrupts > 1 || !in.terminal() {
+				return interrupted("the conversation is not saved (/save FILE does that)")
+			}
+			t.note("(Ctrl-C once more, or /quit, leaves)")
+			continue
+		case errors.Is(err, errTerminated):
+			return interrupted("the conversation is not saved")
+		case err == io.EOF:
 			return nil
 		case err != nil:
-			return err
-		case strings.TrimSpace(line) == "":
-			continue
-		case strings.HasPrefix(line, "/"):
-			if quit, err := t.command(line); quit {
-				return nil
-			} else if err != nil {
-				fmt.Fprintln(os.Stderr, err)
-			}
+			return fmt.Errorf("standard input: %w", err)
+		}
+		if line == "" {
 			continue
 		}
-		if err := t.answer(ctx, line); err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
+		stopped, err := t.line(line)
+		if errors.Is(err, errQuit) {
+			return nil
+		}
+		if err != nil {
+			if !in.terminal() { // a script should not go on
+				return fmt.Errorf("line %d of standard input: %w", n, err)
 			}
-			fmt.Fprintln(os.Stderr, err)
+			t.note("%v", err)
+		}
+		if interrupts = 0; stopped {
+			interrupts = 1
+			if !in.terminal() {
+				return interrupted("an answer was cut")
+			}
 		}
 	}
 }
 
-// answer writes the model's answer to a message, or its continuation of a line.
-func (t *talk) answer(ctx context.Context, line string) error {
+// line does one line; stopped says that a signal cut the answer.
+func (t *talk) line(line string) (stopped bool, err error) {
+	if isCommand(line) {
+		return false, t.command(line)
+	}
 	ids, err := t.prompt(line)
 	if err != nil {
-		return err
+		return false, err
 	}
-	stop, cancel := signal.NotifyContext(ctx, os.Interrupt) // Ctrl-C ends the answer, not the program
+	r, stopped, err := t.answer(ids)
+	if err != nil {
+		return stopped, err
+	}
+	t.msgs = append(t.msgs, chat.Message{Role: chat.RoleUser, Content: line}, chat.Message{Role: chat.RoleAssistant, Content: r.Text})
+	return stopped, nil
+}
+
+// prompt is the conversation and the new message as ids.
+func (t *talk) prompt(line string) ([]int32, error) {
+	if !t.Chat {
+		return t.TextPrompt(line)
+	}
+	var msgs []chat.Message
+	if t.system != "" {
+		msgs = append(msgs, chat.Message{Role: chat.RoleSystem, Content: t.system})
+	}
+	msgs = append(append(msgs, t.msgs...), chat.Message{Role: chat.RoleUser, Content: line})
+	// An answer should have a quarter of the context to unfold in.
+	room := max(1, t.Model.Dims().Context/4)
+	if n := t.decode.MaxTokens; n > 0 {
+		room = min(room, n)
+	}
+	ids, dropped, err := t.ChatPrompt(msgs, room)
+	if err != nil {
+		return nil, err
+	}
+	if dropped > 0 {
+		t.msgs = t.msgs[dropped:]
+		t.note("note: the conversation outgrew the context of %d tokens: its %d oldest messages are forgotten", t.Model.Dims().Context, dropped)
+	}
+	return ids, nil
+}
+
+// answer streams the model's answer.
+func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	o := t.c.options(t.m.Generation)
-	o.Stream = uint64(len(t.msgs))
-	r, err := t.m.engine.Generate(stop, ids, o, func(p generate.Piece) bool {
+	done, watching := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(watching)
+		select {
+		case <-t.signals:
+			cancel()
+		case <-done:
+		}
+	}()
+	o := t.decode.options(t.Generation)
+	o.Stream = t.turns
+	t.turns++
+	r, err = t.engine.Generate(ctx, ids, o, func(p generate.Piece) bool {
 		_, err := io.WriteString(t.out, p.Text)
 		return err == nil
 	})
+	close(done)
+	<-watching
 	if r == nil {
-		return err
+		return nil, false, err
 	}
 	fmt.Fprintln(t.out)
-	if r.Finish == generate.FinishContext {
-		fmt.Fprintln(os.Stderr, "(the context is full: the answer is cut off)")
+	switch {
+	case err != nil:
+		t.note("(stopped)")
+		return r, true, nil
+	case r.Finish == generate.FinishCaller:
+		return r, false, errors.New("standard output cannot be written")
+	case r.Finish == generate.FinishLength && t.Chat:
+		t.note("(cut after %d tokens: /max-tokens N)", len(r.IDs))
+	case r.Finish == generate.FinishContext:
+		t.note("(cut: the context of %d tokens is full)", t.Model.Dims().Context)
 	}
-	if t.m.Chat {
-		t.msgs = append(t.msgs, chat.Message{Role: chat.RoleUser, Content: line}, chat.Message{Role: chat.RoleAssistant, Content: r.Text})
-	}
-	if err != nil && stop.Err() != nil && ctx.Err() == nil {
-		return nil // stopped by the user
-	}
-	return err
-}
-
-// prompt is the conversation with the new line at its end.
-func (t *talk) prompt(line string) ([]int32, error) {
-	if !t.m.Chat {
-		return t.m.TextPrompt(line)
-	}
-	var msgs []chat.Message
-	if t.c.System != "" {
-		msgs = append(msgs, chat.Message{Role: chat.RoleSystem, Content: t.c.System})
-	}
-	msgs = append(msgs, t.msgs...)
-	ids, dropped, err := t.m.ChatPrompt(append(msgs, chat.Message{Role: chat.RoleUser, Content: line}), min(answerRoom, t.m.Model.Dims().Context/4))
-	if dropped > 0 {
-		fmt.Fprintf(os.Stderr, "(the context is full: the oldest %d messages are left out)\n", dropped)
-		t.msgs = t.msgs[min(dropped, len(t.msgs)):]
-	}
-	return ids, err
+	return r, false, nil
 }

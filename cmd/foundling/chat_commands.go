@@ -2,105 +2,139 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
-	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/text/chat"
 )
 
-const chatHelp = `/help             this list
-/reset            forget the conversation
-/system TEXT      instructions before the conversation; without TEXT none
-/temperature X    0 takes the most probable token, 1 samples the model's distribution
-/top-k N          sample among the N most probable tokens; 0 among all
-/top-p X          sample among the most probable tokens that reach X together
-/seed N           another seed
-/max-tokens N     length of an answer; 0: until the context is full
-/save FILE        write the conversation as JSON
-/quit             end`
+// errQuit ends a conversation.
+var errQuit = errors.New("quit")
 
-// command runs a line that begins with a slash.
-func (t *talk) command(line string) (quit bool, err error) {
-	name, arg, _ := strings.Cut(strings.TrimSpace(line), " ")
-	arg = strings.TrimSpace(arg)
-	f := &t.c.decodingFlags
-	old := *f
-	switch name {
-	case "/quit", "/exit":
-		return true, nil
-	case "/help":
-		fmt.Fprintln(t.out, chatHelp)
-	case "/reset":
-		t.msgs = nil
-	case "/system":
-		t.c.System = arg
-	case "/save":
-		return false, t.save(arg)
-	case "/temperature":
-		f.Temperature, err = number(name, arg, parseFloat)
-	case "/top-p":
-		f.TopP, err = number(name, arg, parseFloat)
-	case "/top-k":
-		f.TopK, err = number(name, arg, strconv.Atoi)
-	case "/max-tokens":
-		err = set(&f.MaxTokens, name, arg, strconv.Atoi)
-	case "/seed":
-		err = set(&f.Seed, name, arg, func(s string) (uint64, error) { return strconv.ParseUint(s, 10, 64) })
-	default:
-		return false, fmt.Errorf("%s is no command: /help lists them", name)
-	}
-	if err == nil {
-		err = f.Validate()
-	}
-	if err == nil {
-		s := f.options(bundle.Generation{}).Sample
-		err = s.Validate()
-	}
-	if err != nil {
-		*f = old
-	}
-	return false, err
+// chatCommands are the lines that are no messages, in the order of /help.
+var chatCommands = []struct {
+	name, argument, help string
+	do                   func(t *talk, argument string) error
+}{
+	{"help", "", "list these commands", nil}, // set below: it reads this table
+	{"reset", "", "forget the conversation", func(t *talk, _ string) error {
+		t.msgs, t.turns = nil, 0
+		return nil
+	}},
+	{"system", "TEXT", "tell the model this before the conversation; empty: nothing", func(t *talk, s string) error {
+		if !t.Chat {
+			return errors.New("/system: a base model takes no system message: fine-tune it first")
+		}
+		t.system = s
+		return nil
+	}},
+	{"temperature", "X", "0 takes the most probable token", setNumber(func(d *decodingFlags, x float64) { d.Temperature = &x })},
+	{"top-p", "X", "sample among the tokens that together reach this probability", setNumber(func(d *decodingFlags, x float64) { d.TopP = &x })},
+	{"top-k", "N", "sample among so many tokens", setInt(func(d *decodingFlags, n int64) { k := int(n); d.TopK = &k })},
+	{"seed", "N", "other random numbers", func(t *talk, s string) error {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			return fmt.Errorf("%q is no whole number from 0 up", s)
+		}
+		t.decode.Seed, t.turns = n, 0
+		return nil
+	}},
+	{"max-tokens", "N", "end answers after so many tokens; 0: when the context is full", setInt(func(d *decodingFlags, n int64) { d.MaxTokens = int(n) })},
+	{"save", "FILE", "write the conversation as one line of JSON", func(t *talk, path string) error { return t.save(path) }},
+	{"quit", "", "leave; Ctrl-D does too", func(*talk, string) error { return errQuit }},
 }
 
-func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }
+func init() { chatCommands[0].do = func(t *talk, _ string) error { t.help(); return nil } }
 
-// number parses the argument of a command.
-func number[T any](name, arg string, parse func(string) (T, error)) (*T, error) {
-	x, err := parse(arg)
-	if err != nil {
-		return nil, fmt.Errorf("%s %q: want a number", name, arg)
-	}
-	return &x, nil
+// isCommand tells a command from a message that begins with a slash, such as a
+// path or a comment of C.
+func isCommand(line string) bool {
+	name, _, _ := strings.Cut(line, " ")
+	return strings.HasPrefix(name, "/") && len(name) > 1 && !strings.ContainsAny(name[1:], "/*.")
 }
 
-func set[T any](to *T, name, arg string, parse func(string) (T, error)) error {
-	x, err := number(name, arg, parse)
-	if err == nil {
-		*to = *x
+// command does "/name argument".
+func (t *talk) command(line string) error {
+	name, argument, _ := strings.Cut(line[1:], " ")
+	argument = strings.TrimSpace(argument)
+	for _, c := range chatCommands {
+		if c.name != name {
+			continue
+		}
+		if c.argument == "" && argument != "" {
+			return fmt.Errorf("/%s takes nothing after it", name)
+		}
+		if c.argument != "" && c.argument != "TEXT" && argument == "" {
+			return fmt.Errorf("/%s needs a value: /%s %s", name, name, c.argument)
+		}
+		if err := c.do(t, argument); err != nil && err != errQuit {
+			return fmt.Errorf("/%s: %w", name, err)
+		} else if err != nil {
+			return err
+		}
+		return nil
 	}
-	return err
+	return fmt.Errorf("there is no command /%s: /help lists them", name)
 }
 
-// save writes the conversation.
+func (t *talk) help() {
+	for _, c := range chatCommands {
+		t.note("  %-16s %s", strings.TrimSpace("/"+c.name+" "+c.argument), c.help)
+	}
+}
+
+// setNumber makes a command that changes how answers are drawn. An impossible
+// value changes nothing.
+func setNumber(set func(*decodingFlags, float64)) func(*talk, string) error {
+	return func(t *talk, s string) error {
+		x, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return fmt.Errorf("%q is no number", s)
+		}
+		return t.change(func(d *decodingFlags) { set(d, x) })
+	}
+}
+
+func setInt(set func(*decodingFlags, int64)) func(*talk, string) error {
+	return func(t *talk, s string) error {
+		n, err := strconv.ParseInt(s, 10, 32)
+		if err != nil {
+			return fmt.Errorf("%q is no whole number", s)
+		}
+		return t.change(func(d *decodingFlags) { set(d, n) })
+	}
+}
+
+func (t *talk) change(set func(*decodingFlags)) error {
+	d := *t.decode
+	set(&d)
+	if err := d.Validate(); err != nil {
+		return err
+	}
+	*t.decode = d
+	return nil
+}
+
+// save writes the conversation as a line that training reads (text/corpus).
 func (t *talk) save(path string) error {
-	if path == "" {
-		return fmt.Errorf("/save needs the name of a file")
+	if len(t.msgs) == 0 {
+		return errors.New("nothing has been said yet")
 	}
 	msgs := t.msgs
-	if t.c.System != "" {
-		msgs = append([]chat.Message{{Role: chat.RoleSystem, Content: t.c.System}}, msgs...)
+	if t.system != "" {
+		msgs = append([]chat.Message{{Role: chat.RoleSystem, Content: t.system}}, msgs...)
 	}
-	data, err := json.MarshalIndent(map[string]any{"messages": msgs}, "", "  ")
+	data, err := json.Marshal(map[string]any{"model": filepath.Base(t.Dir), "messages": msgs})
 	if err != nil {
 		return err
 	}
 	if err := atomicfile.WriteFile(path, append(data, '\n')); err != nil {
-		return fmt.Errorf("/save: %w", err)
+		return err
 	}
-	fmt.Fprintf(os.Stderr, "%d messages written to %s\n", len(msgs), path)
+	t.note("(%d messages in %s)", len(msgs), path)
 	return nil
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/model/zoo"
+	"github.com/foundling-lm/foundling/tensor/cpu"
+	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/text/chat"
+	"github.com/foundling-lm/foundling/text/tokenizer"
+)
+
+// TestScripts runs testdata/script against the program. Each script finds a
+// base model in $WORK/base and one that answers in $WORK/chat, both with random
+// weights.
+func TestScripts(t *testing.T) {
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	if err := os.Symlink(program, filepath.Join(bin, "foundling")); err != nil {
+		t.Skip("no symbolic links: ", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv(asProgram, "1")
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			for name, chats := range map[string]bool{"base": false, "chat": true} {
+				if err := saveModel(filepath.Join(e.WorkDir, name), chats); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	})
+}
+
+// saveModel writes a tiny model directory.
+func saveModel(dir string, chats bool) error {
+	b, err := cpu.New(cpu.Options{Threads: 1})
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+	tok := tokenizer.Bytes(chat.SpecialTokens()...)
+	m, err := zoo.FromShape(b, zoo.Shape{Family: "llama", Layers: 2, Width: 32, Heads: 2, Vocab: tok.VocabSize(), Context: 96, BOS: -1, EOS: -1, Pad: -1})
+	if err != nil {
+		return err
+	}
+	m.Init(b, 1)
+	z := &bundle.Bundle{Dir: dir, Model: m, Tokenizer: tok, Chat: chats}
+	for _, name := range []string{chat.EndOfText, chat.End} {
+		id, _ := tok.SpecialID(name)
+		z.Generation.EOS = append(z.Generation.EOS, id)
+	}
+	return z.Save(b, dtype.F32)
+}
