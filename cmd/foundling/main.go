@@ -36,7 +36,6 @@ type cli struct {
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
-	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
 	Inspect   inspectCmd   `cmd:"" help:"Show what a model directory, a weights file or a tokenizer holds."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
