@@ -17,7 +17,7 @@ const tolerance = 1.08
 // answer is written to the plan before it takes effect, so that the run, and
 // any repetition of it, ends alike. A plan that was given is never changed.
 func (r *Run) overrun(stage, dir string, share float64, o *train.Options) func(step int) (steps int, ok bool) {
-	if r.fixed {
+	if r.Plan.Fixed {
 		return nil
 	}
 	before := 0.0 // seconds of earlier processes

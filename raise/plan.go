@@ -54,6 +54,7 @@ type Plan struct {
 	SFT       posttrain.SFTOptions `json:"sft"`
 	Answers   AnswerPlan           `json:"demonstrations"`
 	Eval      EvalPlan             `json:"evaluation"`
+	Fixed     bool                 `json:"fixed,omitempty"` // a repetition: no clock may change it
 	Journal   []Cut                `json:"journal,omitempty"`
 }
 

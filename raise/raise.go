@@ -52,7 +52,6 @@ type Run struct {
 	w     Watch
 	b     *cpu.Backend
 	Plan  *Plan
-	fixed bool // the plan was given: no clock may change it
 	fresh bool // the plan must be made
 	start time.Time
 	book  book
@@ -119,7 +118,7 @@ func Open(b *cpu.Backend, o Options, w Watch) (*Run, error) {
 		if !found {
 			return nil, fmt.Errorf("plan %s: no such file", o.Plan)
 		}
-		r.fixed = true
+		p.Fixed = true
 		if err := p.save(o.Out); err != nil {
 			return nil, err
 		}
@@ -159,11 +158,13 @@ func (r *Run) adopt(p *Plan, found bool) error {
 	return nil
 }
 
-// samePlan compares all but what the journal records.
+// samePlan compares all but whether a plan is a repetition.
 func samePlan(a, b *Plan) bool {
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
-	return string(x) == string(y)
+	x, y := *a, *b
+	x.Fixed, y.Fixed = true, true
+	p, _ := json.Marshal(x)
+	q, _ := json.Marshal(y)
+	return string(p) == string(q)
 }
 
 func (w Watch) filled() Watch {
