@@ -59,7 +59,6 @@ type Run struct {
 	data *prepare.Data
 	tok  *tokenizer.Tokenizer
 	set  *prepare.Shards
-	base *bundle.Bundle
 	eval *Evaluation
 }
 
