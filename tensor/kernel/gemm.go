@@ -56,7 +56,7 @@ func (s *Set) Gemm(pool *parallel.Pool, scratch *Scratch, g *Gemm) {
 		return
 	}
 	if g.Bias != nil && g.Accumulate || k == 0 {
-		g.addBias()
+		g.addBias(s)
 		if k == 0 {
 			return
 		}
@@ -78,7 +78,7 @@ func (s *Set) Gemm(pool *parallel.Pool, scratch *Scratch, g *Gemm) {
 const serialWork = 1 << 17
 
 // addBias does what does not depend on A and B: C = bias, or C += bias.
-func (g *Gemm) addBias() {
+func (g *Gemm) addBias(s *Set) {
 	c := &g.C
 	for i := range c.Rows {
 		if c.BF16 != nil {
@@ -95,8 +95,8 @@ func (g *Gemm) addBias() {
 		if !g.Accumulate {
 			clear(row)
 		}
-		for j := range g.Bias {
-			row[j] += g.Bias[j]
+		if g.Bias != nil {
+			s.Add(row, row, g.Bias)
 		}
 	}
 }
