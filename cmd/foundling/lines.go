@@ -68,7 +68,7 @@ func (e *editor) Line() (string, error) {
 		return "", err
 	}
 	defer term.Restore(e.in, old)
-	if w, h, err := term.GetSize(e.out); err == nil {
+	if w, h, err := term.GetSize(e.out); err == nil && w > 0 {
 		e.term.SetSize(w, h)
 	}
 	e.ctrlC = false

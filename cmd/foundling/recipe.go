@@ -34,7 +34,6 @@ func (recipePath) BeforeResolve(k *kong.Context, trace *kong.Path) error {
 type recipe struct {
 	path   string
 	values map[string]ast.Node // by flag name
-	used   map[string]bool
 }
 
 // readRecipe checks that every key is a flag of the command that k runs.
