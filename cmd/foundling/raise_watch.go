@@ -26,7 +26,7 @@ type raiseWatch struct {
 func newRaiseWatch(ctx context.Context, b *cpu.Backend) *raiseWatch {
 	w := &raiseWatch{p: newStages(os.Stderr)}
 	set, precision, _ := strings.Cut(b.Kernels(), "+")
-	peaks, err := machine.Measure(ctx, machine.Options{Kernels: set, Threads: b.Threads(), Each: 50 * time.Millisecond})
+	peaks, err := machine.Measure(ctx, machine.Options{Kernels: set, Threads: b.Threads()})
 	if err == nil {
 		w.peak = peaks.F32.All
 		if precision == "bf16" {
