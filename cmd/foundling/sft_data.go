@@ -169,9 +169,6 @@ func (r *sftRun) settle(source string) error {
 	if o.Epochs > 0 {
 		o.Steps = o.epochSteps(r.made.Packing.Rows)
 	}
-	if o.Cooldown < 0 {
-		o.Cooldown = max(1, o.Steps*9/10)
-	}
 	o.schedule()
 	r.Source, r.Training = source, o.train()
 	if err := r.save(r.c.Out); err != nil {

@@ -18,7 +18,7 @@ import (
 func TestTinyShakespeare(t *testing.T) {
 	data := golden.Data(t, "corpora", "tinyshakespeare.txt.gz")
 	code, stdout, stderr := call(t, os.Args[0], "pretrain", "--data", data, "--tokenizer", "char", "--split", "tail", "--split-share", "0.1",
-		"--layers", "4", "--width", "128", "--context", "256", "--batch-tokens", "1024", "--lr", "0.01", "--weight-decay", "0", "--z-loss", "0",
+		"--layers", "4", "--width", "128", "--context", "256", "--batch-tokens", "1024", "--lr", "0.01",
 		"--steps", "1500", "--json", "--out", filepath.Join(t.TempDir(), "run"))
 	if code != 0 {
 		t.Fatal(stderr)

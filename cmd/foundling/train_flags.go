@@ -12,18 +12,18 @@ import (
 // trainFlags are the options of all training. One that is not set takes its
 // default in a new run, and what run.json says in one that goes on.
 type trainFlags struct {
-	BatchTokens *int     `json:"batch-tokens,omitempty" help:"Tokens of an optimizer step (default: 4096, in whole sequences)." placeholder:"N"`
+	BatchTokens *int     `json:"batch-tokens,omitempty" help:"Tokens of an optimizer step (default: 2048, in whole sequences)." placeholder:"N"`
 	Accumulate  *int     `json:"accumulate,omitempty" help:"Micro-batches of a step (default: as many as keep one at 16384 tokens)." placeholder:"N"`
 	Steps       *int     `json:"steps,omitempty" help:"Optimizer steps." placeholder:"N"`
 	Optimizer   *string  `json:"optimizer,omitempty" help:"Optimizer of hidden matrices (default muon)." placeholder:"muon|adamw"`
 	LR          *float64 `json:"lr,omitempty" name:"lr" help:"Peak learning rate (default: by optimizer and width)." placeholder:"X"`
 	Schedule    *string  `json:"schedule,omitempty" help:"wsd: constant, then a linear cooldown (default wsd)." placeholder:"wsd|cosine|constant"`
 	Warmup      *int     `json:"warmup,omitempty" help:"Steps of rising rate (default: 2 in 100, at most 200)." placeholder:"N"`
-	Cooldown    *int     `json:"cooldown,omitempty" help:"Last steps of falling rate, wsd (default: by the steps)." placeholder:"N"`
-	WeightDecay *float64 `json:"weight-decay,omitempty" help:"Decay of matrices per unit of learning rate (default 0.1)." placeholder:"X"`
+	Cooldown    *int     `json:"cooldown,omitempty" help:"Last steps of falling rate, wsd (default: 9 in 10)." placeholder:"N"`
+	WeightDecay *float64 `json:"weight-decay,omitempty" help:"Decay of matrices per unit of learning rate (default 0)." placeholder:"X"`
 	Clip        *float64 `json:"clip,omitempty" help:"Largest norm of the gradient (default 1)." placeholder:"X"`
 	Dropout     *float64 `json:"dropout,omitempty" help:"Probability of dropout (default 0)." placeholder:"X"`
-	ZLoss       *float64 `json:"z-loss,omitempty" name:"z-loss" help:"Coefficient of the square of the log partition function (default 0.0001)." placeholder:"X"`
+	ZLoss       *float64 `json:"z-loss,omitempty" name:"z-loss" help:"Coefficient of the square of the log partition function (default 0)." placeholder:"X"`
 	Seed        *uint64  `json:"seed,omitempty" help:"Of weights, order and dropout (default 1)." placeholder:"N"`
 }
 
@@ -49,15 +49,15 @@ type trainOptions struct {
 
 // Defaults; the rates were found by the experiments in LOG.md.
 const (
-	stepTokens  = 4096  // tokens of a step
+	stepTokens  = 2048  // tokens of a step
 	microTokens = 16384 // tokens of a micro-batch, at most
-	peakRate    = 4e-3  // at peakWidth, falling with the square root of the width
+	peakRate    = 7e-3  // at peakWidth, falling with the square root of the width
 	peakWidth   = 256
 )
 
 // newTrainOptions are the defaults.
 func newTrainOptions() trainOptions {
-	return trainOptions{Optimizer: "muon", Schedule: "wsd", Warmup: -1, Cooldown: -1, WeightDecay: 0.1, Clip: 1, ZLoss: 1e-4, Seed: 1}
+	return trainOptions{Optimizer: "muon", Schedule: "wsd", Warmup: -1, Cooldown: -1, Clip: 1, Seed: 1}
 }
 
 // resolve fills in and checks what the flags f leave open, for sequences of the
@@ -127,7 +127,7 @@ func (o *trainOptions) schedule() {
 		o.Warmup = min(200, o.Steps/50)
 	}
 	if o.Cooldown < 0 {
-		o.Cooldown = max(1, o.Steps*4/10)
+		o.Cooldown = max(1, o.Steps*9/10)
 	}
 }
 
