@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -45,7 +44,6 @@ func trainCases() []benchCase {
 	for _, t := range trainBench {
 		names := []string{t.name, t.name + "/flops", t.name + "/rss"}
 		out = append(out, benchCase{names, func(ctx context.Context, c *benchCmd) ([]benchRow, error) {
-			debug.FreeOSMemory()
 			clean := machine.ResetPeak()
 			xs, err := c.trainSteps(ctx, t.shape, t.rows)
 			if err != nil {

@@ -2,7 +2,7 @@ package machine
 
 import (
 	"os"
-	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -82,7 +82,7 @@ func adviseHuge(b []byte) { _ = unix.Madvise(b, unix.MADV_HUGEPAGE) }
 // ResetPeak makes PeakMemory start anew from what the process holds now. It
 // reports false where the system cannot.
 func ResetPeak() bool {
-	runtime.GC()
+	debug.FreeOSMemory() // else what comes next may use pages that still count
 	return os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) == nil
 }
 
