@@ -56,6 +56,12 @@ type Kind struct {
 // ByteFiveGram is the name of the baseline that a model must beat.
 const ByteFiveGram = "Kneser-Ney, bytes, order 5"
 
+// The same, counted on no more text than the model has read.
+const (
+	sameText         = "Kneser-Ney, bytes, on as much text as the model read"
+	sameTextFiveGram = sameText + ", order 5"
+)
+
 // Evaluate measures base and final model and the baselines on held-out text.
 func (r *Run) Evaluate(ctx context.Context) error {
 	return r.stage("evaluation", r.Plan.Shares.Evaluate, func() (string, error) {
@@ -72,8 +78,11 @@ func (r *Run) Evaluate(ctx context.Context) error {
 			}
 		}
 		r.eval = &e
-		base, gram := e.Find("base model"), e.Find(ByteFiveGram)
-		return fmt.Sprintf("%.3f bits per byte on held-out text; the byte 5-gram has %.3f", base.Value.Value, gram.Value.Value), nil
+		what := fmt.Sprintf("%.3f bits per byte on held-out text; the byte 5-gram has %.3f", e.Find("base model").Value.Value, e.Find(ByteFiveGram).Value.Value)
+		if same := e.Find(sameTextFiveGram); same.Name != "" {
+			what += fmt.Sprintf(" (%.3f on as much text as the model read)", same.Value.Value)
+		}
+		return what, nil
 	})
 }
 
@@ -209,7 +218,7 @@ func (r *Run) baselines(e *Evaluation, held []text.Document) error {
 	read := int64(float64(r.Plan.Pretrain.Steps()*r.Plan.Pretrain.BatchTokens()) * float64(m.Bytes) / float64(m.Tokens))
 	if read < min(total, o.MaxSymbols) {
 		o.MaxSymbols = read
-		if err := r.grams(e, "Kneser-Ney, bytes, on as much text as the model read", gramOrders, ngram.Bytes(texts), 256, o, asBytes, held); err != nil {
+		if err := r.grams(e, sameText, gramOrders, ngram.Bytes(texts), 256, o, asBytes, held); err != nil {
 			return err
 		}
 	}
