@@ -154,7 +154,7 @@ func (r *Run) heldOut() ([]text.Document, error) {
 		all = append(all, d)
 	}
 	slices.SortStableFunc(all, func(a, b text.Document) int {
-		return cmp.Compare(xxh3.HashStringSeed(a.ID, r.Plan.Seed), xxh3.HashStringSeed(b.ID, r.Plan.Seed))
+		return cmp.Compare(xxh3.HashStringSeed(a.Text, r.Plan.Seed), xxh3.HashStringSeed(b.Text, r.Plan.Seed))
 	})
 	left := r.Plan.Eval.HeldOutBytes
 	for i := range all {

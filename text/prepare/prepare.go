@@ -33,7 +33,7 @@ type Options struct {
 	// rules fill a third of a Go tree and teach little about the rest.
 	WithoutGenerated bool
 	// Keep is the share of documents that are used, chosen by the hash of their
-	// ID; 0 means all. Short runs read less than there is.
+	// text; 0 means all. Short runs read less than there is.
 	Keep float64
 }
 
@@ -62,7 +62,7 @@ func Open(paths []string, o Options) (*Data, error) {
 func (o Options) filter(docs text.Stream) text.Stream {
 	return func(yield func(text.Document, error) bool) {
 		for d, err := range docs {
-			if err == nil && (o.WithoutGenerated && d.Meta["generated"] == "true" || !o.keeps(d.ID)) {
+			if err == nil && (o.WithoutGenerated && d.Meta["generated"] == "true" || !o.keeps(d.Text)) {
 				continue
 			}
 			if !yield(d, err) {
@@ -72,8 +72,8 @@ func (o Options) filter(docs text.Stream) text.Stream {
 	}
 }
 
-func (o Options) keeps(id string) bool {
-	return o.Keep <= 0 || o.Keep >= 1 || float64(xxh3.HashString(id)>>11)*0x1p-53 < o.Keep
+func (o Options) keeps(text string) bool {
+	return o.Keep <= 0 || o.Keep >= 1 || float64(xxh3.HashString(text)>>11)*0x1p-53 < o.Keep
 }
 
 // Texts is the texts of one side; an error ends them and is stored in *err.
