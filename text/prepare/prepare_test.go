@@ -83,6 +83,7 @@ func TestFromFilesToShards(t *testing.T) {
 func TestFilters(t *testing.T) {
 	dir := tree(t)
 	count := func(o prepare.Options) int {
+		o.Split.Method = corpus.ByContent // it divides no document
 		d := open(t, dir, o)
 		return d.Sides.Count(corpus.Train).Documents + d.Sides.Count(corpus.Validation).Documents
 	}
