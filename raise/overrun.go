@@ -9,8 +9,10 @@ import (
 	"github.com/foundling-lm/foundling/train/optim"
 )
 
-// tolerance is how far a stage may run over its planned time before it is cut.
-const tolerance = 1.08
+const (
+	tolerance = 1.08 // how far a stage may run over its planned time before it is cut
+	decideAt  = 0.75 // share of the planned time after which a cut is decided: an early one cannot be taken back when the machine becomes fast again
+)
 
 // overrun returns the question that a training stage asks after each step:
 // must it end earlier than planned, since steps take longer than measured? The
@@ -30,7 +32,7 @@ func (r *Run) overrun(stage, dir string, share float64, o *train.Options) func(s
 	s := &o.Schedule
 	return func(step int) (steps int, ok bool) {
 		took := before + time.Since(start).Seconds()
-		if step < 20 || step%10 != 0 {
+		if step%10 != 0 || took < decideAt*planned {
 			return 0, false
 		}
 		per := took / float64(step)
