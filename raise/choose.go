@@ -106,7 +106,7 @@ func (p *Plan) choose(b tensor.Backend, ladder []plan.Shape, trainBytes int64, m
 }
 
 // measured are the widths of the usual ladder that are timed.
-var measured = []int{128, 256, 384, 640}
+var measured = []int{64, 128, 256, 384, 640}
 
 // measure times training at a few widths, from narrow to wide, as long as the
 // time for it allows; wider shapes are taken to run like the widest measured.
