@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -26,8 +27,11 @@ type part struct {
 }
 
 // check verifies what the hash cannot: that the ends rise to the number of
-// tokens, and that every id lies in the vocabulary.
+// tokens, and that every id lies in the vocabulary, whose size fits an id.
 func (p *part) check() error {
+	if p.header.vocab > math.MaxInt32 {
+		return fmt.Errorf("the header has a vocabulary of %d, more than ids can count: write the shards again", p.header.vocab)
+	}
 	last := uint32(0)
 	for i := range int(p.header.documents) {
 		end := p.end(i)

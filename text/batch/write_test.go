@@ -402,6 +402,7 @@ func TestParseShardChecksContent(t *testing.T) {
 		{"ends fall", func(b []byte) { le.PutUint32(b[len(b)-4:], 2) }, "document 1 ends at token 2"},
 		{"ends short", func(b []byte) { le.PutUint32(b[len(b)-4:], 4) }, "ends at token 4 of 5"},
 		{"huge count", func(b []byte) { le.PutUint64(b[16:], 1<<63) }, "the header counts"},
+		{"huge vocabulary", func(b []byte) { le.PutUint32(b[56:], 1<<31) }, "more than ids can count"},
 		{"no documents", func(b []byte) { le.PutUint64(b[24:], 0) }, "the header counts"},
 	} {
 		b := shardBytes(t, docs, o)
