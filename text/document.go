@@ -32,6 +32,10 @@ type Document struct {
 	Prompt, Response string
 }
 
+// TailMark ends the ID of a document that is the end of a longer one, cut off to
+// be held out: the rest of its file is a document of its own.
+const TailMark = "^"
+
 // Stream yields documents in an order that its source fixes. After an error
 // the stream ends.
 type Stream = iter.Seq2[Document, error]

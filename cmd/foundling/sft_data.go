@@ -54,11 +54,7 @@ func (r *sftRun) holdOut(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("the text that %s was trained on, to keep its held-out part apart: %w", dir, err)
 		}
-		docs := r.names.docs(d.Sides.Documents(corpus.Validation))
-		if d.Sides.Method() == corpus.ByTail {
-			docs = renamed(docs)
-		}
-		if r.held, err = demo.NewHeldOut(docs); err != nil {
+		if r.held, err = demo.NewHeldOut(r.names.docs(d.Sides.Documents(corpus.Validation))); err != nil {
 			return err
 		}
 		n := d.Sides.Count(corpus.Validation)
@@ -78,9 +74,10 @@ func splitOf(data []byte) (paths []string, o prepare.Options, ok bool) {
 			Method corpus.Method `json:"method"`
 			Share  float64       `json:"share"`
 		} `json:"split"`
-		Seed    uint64          `json:"seed"`
-		Keep    float64         `json:"keep"`
-		Options json.RawMessage `json:"options"`
+		Seed             uint64          `json:"seed"`
+		Keep             float64         `json:"keep"`
+		WithoutGenerated bool            `json:"without_generated"`
+		Options          json.RawMessage `json:"options"`
 	}
 	if json.Unmarshal(data, &head) != nil {
 		return nil, o, false
@@ -88,7 +85,7 @@ func splitOf(data []byte) (paths []string, o prepare.Options, ok bool) {
 	switch head.Command {
 	case "raise":
 		o.Split = corpus.SplitOptions{Method: head.Split.Method, Share: head.Split.Share, Seed: head.Seed}
-		o.Keep = head.Keep
+		o.Keep, o.WithoutGenerated = head.Keep, head.WithoutGenerated
 		return head.Data, o, len(head.Data) > 0
 	case "pretrain":
 		var p pretrainOptions
@@ -99,19 +96,6 @@ func splitOf(data []byte) (paths []string, o prepare.Options, ok bool) {
 		return p.Data, o, len(p.Data) > 0
 	}
 	return nil, o, false
-}
-
-// renamed keeps the tails of documents apart from their beginnings, which have
-// the same name: these are compared by their text.
-func renamed(docs text.Stream) text.Stream {
-	return func(yield func(text.Document, error) bool) {
-		for d, err := range docs {
-			d.Source += "^"
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
 }
 
 // demonstrate makes, encodes and packs the demonstrations and settles the steps.

@@ -33,7 +33,7 @@ func (n *namer) docs(docs text.Stream) text.Stream {
 }
 
 func (n *namer) source(d text.Document) string {
-	file := strings.TrimSuffix(d.ID, "^")
+	file := strings.TrimSuffix(d.ID, text.TailMark)
 	if d.Kind == "jsonl" {
 		if i := strings.LastIndexByte(file, '#'); i >= 0 {
 			file = file[:i]

@@ -328,7 +328,7 @@ func (s *Sides) part(d *text.Document, side Side) bool {
 		d.Text = d.Text[:at]
 	} else {
 		d.Text = d.Text[at:]
-		d.ID += "^"
+		d.ID += text.TailMark
 	}
 	d.Prompt, d.Response = "", ""
 	return d.Text != ""
