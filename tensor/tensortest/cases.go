@@ -18,7 +18,7 @@ func cases() []testCase {
 		{"copy and convert", copies}, {"products", products}, {"packed products", packedProducts},
 		{"elementwise", elementwise}, {"sums", sums}, {"functions", functions}, {"swiglu", swiglu},
 		{"softmax", softmax}, {"embedding", embedding}, {"norms", norms}, {"rope", rope},
-		{"attention", attention}, {"attention gradient", attentionGradient},
+		{"attention", attention}, {"attention gradient", attentionGradient}, {"cached attention", cachedAttention},
 		{"cross-entropy", crossEntropy}, {"adamw", adamw}, {"dropout", dropout},
 	}
 }
