@@ -26,11 +26,17 @@ func BenchmarkDecode(b *testing.B) {
 			tokens := 0
 			b.ReportAllocs()
 			for b.Loop() {
+				var rs []generate.Request
 				for i := range n {
-					r, err := e.Generate(context.Background(), ids(16), generate.Options{MaxTokens: 64, Stream: uint64(i), Sample: sample.Options{Temperature: 1, TopK: 40, Seed: 7}}, nil)
-					if err != nil {
-						b.Fatal(err)
-					}
+					prompt := ids(16)
+					prompt[0] = int32(i)
+					rs = append(rs, generate.Request{Prompt: prompt, Options: generate.Options{MaxTokens: 64, Stream: uint64(i), Sample: sample.Options{Temperature: 1, TopK: 40, Seed: 7}}})
+				}
+				got, err := e.GenerateAll(context.Background(), rs, nil)
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, r := range got {
 					tokens += len(r.IDs)
 				}
 			}

@@ -32,13 +32,13 @@ type cachedCall struct {
 // CacheStore converts the rows of k and v into their pages.
 func (b *Backend) CacheStore(c *tensor.Cached, k, v *tensor.Tensor) {
 	c.Check(nil, k, v)
-	seq := make([]int32, k.Rows) // of each row
+	seq := b.rowSeq[:0]
 	for i := range c.Seqs {
-		s := &c.Seqs[i]
-		for r := s.Row; r < s.Row+s.Rows; r++ {
-			seq[r] = int32(i)
+		for range c.Seqs[i].Rows {
+			seq = append(seq, int32(i))
 		}
 	}
+	b.rowSeq = seq
 	b.each(k.Rows, 2*k.Cols, func(w, row int) {
 		s := &c.Seqs[seq[row]]
 		token := s.Past + row - s.Row

@@ -35,6 +35,7 @@ type Backend struct {
 	rows      []rowBuffers // by worker
 	attn      []*attentionScratch
 	cached    []cachedTask // of one call of CacheAttention
+	rowSeq    []int32      // sequence of each row, in one call of CacheStore
 	partial   []float64    // sums of tasks
 	partials  []float32    // row vectors of tasks
 	spare     spare
