@@ -27,7 +27,9 @@ func (e *Engine) Generate(ctx context.Context, prompt []int32, o Options, yield 
 func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func(i int, p Piece) bool) (results []*Result, err error) {
 	seqs := make([]*sequence, len(requests))
 	for i, r := range requests {
-		if seqs[i], err = e.newSequence(r.Prompt, r.Options); err != nil {
+		if seqs[i], err = e.newSequence(r.Prompt, r.Options); err != nil && len(requests) == 1 {
+			return nil, err
+		} else if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
 		if i == 0 || !slices.Equal(r.Prompt, requests[i-1].Prompt) {

@@ -18,7 +18,7 @@ type span struct{ text, row, from, n int }
 // on which texts share a step.
 func (e *Engine) read(ctx context.Context, texts [][]int32, visit func(h *op.Value, spans []span)) error {
 	for i, ids := range texts {
-		if err := e.readable(ids); err != nil {
+		if err := e.Readable(ids); err != nil {
 			if len(texts) > 1 {
 				return fmt.Errorf("text %d: %w", i, err)
 			}
@@ -47,8 +47,8 @@ func (e *Engine) read(ctx context.Context, texts [][]int32, visit func(h *op.Val
 	return nil
 }
 
-// readable says why ids cannot go through the model.
-func (e *Engine) readable(ids []int32) error {
+// Readable says why ids cannot be scored or embedded.
+func (e *Engine) Readable(ids []int32) error {
 	d := e.m.Dims()
 	if len(ids) == 0 || len(ids) > d.Context {
 		return fmt.Errorf("%d tokens to score: the model takes 1 to %d", len(ids), d.Context)

@@ -65,6 +65,12 @@ func (x *Speculated) count(s *sequence, took time.Duration) {
 	}
 }
 
+// Add joins the figures of another sequence.
+func (x *Speculated) Add(y *Speculated) {
+	x.Drafted, x.Accepted, x.Steps, x.PlainSteps = x.Drafted+y.Drafted, x.Accepted+y.Accepted, x.Steps+y.Steps, x.PlainSteps+y.PlainSteps
+	x.Time, x.PlainTime = x.Time+y.Time, x.PlainTime+y.PlainTime
+}
+
 // Acceptance is the share of guesses that were right, 0 without any.
 func (x *Speculated) Acceptance() float64 { return float64(x.Accepted) / float64(max(1, x.Drafted)) }
 

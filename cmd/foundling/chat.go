@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/text/chat"
 )
@@ -17,6 +18,8 @@ type chatCmd struct {
 	Model         string `help:"Model directory." required:"" placeholder:"DIR"`
 	System        string `help:"What the model is told before the conversation." placeholder:"TEXT"`
 	decodingFlags `embed:"" set:"maxtokens=512"`
+	cacheFlags
+	speculateFlags
 	computeFlags
 }
 
@@ -33,6 +36,11 @@ Examples:
     printf 'hello\n/seed 2\nhello\n' | foundling chat --model run1 --temperature 0.5`
 }
 
+// Validate is called by kong, before the model is opened.
+func (c *chatCmd) Validate() error {
+	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
+}
+
 // Run talks until the end of input.
 func (c *chatCmd) Run(context.Context) error {
 	// Ctrl-C has a meaning of its own here: the program's context, which it ends
@@ -41,18 +49,18 @@ func (c *chatCmd) Run(context.Context) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	m, err := openModel(c.computeFlags, c.Model)
+	m, err := openSpeculating(c.computeFlags, c.cacheFlags, c.speculateFlags, c.Model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if m.Tokenizer == nil {
-		return fmt.Errorf("%s has no tokenizer to talk with: %w", c.Model, m.NoTokens)
+	if m.Bundle.Tokenizer == nil {
+		return fmt.Errorf("%s has no tokenizer to talk with: %w", c.Model, m.Bundle.NoTokens)
 	}
 	in := newLineReader(signals)
 	defer in.Close()
-	t := &talk{opened: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, signals: signals}
-	if c.System != "" && !m.Chat {
+	t := &talk{Model: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, signals: signals}
+	if c.System != "" && !m.Bundle.Chat {
 		return usageError{errors.New("--system: a base model takes no system message: fine-tune it first")}
 	}
 	t.greet(in.terminal())
@@ -61,7 +69,7 @@ func (c *chatCmd) Run(context.Context) error {
 
 // talk is one conversation.
 type talk struct {
-	*opened
+	*foundling.Model
 	decode  *decodingFlags
 	system  string
 	msgs    []chat.Message // without the system message
@@ -74,11 +82,11 @@ type talk struct {
 func (t *talk) note(format string, args ...any) { fmt.Fprintf(t.notes, format+"\n", args...) }
 
 func (t *talk) greet(terminal bool) {
-	if !t.Chat {
-		t.note("note: %s is a base model, without a chat format: it continues each line as text and remembers none", t.Dir)
+	if !t.Bundle.Chat {
+		t.note("note: %s is a base model, without a chat format: it continues each line as text and remembers none", t.Bundle.Dir)
 	}
 	if terminal {
-		t.note("%s, context %d tokens. /help lists the commands, Ctrl-D or /quit ends.", t.Dir, t.Model.Dims().Context)
+		t.note("%s, context %d tokens. /help lists the commands, Ctrl-D or /quit ends.", t.Bundle.Dir, t.Bundle.Model.Dims().Context)
 	}
 }
 
@@ -142,8 +150,8 @@ func (t *talk) line(line string) (stopped bool, err error) {
 
 // prompt is the conversation and the new message as ids.
 func (t *talk) prompt(line string) ([]int32, error) {
-	if !t.Chat {
-		return t.TextPrompt(line)
+	if !t.Bundle.Chat {
+		return t.Bundle.TextPrompt(line)
 	}
 	var msgs []chat.Message
 	if t.system != "" {
@@ -151,17 +159,17 @@ func (t *talk) prompt(line string) ([]int32, error) {
 	}
 	msgs = append(append(msgs, t.msgs...), chat.Message{Role: chat.RoleUser, Content: line})
 	// An answer should have a quarter of the context to unfold in.
-	room := max(1, t.Model.Dims().Context/4)
+	room := max(1, t.Bundle.Model.Dims().Context/4)
 	if n := t.decode.MaxTokens; n > 0 {
 		room = min(room, n)
 	}
-	ids, dropped, err := t.ChatPrompt(msgs, room)
+	ids, dropped, err := t.Bundle.ChatPrompt(msgs, room)
 	if err != nil {
 		return nil, err
 	}
 	if dropped > 0 {
 		t.msgs = t.msgs[dropped:]
-		t.note("note: the conversation outgrew the context of %d tokens: its %d oldest messages are forgotten", t.Model.Dims().Context, dropped)
+		t.note("note: the conversation outgrew the context of %d tokens: its %d oldest messages are forgotten", t.Bundle.Model.Dims().Context, dropped)
 	}
 	return ids, nil
 }
@@ -179,10 +187,10 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 		case <-done:
 		}
 	}()
-	o := t.decode.options(t.Generation)
+	o := t.Options(t.decode.decoding())
 	o.Stream = t.turns
 	t.turns++
-	r, err = t.engine.Generate(ctx, ids, o, func(p generate.Piece) bool {
+	r, err = t.Engine.Generate(ctx, ids, o, func(p generate.Piece) bool {
 		_, err := io.WriteString(t.out, p.Text)
 		return err == nil
 	})
@@ -198,10 +206,10 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 		return r, true, nil
 	case r.Finish == generate.FinishCaller:
 		return r, false, errors.New("standard output cannot be written")
-	case r.Finish == generate.FinishLength && t.Chat:
+	case r.Finish == generate.FinishLength && t.Bundle.Chat:
 		t.note("(cut after %d tokens: /max-tokens N)", len(r.IDs))
 	case r.Finish == generate.FinishContext:
-		t.note("(cut: the context of %d tokens is full)", t.Model.Dims().Context)
+		t.note("(cut: the context of %d tokens is full)", t.Bundle.Model.Dims().Context)
 	}
 	return r, false, nil
 }
