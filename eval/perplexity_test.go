@@ -115,6 +115,31 @@ func TestPerplexityAsLlamaCpp(t *testing.T) {
 	}
 }
 
+// TestPerplexityAgreesWithLlamaCpp compares with what llama.cpp itself counted for
+// the same model and text; testdata/llamacpp_perplexity.cpp made the values.
+func TestPerplexityAgreesWithLlamaCpp(t *testing.T) {
+	e, _, _, most := stories(t)
+	data, err := os.ReadFile("testdata/llamacpp_perplexity.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want struct {
+		Context, Count int
+		Perplexity     float64
+		StandardError  float64 `json:"standard_error"`
+		IDs            []int32
+	}
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	got := measure(t, e, want.IDs, most, eval.PerplexityOptions{Context: want.Context, Halves: true, Start: 1})
+	if got.Tokens != want.Count || math.Abs(got.PerToken.Value/want.Perplexity-1) > 1e-3 || math.Abs(got.StandardError/want.StandardError-1) > 1e-3 {
+		t.Errorf("perplexity %.6f +/- %.6f over %d tokens, llama.cpp has %.6f +/- %.6f over %d", got.PerToken.Value, got.StandardError, got.Tokens,
+			want.Perplexity, want.StandardError, want.Count)
+	}
+	t.Logf("perplexity %.6f, llama.cpp %.6f", got.PerToken.Value, want.Perplexity)
+}
+
 func TestPerplexityErrors(t *testing.T) {
 	for want, c := range map[string]struct {
 		n int

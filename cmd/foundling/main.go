@@ -38,7 +38,7 @@ type cli struct {
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
-	Inspect   inspectCmd   `cmd:"" help:"Show what a model directory, a weights file or a tokenizer holds."`
+	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, or what its heads look at."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
 	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`
 
