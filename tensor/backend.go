@@ -1,10 +1,6 @@
 package tensor
 
-import (
-	"sync"
-
-	"github.com/foundling-lm/foundling/tensor/dtype"
-)
+import "github.com/foundling-lm/foundling/tensor/dtype"
 
 // Backend is the arithmetic of one device. Methods work on whole tensors, row
 // by row where a row is one token's vector; shapes are checked and a mismatch
@@ -40,25 +36,29 @@ type Backend interface {
 	Scale(dst, a *Tensor, s float64)     // dst = s * a
 	Sum(t *Tensor) float64               // over all elements
 	SumRows(dst, a *Tensor)              // dst (1,C) += sum of the rows of a
+	ScaleRows(dst, a, s *Tensor)         // row i of dst = s[i] * row i of a; s is (N,1)
+	DotRows(dst, a, b *Tensor)           // dst (N,1): row i of a times row i of b
 	SumSquares(ts []*Tensor) float64     // over all elements of all tensors
 	Dropout(dst, a *Tensor, d Dropout)   // dst = a * mask / (1-p)
 	Unary(f Func, dst, x *Tensor)        // dst = f(x)
 	UnaryBack(f Func, dx, dy, x *Tensor) // dx = dy * f'(x)
-	SwiGLU(dst, gate, up *Tensor)        // dst = silu(gate) * up
-	SwiGLUBack(dgate, dup, dy, gate, up *Tensor)
+	// GLU is the gated unit dst = f(gate) * up; GLUBack sets dgate and dup.
+	GLU(f Func, dst, gate, up *Tensor)
+	GLUBack(f Func, dgate, dup, dy, gate, up *Tensor)
 	Softmax(dst, x *Tensor)        // over each row
 	SoftmaxBack(dx, dy, y *Tensor) // y is Softmax's result
 
 	// Embed copies row ids[i] of table to row i of dst.
 	Embed(dst, table *Tensor, ids []int32)
-	// EmbedBack adds row i of dy to row ids[i] of dtable.
+	// EmbedBack adds row i of dy to row ids[i] of dtable, in the order of i.
 	EmbedBack(dtable, dy *Tensor, ids []int32)
 	// Norm normalises each row; stats (N,2) receives mean and 1/deviation for
 	// NormBack. b and w may be nil.
 	Norm(k NormKind, dst, stats, x, w, b *Tensor, eps float64)
 	// NormBack sets dx and adds to dw and db (nil where absent).
 	NormBack(k NormKind, dx, dw, db, dy, x, w, stats *Tensor)
-	// RoPE rotates x (N, heads*D) in place by r; inverse undoes it.
+	// RoPE rotates x (N, heads*width) in place by r; inverse turns back, which
+	// is the gradient.
 	RoPE(x *Tensor, pos []int32, r *Rotary, inverse bool)
 	// Attention computes softmax(scale q kT) v over the key ranges of a; lse
 	// (N,H) receives the log of each softmax's denominator, for AttentionBack.
@@ -96,6 +96,8 @@ const (
 	GELUErf              // exact: x * Phi(x)
 	SiLU                 // x * sigmoid(x)
 	ReLU
+	Tanh
+	Sigmoid
 )
 
 // NormKind names a normalisation.
@@ -114,27 +116,6 @@ type Dropout struct {
 	Seed, Stream uint64
 }
 
-// Rotary is a table of rotations (Su et al. 2021, RoFormer).
-type Rotary struct {
-	D        int       // head width
-	Pairs    bool      // rotate (2i, 2i+1) as in GPT-J, else (i, i+D/2) as in Llama's Hugging Face layout
-	Cos, Sin []float64 // [pos*D/2 + i]; as many positions as the model's context
-
-	once         sync.Once
-	cos32, sin32 []float32
-}
-
-// Float32 is the tables rounded to f32.
-func (r *Rotary) Float32() (cos, sin []float32) {
-	r.once.Do(func() {
-		r.cos32, r.sin32 = make([]float32, len(r.Cos)), make([]float32, len(r.Sin))
-		for i := range r.Cos {
-			r.cos32[i], r.sin32[i] = float32(r.Cos[i]), float32(r.Sin[i])
-		}
-	})
-	return r.cos32, r.sin32
-}
-
 // Attention describes one call. Queries are B sequences of TQ rows, keys and
 // values B sequences of TK rows. Query row i sees keys [Lo[i], Hi[i]) of its
 // sequence: causality, documents, padding and windows are all such ranges.
@@ -142,6 +123,7 @@ type Attention struct {
 	B, TQ, TK int
 	H, K, D   int // query heads, key/value heads (K divides H), head width
 	Scale     float64
+	SoftCap   float64 // if not 0, scores s become SoftCap*tanh(s/SoftCap) (Gemma 2, arXiv 2408.00118, section 2)
 	Lo, Hi    []int32 // B*TQ
 }
 

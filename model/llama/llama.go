@@ -150,7 +150,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 		m.Head.W = nn.NewParam(b, c.VocabSize, w)
 	}
 	if b != nil {
-		m.rotary = op.NewRotary(c.MaxPositionEmbeddings, c.headDim(), c.RopeTheta, false)
+		m.rotary = op.NewRotary(c.headDim(), c.RopeTheta, false)
 	}
 	m.params = nn.Params(m)
 	return m, nil

@@ -11,17 +11,21 @@ func Unary(p *Pass, f tensor.Func, x *Value) *Value {
 	})
 }
 
-// SwiGLU is silu(gate) * up (Shazeer 2020, arXiv 2002.05202, eq. 6).
-func SwiGLU(p *Pass, gate, up *Value) *Value {
+// GLU is f(gate) * up (Shazeer 2020, arXiv 2002.05202, eq. 5 and 6): SwiGLU
+// with SiLU, GeGLU with GELU.
+func GLU(p *Pass, f tensor.Func, gate, up *Value) *Value {
 	y := p.New(gate.T.DType, gate.T.Rows, gate.T.Cols)
-	p.Backend.SwiGLU(y.T, gate.T, up.T)
+	p.Backend.GLU(f, y.T, gate.T, up.T)
 	return p.record(y, func(dy *tensor.Tensor) {
 		dgate, dup := p.like(gate.T), p.like(up.T)
-		p.Backend.SwiGLUBack(dgate, dup, dy, gate.T, up.T)
+		p.Backend.GLUBack(f, dgate, dup, dy, gate.T, up.T)
 		p.giveBuffer(gate, dgate)
 		p.giveBuffer(up, dup)
 	})
 }
+
+// SwiGLU is silu(gate) * up.
+func SwiGLU(p *Pass, gate, up *Value) *Value { return GLU(p, tensor.SiLU, gate, up) }
 
 // Add is a + b, Wide.
 func Add(p *Pass, a, b *Value) *Value {

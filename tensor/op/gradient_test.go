@@ -83,7 +83,7 @@ func graphs() []graph {
 	for _, pairs := range []bool{false, true} {
 		gs = append(gs, graph{fmt.Sprintf("rope pairs=%v", pairs), [][2]int{{4, 8}}, nil, func(p *op.Pass, in []*op.Value, _ []*op.Param) *op.Value {
 			// RoPE works in place, on a copy of the input here.
-			return op.RoPE(p, op.Scale(p, in[0], 1), []int32{0, 1, 2, 5}, op.NewRotary(8, 4, 100, pairs))
+			return op.RoPE(p, op.Scale(p, in[0], 1), []int32{0, 1, 2, 5}, op.NewRotary(4, 100, pairs))
 		}})
 	}
 	for _, c := range []struct {

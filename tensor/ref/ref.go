@@ -156,6 +156,24 @@ func (*Backend) SumRows(dst, a *tensor.Tensor) {
 	each(a, func(i, j int) { d.add(0, j, x.at(i, j)) })
 }
 
+// ScaleRows multiplies each row by its own factor.
+func (*Backend) ScaleRows(dst, a, s *tensor.Tensor) {
+	d, x, f := of(dst), of(a), of(s)
+	each(dst, func(i, j int) { d.set(i, j, f.at(i, 0)*x.at(i, j)) })
+}
+
+// DotRows multiplies row with row.
+func (*Backend) DotRows(dst, a, b *tensor.Tensor) {
+	d, x, y := of(dst), of(a), of(b)
+	for i := range a.Rows {
+		var s float64
+		for j := range a.Cols {
+			s += x.at(i, j) * y.at(i, j)
+		}
+		d.set(i, 0, s)
+	}
+}
+
 // SumSquares adds the squares of all elements.
 func (*Backend) SumSquares(ts []*tensor.Tensor) (s float64) {
 	for _, t := range ts {
