@@ -30,19 +30,22 @@ func (b *Backend) sigmoid(y, x []float32) {
 }
 
 // tanhBack is dx = dy (1 - tanh(x)^2).
-func (b *Backend) tanhBack(dx, dy, x []float32) {
-	b.set.Tanh(dx, x)
-	for i, t := range dx {
-		dx[i] = dy[i] * ((1 - t) * (1 + t))
-	}
-}
+func (b *Backend) tanhBack(dx, dy, x []float32) { b.slope(dx, dy, x, 1) }
 
 // sigmoidBack is dx = dy (1 - tanh(x/2)^2) / 4.
-func (b *Backend) sigmoidBack(dx, dy, x []float32) {
-	b.set.Scale(dx, x, 0.5)
-	b.set.Tanh(dx, dx)
-	for i, t := range dx {
-		dx[i] = dy[i] * (0.25 * (1 - t) * (1 + t))
+func (b *Backend) sigmoidBack(dx, dy, x []float32) { b.slope(dx, dy, x, 0.5) }
+
+// slope is dx = dy s^2 (1 - tanh(s x)^2), piece by piece since dx may be dy or x.
+func (b *Backend) slope(dx, dy, x []float32, s float32) {
+	var buf [128]float32
+	for len(x) > 0 {
+		t := buf[:min(len(buf), len(x))]
+		b.set.Scale(t, x[:len(t)], s)
+		b.set.Tanh(t, t)
+		for i, u := range t {
+			dx[i] = dy[i] * (s * s * (1 - u) * (1 + u))
+		}
+		dx, dy, x = dx[len(t):], dy[len(t):], x[len(t):]
 	}
 }
 

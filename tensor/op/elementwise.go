@@ -56,6 +56,36 @@ func Scale(p *Pass, x *Value, s float64) *Value {
 	})
 }
 
+// ScaleRows multiplies row i of x (N,C) by s[i]; s is (N,1), Wide. The result is
+// Wide.
+func ScaleRows(p *Pass, x, s *Value) *Value {
+	y := p.New(p.Backend.Wide(), x.T.Rows, x.T.Cols)
+	p.Backend.ScaleRows(y.T, x.T, s.T)
+	return p.record(y, func(dy *tensor.Tensor) {
+		p.give(x, func(d *tensor.Tensor) { p.Backend.ScaleRows(d, dy, s.T) })
+		p.give(s, func(d *tensor.Tensor) { p.Backend.DotRows(d, dy, x.T) })
+	})
+}
+
+// Columns is columns [lo, hi) of x, a copy in its format.
+func Columns(p *Pass, x *Value, lo, hi int) *Value {
+	y := p.New(x.T.DType, x.T.Rows, hi-lo)
+	p.Backend.Copy(y.T, x.T.ColRange(lo, hi))
+	return p.record(y, func(dy *tensor.Tensor) {
+		p.give(x, func(d *tensor.Tensor) {
+			p.Backend.Zero(d)
+			p.Backend.Copy(d.ColRange(lo, hi), dy)
+		})
+	})
+}
+
+// SoftCap keeps x within (-limit, limit): limit * tanh(x/limit) (Gemma 2, arXiv
+// 2408.00118, section 2). The result is Wide.
+func SoftCap(p *Pass, x *Value, limit float64) *Value {
+	u := Scale(p, x, 1/limit)
+	return Scale(p, Unary(p, tensor.Tanh, u), limit)
+}
+
 // Dropout sets elements to zero with probability o.P and scales the others by
 // 1/(1-P) (Srivastava et al. 2014). The mask is made anew for the gradient.
 func Dropout(p *Pass, x *Value, o tensor.Dropout) *Value {

@@ -130,9 +130,11 @@ func functions(s *session) {
 		s.both(func(b tensor.Backend, p picker) {
 			b.Unary(f, p(y), p(x))
 			b.UnaryBack(f, p(dx), p(dy), p(x))
+			b.UnaryBack(f, p(dy), p(dy), p(x)) // in place
 		})
 		s.same("value", y, 4, false)
 		s.same("gradient", dx, 4, false)
+		s.same("gradient in place", dy, 4, false)
 	}
 }
 
