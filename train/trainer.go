@@ -96,7 +96,7 @@ func (t *Trainer) Accumulate(micro []*batch.Batch) (loss float64, trained int) {
 			B: b.B, T: b.T, IDs: b.IDs, Pos: b.Pos, Start: b.Start,
 			Dropout: t.o.Dropout, Seed: t.o.Seed, Step: uint64(t.state.Step)<<16 | uint64(i),
 		})
-		losses := op.Loss(t.pass, h, t.m.Unembedding(), b.Targets, op.CrossEntropy{
+		losses := model.Loss(t.pass, t.m, h, b.Targets, op.CrossEntropy{
 			Scale: 1 / float64(max(1, trained)), ZLoss: t.o.ZLoss,
 		})
 		t.pass.Backward()

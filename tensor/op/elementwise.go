@@ -67,8 +67,12 @@ func ScaleRows(p *Pass, x, s *Value) *Value {
 	})
 }
 
-// Columns is columns [lo, hi) of x, a copy in its format.
+// Columns is columns [lo, hi) of x in its format: a copy where the pass records,
+// else a view, for operations that work in place too.
 func Columns(p *Pass, x *Value, lo, hi int) *Value {
+	if !p.Record {
+		return &Value{T: x.T.ColRange(lo, hi)}
+	}
 	y := p.New(x.T.DType, x.T.Rows, hi-lo)
 	p.Backend.Copy(y.T, x.T.ColRange(lo, hi))
 	return p.record(y, func(dy *tensor.Tensor) {
