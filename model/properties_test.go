@@ -16,9 +16,6 @@ import (
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/tensor/dtype"
 	"github.com/foundling-lm/foundling/tensor/op"
-	"github.com/foundling-lm/foundling/text/batch"
-	"github.com/foundling-lm/foundling/train"
-	"github.com/foundling-lm/foundling/train/optim"
 )
 
 func kernels(t *testing.T, o cpu.Options) *cpu.Backend {
@@ -187,48 +184,6 @@ func TestSequencesDoNotSeeEachOther(t *testing.T) {
 			}
 			three := kernels(t, cpu.Options{Precision: precision, Threads: 3})
 			sameBits(t, name+" at three threads", logitsOf(three, r.build(t, three), in), all)
-		}
-	}
-}
-
-// TestEveryFamilyLearns overfits one batch from random weights.
-func TestEveryFamilyLearns(t *testing.T) {
-	b := kernels(t, cpu.Options{})
-	for _, family := range zoo.Families() {
-		m, err := zoo.FromShape(b, zoo.Shape{Family: family, Layers: 2, Width: 32, Heads: 4, Vocab: 29, Context: 16, BOS: -1, EOS: -1, Pad: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		m.Init(b, 3)
-		const steps = 90
-		tr, err := train.New(b, m, train.Options{
-			Optimizer: optim.Options{Name: "adamw"}, Schedule: optim.Schedule{Kind: "constant", Peak: 1e-2, Steps: steps},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		x := batch.New(2, 14)
-		ids := stream("batch", len(x.IDs)+1)
-		for i := range x.IDs {
-			x.IDs[i], x.Targets[i] = int32(ids[i]+128)%29, int32(ids[i+1]+128)%29
-			x.Pos[i], x.Start[i] = int32(i%14), 0
-		}
-		x.Trained = len(x.IDs)
-		var first, last train.Metrics
-		for i := range steps {
-			if last, err = tr.StepOn([]*batch.Batch{x}); err != nil {
-				t.Fatal(err)
-			}
-			if i == 0 {
-				first = last
-			}
-		}
-		tr.Close()
-		if math.Abs(first.Loss-math.Log(29)) > 0.5 || last.Loss > 0.15 {
-			t.Errorf("%s: loss from %.3f to %.3f in %d steps, want from about ln 29 to below 0.15", family, first.Loss, last.Loss, steps)
-		}
-		if moe := strings.Contains(family, "moe") || family == "mixtral"; moe != (first.Balance > 0) {
-			t.Errorf("%s: load-balancing loss %g", family, first.Balance)
 		}
 	}
 }
