@@ -7,8 +7,8 @@ import (
 // computeFlags are shared by all commands that multiply matrices.
 type computeFlags struct {
 	Threads   int    `help:"Compute threads; 0 means all processors. Results do not depend on it." default:"0"`
-	Kernels   string `help:"Kernel set: purego, avx2, avx512 or amx; empty means the best of this machine. Results are the same bits for the same set."`
-	Precision string `help:"Matrix products in f32 or bf16; empty means bf16 for training on amx, else f32."`
+	Kernels   string `help:"Kernel set: purego, avx2, avx512, avx512bf16 or amx; empty means the best of this machine. Results are the same bits for the same set."`
+	Precision string `help:"Matrix products in f32 or bf16; empty means bf16 for training on avx512bf16 and amx, else f32."`
 }
 
 // exact is the flags with f32 products where nothing was said: text and

@@ -1,6 +1,6 @@
 // Package asmgen writes the assembly of matrix products: unrolled loops that
 // differ only in the number of rows or in the format of their operands, and the
-// tile instructions that Go's assembler does not know, as bytes.
+// instructions on bf16 and on tiles that Go's assembler does not know, as bytes.
 //
 // Files returns the text; its test compares that with the files in package
 // kernel, and go test -update rewrites them. What the routines promise is said
@@ -16,26 +16,30 @@ import (
 
 // Files returns the generated files of package kernel by name.
 func Files() map[string][]byte {
-	avx2, avx512, amx := newUnit("AVX2, FMA"), newUnit("AVX-512 F, BW, DQ, VL"), newUnit("AMX-TILE, AMX-BF16")
+	avx2, avx512 := newUnit("AVX2, FMA"), newUnit("AVX-512 F, BW, DQ, VL")
+	dot, amx := newUnit("AVX-512 F, BW, DQ, VL, BF16"), newUnit("AMX-TILE, AMX-BF16")
 	for rows := 1; rows <= 6; rows++ {
-		mulFMA(avx2, avx2ISA, rows)
+		mulPanel(avx2, avx2ISA, rows)
 	}
 	packFMA(avx2)
 	for rows := 1; rows <= 14; rows++ {
-		mulFMA(avx512, avx512ISA, rows)
+		mulPanel(avx512, avx512ISA, rows)
+		mulPanel(dot, dotISA, rows)
 	}
 	packTiles(avx512)
+	packDot(dot)
 	for _, v := range [][2]int{{2, 2}, {2, 1}, {1, 2}, {1, 1}} {
 		mulTiles(amx, v[0], v[1])
 	}
 	files := map[string][]byte{
-		"zgemm_avx2_amd64.s":   avx2.assembly(),
-		"zgemm_avx512_amd64.s": avx512.assembly(),
-		"zgemm_amx_amd64.s":    amx.assembly(),
+		"zgemm_avx2_amd64.s":       avx2.assembly(),
+		"zgemm_avx512_amd64.s":     avx512.assembly(),
+		"zgemm_avx512bf16_amd64.s": dot.assembly(),
+		"zgemm_amx_amd64.s":        amx.assembly(),
 	}
 	var decls bytes.Buffer
 	decls.WriteString(header + "\npackage kernel\n\nimport \"unsafe\"\n")
-	for _, u := range []*unit{avx2, avx512, amx} {
+	for _, u := range []*unit{avx2, avx512, dot, amx} {
 		decls.Write(u.decls.Bytes())
 	}
 	text, err := format.Source(decls.Bytes())

@@ -136,7 +136,7 @@ func tileRowsTransposed(u *unit, s source) {
 		s.loadPair(u, "(SI)", "(SI)(R9*1)", "K1", r)
 		u.op("LEAQ (SI)(R9*2), SI")
 	}
-	transpose(u, func(i int) int { return i })
+	transpose(u, func(r, i int) { u.op("VMOVDQU64 Z%d, %d(DI)", r, 64*i) })
 	u.op("ADDQ $%d, DI\nDECQ R8\nJNZ step\nVZEROUPPER\nRET", stepBytes)
 }
 
@@ -154,19 +154,19 @@ func tilePairsTransposed(u *unit, s source) {
 		s.loadRow(u, "(R10)", r)
 		u.op("ADDQ R9, R10")
 	}
-	transpose(u, func(i int) int {
-		if s.bytes == 2 {
-			return i
+	transpose(u, func(r, i int) {
+		if s.round {
+			// VPACKUSDW left pairs 0, 1 of the first and of the second half in turn.
+			i = i/4*2 + i%2 + i%4/2*8
 		}
-		// VPACKUSDW left pairs 0, 1 of the first and of the second half in turn.
-		return i/4*2 + i%2 + i%4/2*8
+		u.op("VMOVDQU64 Z%d, %d(DI)", r, 64*i)
 	})
 	u.op("ADDQ $%d, SI\nADDQ $%d, DI\nDECQ R8\nJNZ step\nVZEROUPPER\nRET", 32*s.bytes, stepBytes)
 }
 
-// transpose writes the columns of the 16 x 16 matrix of 32-bit values in Z0 to
-// Z15, column i as row rowOf(i) at DI. All Z registers are used.
-func transpose(u *unit, rowOf func(i int) int) {
+// transpose hands out the columns of the 16 x 16 matrix of 32-bit values in Z0 to
+// Z15: column i is in Zr when store(r, i) is called. All Z registers are used.
+func transpose(u *unit, store func(r, i int)) {
 	for i := range 8 {
 		u.op("VUNPCKLPS Z%d, Z%d, Z%d\nVUNPCKHPS Z%d, Z%d, Z%d", 2*i+1, 2*i, 16+2*i, 2*i+1, 2*i, 17+2*i)
 	}
@@ -183,7 +183,7 @@ func transpose(u *unit, rowOf func(i int) int) {
 			u.op("VSHUFF32X4 $%#x, Z%d, Z%d, Z%d", imm, 12+c, 8+c, 17+2*h)
 			for q, imm := range []int{0x88, 0xdd} {
 				u.op("VSHUFF32X4 $%#x, Z%d, Z%d, Z%d", imm, 17+2*h, 16+2*h, 20+2*h+q)
-				u.op("VMOVDQU64 Z%d, %d(DI)", 20+2*h+q, 64*rowOf(8*q+4*h+c))
+				store(20+2*h+q, 8*q+4*h+c)
 			}
 		}
 	}

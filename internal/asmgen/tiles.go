@@ -60,6 +60,24 @@ func tileConfig(base string) []byte {
 	return vex(noPrefix, 0x49, 0, 0, number[base]>>3, byte(number[base]&7))
 }
 
+// evex encodes an instruction of map 0F38 with W = 0 on three Z registers (Intel
+// SDM volume 2, section 2.7.1).
+func evex(pp int, opcode byte, dst, v, rm int) []byte {
+	inverted := func(bit int) byte { return byte(^bit & 1) }
+	return []byte{0x62,
+		inverted(dst>>3)<<7 | inverted(rm>>4)<<6 | inverted(rm>>3)<<5 | inverted(dst>>4)<<4 | 2,
+		byte(^v&15)<<3 | 1<<2 | byte(pp),
+		2<<5 | inverted(v>>4)<<3, // 512 bits
+		opcode, byte(3<<6 | dst&7<<3 | rm&7)}
+}
+
+// dotProduct adds to each f32 of c the products of the pair of bf16 there in a
+// and b (VDPBF16PS).
+func dotProduct(c, a, b int) []byte { return evex(prefixF3, 0x52, c, a, b) }
+
+// toBF16 rounds the f32 values of low, then of high, to bf16 (VCVTNE2PS2BF16).
+func toBF16(dst, high, low int) []byte { return evex(prefixF2, 0x72, dst, high, low) }
+
 // tileProduct adds the product of tiles a and b of bf16 pairs to tile c.
 func tileProduct(c, a, b int) []byte { return vex(prefixF3, 0x5c, b, 0, 0, byte(3<<6|c<<3|a)) }
 

@@ -13,9 +13,10 @@ package cpuid
 
 // Features are the classes of instructions that kernels are written for.
 type Features struct {
-	AVX2   bool // AVX2, FMA and F16C
-	AVX512 bool // AVX-512 F, BW, DQ, VL, on top of AVX2
-	AMX    bool // tile products on bf16, and the process may use tiles
+	AVX2       bool // AVX2, FMA and F16C
+	AVX512     bool // AVX-512 F, BW, DQ, VL, on top of AVX2
+	AVX512BF16 bool // AVX-512 BF16, on top of AVX512
+	AMX        bool // tile products on bf16, and the process may use tiles
 }
 
 // Tiles says why tile products may or may not be used, for diagnosis.

@@ -32,9 +32,10 @@ func TestDetectAgainstKernel(t *testing.T) {
 		}
 	}
 	want := cpuid.Features{
-		AVX2:   flags["avx2"] && flags["fma"] && flags["f16c"],
-		AVX512: flags["avx512f"] && flags["avx512bw"] && flags["avx512dq"] && flags["avx512vl"],
-		AMX:    flags["amx_tile"] && flags["amx_bf16"],
+		AVX2:       flags["avx2"] && flags["fma"] && flags["f16c"],
+		AVX512:     flags["avx512f"] && flags["avx512bw"] && flags["avx512dq"] && flags["avx512vl"],
+		AVX512BF16: flags["avx512f"] && flags["avx512bw"] && flags["avx512dq"] && flags["avx512vl"] && flags["avx512_bf16"],
+		AMX:        flags["amx_tile"] && flags["amx_bf16"],
 	}
 	if got != want {
 		t.Errorf("got %+v, /proc/cpuinfo says %+v", got, want)

@@ -21,8 +21,8 @@ import (
 // machine.
 type Options struct {
 	Threads   int    // compute threads; 0 means GOMAXPROCS. Results do not depend on it
-	Kernels   string // kernel set: purego, avx2, avx512, amx; "" means the best of this machine
-	Precision string // matrix products: "f32", "bf16"; "" means bf16 where the set multiplies bf16 faster (amx), else f32
+	Kernels   string // kernel set: purego, avx2, avx512, avx512bf16, amx; "" means the best of this machine
+	Precision string // matrix products: "f32", "bf16"; "" means bf16 where the set multiplies bf16 faster (avx512bf16, amx), else f32
 }
 
 // Backend implements tensor.Backend.
@@ -49,7 +49,7 @@ func New(o Options) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{set: set, narrow: dtype.F32, precision: kernel.F32}
-	if o.Precision == "" && set.Name == "amx" {
+	if o.Precision == "" && set.FastBF16() {
 		o.Precision = "bf16"
 	}
 	if o.Precision != "" {

@@ -26,7 +26,7 @@ var (
 
 func gemmAVX2() gemmKernels {
 	f := gemmFamily{mr: 6, nr: 16, kc: 256, mb: 192, nb: 256, ku: 1, elem: 4}
-	f.mul = mulPanels([]mulFunc{mulAVX2Rows1, mulAVX2Rows2, mulAVX2Rows3, mulAVX2Rows4, mulAVX2Rows5, mulAVX2Rows6}, 16)
+	f.mul = mulPanels([]mulFunc{mulAVX2Rows1, mulAVX2Rows2, mulAVX2Rows3, mulAVX2Rows4, mulAVX2Rows5, mulAVX2Rows6}, 16, 4)
 	f.toBF16, f.storeBF16 = vecAVX2().ToBF16, storeBF16AVX2
 	return f.bothPrecisions()
 }
@@ -35,7 +35,7 @@ func gemmAVX512() gemmKernels {
 	f := gemmFamily{mr: 14, nr: 32, kc: 224, mb: 196, nb: 256, ku: 1, elem: 4}
 	f.mul = mulPanels([]mulFunc{mulAVX512Rows1, mulAVX512Rows2, mulAVX512Rows3, mulAVX512Rows4, mulAVX512Rows5,
 		mulAVX512Rows6, mulAVX512Rows7, mulAVX512Rows8, mulAVX512Rows9, mulAVX512Rows10, mulAVX512Rows11,
-		mulAVX512Rows12, mulAVX512Rows13, mulAVX512Rows14}, 32)
+		mulAVX512Rows12, mulAVX512Rows13, mulAVX512Rows14}, 32, 4)
 	f.toBF16, f.storeBF16 = vecAVX512().ToBF16, storeBF16AVX512
 	return f.bothPrecisions()
 }
@@ -49,17 +49,19 @@ func (f gemmFamily) bothPrecisions() gemmKernels {
 	return gemmKernels{&f32, &bf16}
 }
 
-// mulPanels makes the product of blocks from kernels by number of rows. A panel
-// of B is kept in the first cache while the panels of A pass.
-func mulPanels(kernels []mulFunc, nr int) func(*blockCall) {
+// mulPanels makes the product of blocks from kernels by number of rows, for
+// packed values of elem bytes. A panel of B is kept in the first cache while the
+// panels of A pass.
+func mulPanels(kernels []mulFunc, nr, elem int) func(*blockCall) {
 	mr := len(kernels)
 	return func(c *blockCall) {
+		lane, depth := c.k*elem, c.k*elem/4
 		for l := 0; l < c.cols; l += nr {
-			b := unsafe.Add(c.b, l*c.k*4)
+			b := unsafe.Add(c.b, l*lane)
 			for i := 0; i < c.rows; i += mr {
 				r := min(mr, c.rows-i)
 				in, out := c.in.at(i, l/nr), c.out.at(i, l/nr)
-				kernels[r-1](unsafe.Add(c.a, i*c.k*4), b, c.k, in.p, in.row, out.p, out.row)
+				kernels[r-1](unsafe.Add(c.a, i*lane), b, depth, in.p, in.row, out.p, out.row)
 			}
 		}
 	}

@@ -6,12 +6,15 @@ import "github.com/foundling-lm/foundling/internal/cpuid"
 
 var available = detect(cpuid.Detect())
 
-// detect lists the sets for these features, best first. The amx set is the
-// avx512 set with tile products for bf16.
+// detect lists the sets for these features, best first. The sets above avx512
+// are that set with other products for bf16.
 func detect(f cpuid.Features) []*Set {
 	var sets []*Set
 	if f.AMX && f.AVX512 {
 		sets = append(sets, &Set{Name: "amx", Vec: vecAVX512(), gemm: gemmAMX()})
+	}
+	if f.AVX512BF16 {
+		sets = append(sets, &Set{Name: "avx512bf16", Vec: vecAVX512(), gemm: gemmDot()})
 	}
 	if f.AVX512 {
 		sets = append(sets, &Set{Name: "avx512", Vec: vecAVX512(), gemm: gemmAVX512()})

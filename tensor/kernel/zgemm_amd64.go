@@ -296,6 +296,130 @@ func tilePairsTransposedBF16(dst unsafe.Pointer, src unsafe.Pointer, srcRow int,
 //go:noescape
 func storeBF16AVX512(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, n int)
 
+// mulDotRows1 computes out = in + A B for 1 rows and 32 columns: a holds
+// 1 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows1(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows2 computes out = in + A B for 2 rows and 32 columns: a holds
+// 2 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows2(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows3 computes out = in + A B for 3 rows and 32 columns: a holds
+// 3 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows3(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows4 computes out = in + A B for 4 rows and 32 columns: a holds
+// 4 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows4(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows5 computes out = in + A B for 5 rows and 32 columns: a holds
+// 5 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows5(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows6 computes out = in + A B for 6 rows and 32 columns: a holds
+// 6 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows6(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows7 computes out = in + A B for 7 rows and 32 columns: a holds
+// 7 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows7(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows8 computes out = in + A B for 8 rows and 32 columns: a holds
+// 8 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows8(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows9 computes out = in + A B for 9 rows and 32 columns: a holds
+// 9 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows9(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows10 computes out = in + A B for 10 rows and 32 columns: a holds
+// 10 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows10(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows11 computes out = in + A B for 11 rows and 32 columns: a holds
+// 11 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows11(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows12 computes out = in + A B for 12 rows and 32 columns: a holds
+// 12 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows12(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows13 computes out = in + A B for 13 rows and 32 columns: a holds
+// 13 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows13(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// mulDotRows14 computes out = in + A B for 14 rows and 32 columns: a holds
+// 14 and b 32 pairs of bf16 for each of k depths. A nil in is zero; inRow and
+// outRow are bytes between rows.
+//
+//go:noescape
+func mulDotRows14(a unsafe.Pointer, b unsafe.Pointer, k int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+
+// dotLanesF32 packs pairs of depths, srcRow bytes apart, of the 16 contiguous lanes with
+// a bit in load as rows dstRow bytes apart, of the lanes with a bit in store.
+//
+//go:noescape
+func dotLanesF32(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, load int, store int, pairs int)
+
+// dotRowsF32 packs steps of 32 depths, those with a bit in mask, of up to 16 lanes,
+// contiguous and srcRow bytes apart, as 16 rows dstRow bytes apart, of the lanes
+// with a bit in store. Lanes past the last repeat it.
+//
+//go:noescape
+func dotRowsF32(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, lanes int, store int, mask int, steps int)
+
+// dotLanesBF16 packs pairs of depths, srcRow bytes apart, of the 16 contiguous lanes with
+// a bit in load as rows dstRow bytes apart, of the lanes with a bit in store.
+//
+//go:noescape
+func dotLanesBF16(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, load int, store int, pairs int)
+
+// dotRowsBF16 packs steps of 32 depths, those with a bit in mask, of up to 16 lanes,
+// contiguous and srcRow bytes apart, as 16 rows dstRow bytes apart, of the lanes
+// with a bit in store. Lanes past the last repeat it.
+//
+//go:noescape
+func dotRowsBF16(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, lanes int, store int, mask int, steps int)
+
 // mulTiles2x2 computes out = in + A B for panels of 2 tiles of rows and 2 of
 // columns.
 //

@@ -10,9 +10,9 @@ import (
 	"github.com/foundling-lm/foundling/internal/golden"
 )
 
-// tileCodes is every tile instruction with operands of each kind of encoding,
+// codes is every instruction written as bytes with operands of each kind of encoding,
 // and how a disassembler writes it.
-var tileCodes = []struct {
+var codes = []struct {
 	code []byte
 	want string
 }{
@@ -29,14 +29,18 @@ var tileCodes = []struct {
 	{tileStore(0, "R9", "R11", -128), "tilestored %tmm0, -128(%r9,%r11)"},
 	{tileProduct(0, 4, 6), "tdpbf16ps %tmm6, %tmm4, %tmm0"},
 	{tileProduct(3, 5, 7), "tdpbf16ps %tmm7, %tmm5, %tmm3"},
+	{dotProduct(0, 30, 28), "vdpbf16ps %zmm28, %zmm30, %zmm0"},
+	{dotProduct(27, 31, 9), "vdpbf16ps %zmm9, %zmm31, %zmm27"},
+	{toBF16(0, 1, 0), "vcvtne2ps2bf16 %zmm0, %zmm1, %zmm0"},
+	{toBF16(12, 31, 18), "vcvtne2ps2bf16 %zmm18, %zmm31, %zmm12"},
 }
 
-// TestTileCodes pins the bytes, and has LLVM read them back where it is
+// TestCodes pins the bytes, and has LLVM read them back where it is
 // installed.
-func TestTileCodes(t *testing.T) {
+func TestCodes(t *testing.T) {
 	var pinned, input bytes.Buffer
 	var want []string
-	for _, c := range tileCodes {
+	for _, c := range codes {
 		fmt.Fprintf(&pinned, "% x  %s\n", c.code, c.want)
 		for _, b := range c.code {
 			fmt.Fprintf(&input, "%#02x ", b)
@@ -44,12 +48,12 @@ func TestTileCodes(t *testing.T) {
 		input.WriteByte('\n')
 		want = append(want, c.want)
 	}
-	golden.Check(t, "tiles.txt", pinned.Bytes())
+	golden.Check(t, "codes.txt", pinned.Bytes())
 	tool, err := exec.LookPath("llvm-mc")
 	if err != nil {
 		t.Skip("llvm-mc is not installed: bytes compared with the golden file only")
 	}
-	cmd := exec.Command(tool, "--disassemble", "--triple=x86_64", "--mattr=+amx-tile,+amx-bf16")
+	cmd := exec.Command(tool, "--disassemble", "--triple=x86_64", "--mattr=+amx-tile,+amx-bf16,+avx512bf16")
 	cmd.Stdin = &input
 	out, err := cmd.Output()
 	if err != nil {
