@@ -230,3 +230,42 @@ func TestSavedFamiliesAreTheSame(t *testing.T) {
 		}
 	}
 }
+
+// TestGemma3FromModelThatSees takes the text model out of checkpoints that hold
+// pictures' weights too, under both layouts of names.
+func TestGemma3FromModelThatSees(t *testing.T) {
+	b := kernels(t, cpu.Options{})
+	r := references(t)["gemma3_text"]
+	m := r.build(t, b)
+	in, _ := r.input()
+	config, err := json.Marshal(map[string]any{"model_type": "gemma3", "text_config": r.Config, "vision_config": map[string]any{"hidden_size": 8}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, layout := range []struct{ text, picture string }{{"language_model.model.", "vision_tower."}, {"model.language_model.", "model.multi_modal_projector."}} {
+		sources := model.Sources(b, m)
+		picture := sources[0]
+		picture.Name = layout.picture + "weight"
+		for i := range sources {
+			sources[i].Name = layout.text + strings.TrimPrefix(sources[i].Name, "model.")
+		}
+		path := filepath.Join(t.TempDir(), "model.safetensors")
+		if err := checkpoint.Save(path, dtype.F32, nil, append(sources, picture), 0); err != nil {
+			t.Fatal(err)
+		}
+		f, err := checkpoint.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := zoo.FromConfig(b, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = model.Bind(b, text, f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		sameBits(t, layout.text, logitsOf(b, text, in), logitsOf(b, m, in))
+	}
+}

@@ -186,10 +186,14 @@ func Families() []string { return slices.Sorted(maps.Keys(families)) }
 // With a nil backend it has names and shapes only.
 func FromConfig(b tensor.Backend, config []byte) (Trainable, error) {
 	var head struct {
-		ModelType string `json:"model_type"`
+		ModelType  string          `json:"model_type"`
+		TextConfig json.RawMessage `json:"text_config"`
 	}
 	if err := decode(config, &head); err != nil {
 		return nil, err
+	}
+	if head.ModelType == "gemma3" && head.TextConfig != nil { // the text model of one that sees
+		head.ModelType, config = "gemma3_text", head.TextConfig
 	}
 	f, ok := families[head.ModelType]
 	if !ok {
