@@ -51,8 +51,8 @@ func references(t *testing.T) map[string]*independent {
 			t.Fatalf("%s: %v", path, err)
 		}
 	}
-	if len(out) != 11 {
-		t.Fatalf("testdata/families has %d models, want 11", len(out))
+	if len(out) != 13 {
+		t.Fatalf("testdata/families has %d models, want 13", len(out))
 	}
 	return out
 }

@@ -150,7 +150,7 @@ func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
 	if most := int(maxEpochs * float64(p.TrainMB) * 1e6 / bytesPerToken / float64(tokens)); n > most {
 		n = max(leastSteps, most)
 	}
-	o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cooldown = n, max(5, n/50), max(5, n*7/10)
+	o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cooldown = n, max(5, n/50), max(5, n*9/10)
 	o.EvalEvery = max(leastSteps, n/validations)
 	p.Pretrain = pretrain.Options{Shape: c.Shape, Rows: rows, Micro: micro, Context: context, Mode: batch.Packed, Train: o, Seed: p.Seed,
 		Validate: clamp(int64(n*tokens)/(validations*4096*10), 1, 8)}

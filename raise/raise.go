@@ -131,7 +131,8 @@ func Open(b *cpu.Backend, o Options, w Watch) (*Run, error) {
 	if _, err := os.Stat(r.path(ReportFile)); err == nil {
 		return r, ErrDone
 	}
-	return r, nil
+	// What killed runs were writing is of no use.
+	return r, atomicfile.Clean(o.Out, r.path("*"), filepath.Join(r.path(shardDir), "*"))
 }
 
 // adopt takes the plan that was found, or begins a new one.

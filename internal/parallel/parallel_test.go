@@ -3,6 +3,7 @@ package parallel
 import (
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestRunCallsEachTaskOnce(t *testing.T) {
@@ -36,4 +37,32 @@ func TestNilPoolRunsOnTheCaller(t *testing.T) {
 		t.Errorf("sum %d, %d threads", sum, p.Threads())
 	}
 	p.Close()
+}
+
+// TestRunManyLists runs short lists without and with gaps, in which workers fall
+// asleep: no task of one list runs in another, and Run waits for all of them.
+func TestRunManyLists(t *testing.T) {
+	for _, threads := range []int{2, 3, 8} {
+		p := New(threads)
+		for list := range 3000 {
+			tasks := 1 + list%7
+			var sum atomic.Int64
+			p.Run(tasks, func(task, _ int) { sum.Add(int64(list*10 + task)) })
+			if got, want := sum.Load(), int64(tasks*list*10+tasks*(tasks-1)/2); got != want {
+				t.Fatalf("%d threads, list %d of %d tasks: got sum %d, want %d", threads, list, tasks, got, want)
+			}
+			if list%100 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		p.Close()
+	}
+}
+
+func BenchmarkRun(b *testing.B) {
+	p := New(2)
+	defer p.Close()
+	for b.Loop() {
+		p.Run(2, func(int, int) {})
+	}
 }

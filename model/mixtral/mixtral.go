@@ -72,7 +72,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 	if err := c.Validate("silu"); err != nil {
 		return nil, err
 	}
-	if err := c.mixture().Validate("num_local_experts", "num_experts_per_tok"); err != nil {
+	if err := c.mixture().Validate(c.NumHiddenLayers, "num_local_experts", "num_experts_per_tok"); err != nil {
 		return nil, err
 	}
 	rotary, err := c.Turns().Rotary()

@@ -39,12 +39,21 @@ func (c *Config) Base() *Config { return c }
 
 // Sizes beyond these are lies: nothing is allocated for them.
 const (
-	mostLayers = 1 << 12
-	mostSize   = 1 << 24
+	mostLayers  = 1 << 12
+	mostSize    = 1 << 24 // of one dimension
+	mostWeights = 1 << 34 // of one matrix
+	mostExperts = 1 << 16 // of all layers
 )
 
-// Positive says which of the named values is not in [1, limit].
-func Positive(limit int, names []string, values ...int) error {
+// Sizes says which of the named widths, vocabularies or lengths is impossible.
+func Sizes(names []string, values ...int) error { return within(mostSize, names, values...) }
+
+// Counts says which of the named numbers of layers, heads or experts is
+// impossible.
+func Counts(names []string, values ...int) error { return within(mostLayers, names, values...) }
+
+// within says which of the named values is not in [1, limit].
+func within(limit int, names []string, values ...int) error {
 	for i, v := range values {
 		if v <= 0 {
 			return fmt.Errorf("%s is %d: it must be positive", names[i], v)
@@ -59,11 +68,11 @@ func Positive(limit int, names []string, values ...int) error {
 // Validate says which shared key is impossible and what it may be; act are the
 // activations that the family knows.
 func (c *Config) Validate(act ...string) error {
-	if err := Positive(mostSize, []string{"vocab_size", "max_position_embeddings", "hidden_size", "intermediate_size"},
+	if err := Sizes([]string{"vocab_size", "max_position_embeddings", "hidden_size", "intermediate_size"},
 		c.VocabSize, c.MaxPositionEmbeddings, c.HiddenSize, c.IntermediateSize); err != nil {
 		return err
 	}
-	if err := Positive(mostLayers, []string{"num_hidden_layers", "num_attention_heads"}, c.NumHiddenLayers, c.NumAttentionHeads); err != nil {
+	if err := Counts([]string{"num_hidden_layers", "num_attention_heads"}, c.NumHiddenLayers, c.NumAttentionHeads); err != nil {
 		return err
 	}
 	if c.HeadDim == 0 && c.HiddenSize%c.NumAttentionHeads != 0 {
@@ -74,6 +83,11 @@ func (c *Config) Validate(act ...string) error {
 	}
 	if d := c.HeadWidth(); d <= 0 || d%2 != 0 || d > mostSize/c.NumAttentionHeads {
 		return fmt.Errorf("head_dim %d: rotary positions need an even head width, of a possible size", d)
+	}
+	for _, n := range []int{c.VocabSize, c.IntermediateSize, c.NumAttentionHeads * c.HeadWidth()} {
+		if n > mostWeights/c.HiddenSize {
+			return fmt.Errorf("a matrix of %d x hidden_size %d is too large: at most %d weights are possible", n, c.HiddenSize, mostWeights)
+		}
 	}
 	if len(act) > 0 {
 		if _, err := Activation("hidden_act", c.HiddenAct, act...); err != nil {

@@ -15,10 +15,14 @@ type Mixture struct {
 	Balance   float64 // coefficient of the load-balancing loss, already divided by the number of layers that have one
 }
 
-// Validate says which key is impossible; the names are those of config.json.
-func (o Mixture) Validate(experts, k string) error {
-	if err := Positive(mostLayers, []string{experts, k}, o.Experts, o.K); err != nil {
+// Validate says which key is impossible in a model of so many layers; the names
+// are those of config.json.
+func (o Mixture) Validate(layers int, experts, k string) error {
+	if err := Counts([]string{experts, k}, o.Experts, o.K); err != nil {
 		return err
+	}
+	if o.Experts > mostExperts/layers {
+		return fmt.Errorf("%s is %d in %d layers: at most %d experts are possible", experts, o.Experts, layers, mostExperts)
 	}
 	if o.K > o.Experts {
 		return fmt.Errorf("%s is %d: there are %d experts", k, o.K, o.Experts)

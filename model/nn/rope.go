@@ -20,9 +20,10 @@ type Rope struct {
 	// RunContext is the longest sequence that will be run, for the variants whose
 	// rotations depend on it (dynamic, longrope): one table then serves all
 	// positions, so that cached and full passes agree and old keys stay right. 0
-	// means the context of pre-training. transformers looks at the length of each
-	// single pass instead; up to the context of pre-training the two are equal.
-	RunContext int `json:"-"`
+	// means the context of pre-training. The key is ours: transformers looks at
+	// the length of each single pass instead, which is the same up to the context
+	// of pre-training.
+	RunContext int `json:"run_context,omitempty"`
 }
 
 // RopeScaling is one way to stretch rotary positions.
@@ -146,8 +147,15 @@ func (t Turns) check(kind string) error {
 	if s := t.Scaling; kind != "default" && kind != "longrope" && (!(s.Factor >= 1) || math.IsInf(s.Factor, 0)) {
 		return fmt.Errorf("factor is %g: it must be at least 1", s.Factor)
 	}
-	if t.original() <= 0 || t.Run < 0 {
+	if t.original() <= 0 {
 		return fmt.Errorf("original_max_position_embeddings is %d: it must be positive", t.original())
+	}
+	switch long := kind == "longrope"; {
+	case t.Run == 0:
+	case kind != "dynamic" && !long:
+		return fmt.Errorf("run_context is %d: only dynamic and longrope depend on it", t.Run)
+	case t.Run < 0 || t.Run > mostSize || long && t.Run > t.Context:
+		return fmt.Errorf("run_context is %d: it must be positive, and for longrope at most max_position_embeddings %d", t.Run, t.Context)
 	}
 	return nil
 }

@@ -64,11 +64,11 @@ func (c *Config) Validate() error {
 	if err := c.Config.Validate("silu"); err != nil {
 		return err
 	}
-	if err := nn.Positive(1<<24, []string{"decoder_sparse_step", "moe_intermediate_size"},
+	if err := nn.Sizes([]string{"decoder_sparse_step", "moe_intermediate_size"},
 		c.DecoderSparseStep, c.MoEIntermediateSize); err != nil {
 		return err
 	}
-	return c.mixture().Validate("num_experts", "num_experts_per_tok")
+	return c.mixture().Validate(c.NumHiddenLayers, "num_experts", "num_experts_per_tok")
 }
 
 // Model is a Qwen 3 MoE.

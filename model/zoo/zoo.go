@@ -44,6 +44,7 @@ type Shape struct {
 	HeadDim              int // 0: width / heads; not gpt2
 	Experts              int // of a mixture; 0: 8
 	ExpertsPerToken      int // 0: 2
+	ExpertFF, SharedFF   int // inner widths; 0: a token's experts are together as wide as FF
 	Vocab, Context       int
 	Untied               bool  // an unembedding of its own; not gpt2
 	BOS, EOS, Pad        int32 // token ids; negative: none
@@ -89,16 +90,16 @@ var families = map[string]family{
 	}),
 	"mixtral": decoder(mixtral.Default, mixtral.New, func(c *mixtral.Config, s Shape) {
 		c.NumLocalExperts, c.NumExpertsPerTok = s.experts()
-		c.IntermediateSize = share(c.IntermediateSize, c.NumExpertsPerTok)
+		c.IntermediateSize = cmp.Or(s.ExpertFF, share(c.IntermediateSize, c.NumExpertsPerTok))
 	}),
 	"qwen2_moe": decoder(qwen2moe.Default, qwen2moe.New, func(c *qwen2moe.Config, s Shape) {
 		c.NumExperts, c.NumExpertsPerTok = s.experts()
-		c.SharedExpertIntermediateSize = share(c.IntermediateSize, 2)
-		c.MoEIntermediateSize = share(c.IntermediateSize, 2*c.NumExpertsPerTok)
+		c.SharedExpertIntermediateSize = cmp.Or(s.SharedFF, share(c.IntermediateSize, 2))
+		c.MoEIntermediateSize = cmp.Or(s.ExpertFF, share(c.IntermediateSize, 2*c.NumExpertsPerTok))
 	}),
 	"qwen3_moe": decoder(qwen3moe.Default, qwen3moe.New, func(c *qwen3moe.Config, s Shape) {
 		c.NumExperts, c.NumExpertsPerTok = s.experts()
-		c.MoEIntermediateSize = share(c.IntermediateSize, c.NumExpertsPerTok)
+		c.MoEIntermediateSize = cmp.Or(s.ExpertFF, share(c.IntermediateSize, c.NumExpertsPerTok))
 		c.NormTopKProb = true
 	}),
 }
@@ -185,10 +186,14 @@ func Families() []string { return slices.Sorted(maps.Keys(families)) }
 // With a nil backend it has names and shapes only.
 func FromConfig(b tensor.Backend, config []byte) (Trainable, error) {
 	var head struct {
-		ModelType string `json:"model_type"`
+		ModelType  string          `json:"model_type"`
+		TextConfig json.RawMessage `json:"text_config"`
 	}
 	if err := decode(config, &head); err != nil {
 		return nil, err
+	}
+	if head.ModelType == "gemma3" && head.TextConfig != nil { // the text model of one that sees
+		head.ModelType, config = "gemma3_text", head.TextConfig
 	}
 	f, ok := families[head.ModelType]
 	if !ok {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/tensor/kernel"
 )
 
 // taskElements is how many elements one task of a row kernel covers: well
@@ -177,10 +178,10 @@ func (b *Backend) DotRows(dst, a, z *tensor.Tensor) {
 // Dropout multiplies by the mask of tensor.Dropout.
 func (b *Backend) Dropout(dst, a *tensor.Tensor, o tensor.Dropout) {
 	same("dropout", dst, a)
-	scale := float32(1 / (1 - o.P))
+	m := kernel.Mask{Seed: o.Seed, Stream: o.Stream, Limit: o.Limit(), Scale: float32(1 / (1 - o.P))}
 	b.each(dst.Rows, dst.Cols, func(w, i int) {
 		y, x := b.out(w, 0, dst, i), b.in(w, 1, a, i)
-		o.Mask(y, uint64(i)*uint64(a.Cols), scale)
+		b.set.Mask(y, uint64(i)*uint64(a.Cols), &m)
 		b.set.Mul(y, y, x)
 		b.store(dst, i, y)
 	})

@@ -78,6 +78,9 @@ type Vec struct {
 	RoPEHalf func(x, cos, sin []float32)
 	RoPEPair func(x, cos, sin []float32)
 
+	// Mask writes elements first, first+1, ... of a dropout mask.
+	Mask func(dst []float32, first uint64, m *Mask)
+
 	// AdamW makes one step on parameters p with gradients g and moments m, v.
 	AdamW func(p, m, v, g []float32, s *AdamWStep)
 }
@@ -113,7 +116,7 @@ func vecPurego() Vec {
 		SwiGLU: swigluGo, SwiGLUBack: swigluBackGo,
 		LayerNorm: layerNormGo, LayerNormBack: layerNormBackGo, RMSNorm: rmsNormGo, RMSNormBack: rmsNormBackGo,
 		RoPEHalf: ropeHalfGo, RoPEPair: ropePairGo,
-		AdamW: adamWGo,
+		Mask: maskGo, AdamW: adamWGo,
 	}
 }
 

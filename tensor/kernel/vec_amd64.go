@@ -41,8 +41,17 @@ func noescape[T any](p *T) *T {
 
 func data[T any](a []T) *T { return unsafe.SliceData(a) }
 
-func vecAVX2() Vec   { return vecAsmAVX2.vec() }
-func vecAVX512() Vec { return vecAsmAVX512.vec() }
+func vecAVX2() Vec {
+	v := vecAsmAVX2.vec()
+	v.Mask = maskOf(maskAVX2, 16)
+	return v
+}
+
+func vecAVX512() Vec {
+	v := vecAsmAVX512.vec()
+	v.Mask = maskOf(maskAVX512, 32)
+	return v
+}
 
 // vec wraps the assembly: whole blocks lie in the slices, the rest is padded
 // and runs through the same code, so an element's bits do not depend on its place

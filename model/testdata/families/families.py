@@ -7,7 +7,8 @@ Run in this folder, with PyTorch 1.13 on one thread:
 
 For each entry of CASES it writes NAME.json:
 
-    config     config.json of the model, under Hugging Face's keys
+    config     config.json of the model, under Hugging Face's keys; run_context is
+               ours: the length for which dynamic and longrope tables are made
     shapes     names and shapes of its weights, under Hugging Face's names
     ids        [row][T+1]: the first T are the inputs, the last T the targets
     logits     [t][v] of row 0
@@ -191,7 +192,7 @@ def head_dim(c):
 
 def rotation(c, d):
     s = c.get("rope_scaling") or {}
-    return rope(s.get("rope_type", "default"), d, c["rope_theta"], c["max_position_embeddings"], s)
+    return rope(s.get("rope_type", "default"), d, c["rope_theta"], c["max_position_embeddings"], s, c.get("run_context", 0))
 
 
 def self_attention(w, h, x, c, f, window=None, norm=None, scale=None, cap=None):
@@ -281,7 +282,8 @@ def phi3(w, c, ids):
     eps, d, heads, kv = c["rms_norm_eps"], head_dim(c), c["num_attention_heads"], c["num_key_value_heads"]
     s = dict(c.get("rope_scaling") or {"rope_type": "default"})
     s["original_max_position_embeddings"] = c["original_max_position_embeddings"]
-    f = rope(s["rope_type"], int(d * c.get("partial_rotary_factor", 1)), c["rope_theta"], c["max_position_embeddings"], s)
+    f = rope(s["rope_type"], int(d * c.get("partial_rotary_factor", 1)), c["rope_theta"], c["max_position_embeddings"], s,
+             c.get("run_context", 0))
     x = w["model.embed_tokens"][ids]
     for i in range(c["num_hidden_layers"]):
         h = f"model.layers.{i}."
@@ -445,6 +447,10 @@ CASES = {
     "phi3": config("phi3", sliding_window=9, max_position_embeddings=64, original_max_position_embeddings=16,
                    num_attention_heads=3, num_key_value_heads=3, partial_rotary_factor=0.75, rope_scaling=dict(
                        rope_type="longrope", short_factor=[1.0, 1.25, 1.5], long_factor=[1.5, 3.0, 4.0])),
+    "phi3_long": config("phi3", sliding_window=None, max_position_embeddings=64, original_max_position_embeddings=16,
+                        run_context=64, rope_scaling=dict(rope_type="longrope", short_factor=[1.0, 1.25, 1.5],
+                                                          long_factor=[1.5, 3.0, 4.0])),
+    "dynamic": config("llama", run_context=96, rope_scaling=dict(rope_type="dynamic", factor=2.0)),
     "olmo2": config("olmo2", rms_norm_eps=1e-6),
     "mixtral": config("mixtral", sliding_window=None, num_local_experts=4, num_experts_per_tok=2, router_aux_loss_coef=0.5),
     "qwen2_moe": config("qwen2_moe", shared_expert_intermediate_size=24, norm_topk_prob=False, mlp_only_layers=[0], **MOE),
