@@ -30,6 +30,11 @@ func (b *Backend) each(rows, cols int, f func(w, i int)) {
 // in is row i of t as f32: the row itself, or its conversion in the worker's
 // slot.
 func (b *Backend) in(w, slot int, t *tensor.Tensor, i int) []float32 {
+	if k, ok := t.Mem.(*weights); ok {
+		buf := b.buffer(w, slot, t.Cols)
+		b.weightRow(k, t.Off/t.Stride+i, buf)
+		return buf
+	}
 	if t.DType == dtype.F32 {
 		return tensor.Row[float32](t, i)
 	}
@@ -55,14 +60,18 @@ func (b *Backend) store(t *tensor.Tensor, i int, row []float32) {
 }
 
 func (b *Backend) slot(w, slot int, t *tensor.Tensor) []float32 {
-	if t.DType != dtype.BF16 {
+	if _, ok := t.Mem.(*tensor.Host); !ok || t.DType != dtype.BF16 {
 		panic("cpu: row kernel over " + t.String())
 	}
+	return b.buffer(w, slot, t.Cols)
+}
+
+func (b *Backend) buffer(w, slot, n int) []float32 {
 	buf := &b.rows[w][slot]
-	if cap(*buf) < t.Cols {
-		*buf = make([]float32, t.Cols)
+	if cap(*buf) < n {
+		*buf = make([]float32, n)
 	}
-	return (*buf)[:t.Cols]
+	return (*buf)[:n]
 }
 
 // same panics unless all tensors have the shape of the first.
