@@ -27,11 +27,13 @@ const prefetchAhead = 3072
 // rowVNNI writes the product of one row and a panel. Z0 and Z1 are the sums, Z2
 // and Z3 those of a block, Z4 to Z11 codes and scales; Z16 to Z18 constants.
 func rowVNNI(u *unit, k blockKind) {
-	args := []string{"w unsafe.Pointer BX", "a unsafe.Pointer SI", "runs int CX", "acc unsafe.Pointer DI"}
+	args := []string{"w unsafe.Pointer BX", "a unsafe.Pointer SI", "runs int CX", "in unsafe.Pointer AX", "out unsafe.Pointer DI"}
 	if k.table {
 		args = append(args, "table unsafe.Pointer DX")
 	}
-	u.fn("rowVNNI"+k.name, "adds the product of one row of activations and a panel to acc, 32 f32 values.", args...)
+	u.fn("rowVNNI"+k.name, "computes out = in + a B for one row of activations and a panel, 32 f32 values;\n// a nil in is zero.", args...)
+	u.op("VPXORD Z0, Z0, Z0\nVPXORD Z1, Z1, Z1\nTESTQ AX, AX\nJZ begin\nVMOVUPS (AX), Z0\nVMOVUPS 64(AX), Z1")
+	u.label("begin")
 	u.op("MOVL $0x0f0f0f0f, AX\nVPBROADCASTD AX, Z16")
 	switch {
 	case k.table:
@@ -41,7 +43,6 @@ func rowVNNI(u *unit, k blockKind) {
 	case k.bits == 6:
 		u.op("MOVL $0x30303030, AX\nVPBROADCASTD AX, Z17")
 	}
-	u.op("VMOVUPS (DI), Z0\nVMOVUPS 64(DI), Z1")
 	u.label("run")
 	head, subs := 64, 1 // of d; minima have their own
 	if k.scale == "Runs" {

@@ -14,11 +14,11 @@ const (
 	dotRowsAVX2 = 4
 )
 
-const dotDoc = "adds the products of %d rows of activations and a panel of codes to acc,\n" +
-	"// 32 f32 values a row: for each block the exact sum of products, times the\n" +
+const dotDoc = "computes out = in + A B for %d rows of activations and a panel of codes, 32\n" +
+	"// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the\n" +
 	"// scale of the row times that of the output%s. steps is the depth of a block\n" +
-	"// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are\n" +
-	"// bytes between rows."
+	"// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow\n" +
+	"// are bytes between rows."
 
 // dotArgs starts a kernel for rows rows. BX walks over the codes, SI over the
 // activations, DX over scales, R12 over minima.
@@ -29,7 +29,8 @@ func dotArgs(u *unit, name string, rows int, min bool) {
 	}
 	u.fn(fmt.Sprintf("dot%sRows%d%s", name, rows, suffix), fmt.Sprintf(dotDoc, rows, doc),
 		"w unsafe.Pointer BX", "scales unsafe.Pointer DX", "mins unsafe.Pointer R12", "a unsafe.Pointer SI",
-		"aRow int R8", "blocks int CX", "steps int R11", "skip int R14", "acc unsafe.Pointer DI", "accRow int R13")
+		"aRow int R8", "blocks int CX", "steps int R11", "skip int R14",
+		"in unsafe.Pointer AX", "inRow int R15", "out unsafe.Pointer DI", "outRow int R13")
 	if rows > 3 {
 		u.op("LEAQ (R8)(R8*2), R9")
 	}
@@ -49,9 +50,12 @@ func dotVNNI(u *unit, rows int, min bool) {
 	dotArgs(u, "VNNI", rows, min)
 	sum := func(r, h int) string { return fmt.Sprintf("Z%d", 2*r+h) }
 	part := func(r, h int) string { return fmt.Sprintf("Z%d", 12+2*r+h) }
-	u.op("MOVQ DI, R15")
+	for r := range 2 * rows {
+		u.op("VPXORD Z%d, Z%d, Z%d", r, r, r)
+	}
+	u.op("TESTQ AX, AX\nJZ block")
 	for r := range rows {
-		u.op("VMOVUPS (R15), %s\nVMOVUPS 64(R15), %s\nADDQ R13, R15", sum(r, 0), sum(r, 1))
+		u.op("VMOVUPS (AX), %s\nVMOVUPS 64(AX), %s\nADDQ R15, AX", sum(r, 0), sum(r, 1))
 	}
 	u.label("block")
 	for r := range rows {
@@ -101,14 +105,17 @@ func dotAVX2(u *unit, rows int, min bool) {
 		loop := func(s string) string { return fmt.Sprintf("%s%d", s, q) }
 		if q > 0 {
 			u.op("MOVQ w+0(FP), BX\nADDQ $%d, BX\nMOVQ scales+8(FP), DX\nADDQ $%d, DX", 32*q, 32*q)
-			u.op("MOVQ a+24(FP), SI\nMOVQ blocks+40(FP), CX")
+			u.op("MOVQ a+24(FP), SI\nMOVQ blocks+40(FP), CX\nMOVQ in+64(FP), AX\nMOVQ inRow+72(FP), R15")
 			if min {
 				u.op("MOVQ mins+16(FP), R12\nADDQ $%d, R12", 32*q)
 			}
 		}
-		u.op("MOVQ DI, R15")
 		for r := range rows {
-			u.op("VMOVUPS %d(R15), Y%d\nADDQ R13, R15", 32*q, r)
+			u.op("VXORPS Y%d, Y%d, Y%d", r, r, r)
+		}
+		u.op("TESTQ AX, AX\nJZ %s", loop("block"))
+		for r := range rows {
+			u.op("VMOVUPS %d(AX), Y%d\nADDQ R15, AX", 32*q, r)
 		}
 		u.label(loop("block"))
 		for r := range rows {

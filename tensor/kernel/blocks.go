@@ -74,10 +74,11 @@ type blockKernels struct {
 	dot        func(c *dotCall)
 	// row is dot for one row and a panel as it lies in memory; nil where there is
 	// none. It gives the same bits.
-	row func(f *blockForm, w, a []byte, acc []float32, table *[16]byte)
+	row func(f *blockForm, w, a []byte, in, out []float32, table *[16]byte)
 }
 
-// dotCall adds the products of rows of activations with a panel to acc.
+// dotCall is out = in + the products of rows of activations with a panel; an in
+// of nil is zero.
 type dotCall struct {
 	w            []byte    // codes: blocks x sub/4 x 32 outputs x 4
 	skip         int       // bytes between the codes of blocks
@@ -86,8 +87,9 @@ type dotCall struct {
 	aRow         int       // bytes between rows
 	rows         int
 	blocks, sub  int
-	acc          []float32 // rows x 32
-	accRow       int       // values between rows
+	in, out      []float32 // rows x 32
+	inRow        int       // values between rows
+	outRow       int
 }
 
 // BlocksBytes is the length of Blocks.Data for n outputs of depth k.
@@ -211,18 +213,21 @@ func (j *blockJob) multiply(own *Scratch, p0, p1 int) {
 	for r0 := 0; r0 < c.Rows; r0 += slabRows {
 		r1 := min(c.Rows, r0+slabRows)
 		for p := p0; p < p1; p++ {
-			acc, stride := j.begin(own, p, r0, r1)
-			if r1-r0 == 1 && j.set.blocks.row != nil {
-				j.set.blocks.row(f, j.g.B.panel(p), j.a[r0*j.aRow:], acc, &j.table)
-				j.finish(p, r0, r1, acc)
+			d := &u.call
+			j.begin(own, d, p, r0, r1)
+			if out := d.out; r1-r0 == 1 && j.set.blocks.row != nil {
+				j.set.blocks.row(f, j.g.B.panel(p), j.a[r0*j.aRow:], d.in, out, &j.table)
+				j.finish(p, r0, r1, out)
 				continue
 			}
+			in, inRow, out := d.in, d.inRow, d.out
 			for k0 := 0; k0 < j.g.B.K; k0 += step {
 				k1 := min(j.g.B.K, k0+step)
 				j.unpack(&u, p, k0, k1)
-				j.rows(&u, acc, stride, k0, k1, r0, r1)
+				j.rows(d, in, inRow, out, k0, k1, r0, r1)
+				in, inRow = out, d.outRow
 			}
-			j.finish(p, r0, r1, acc)
+			j.finish(p, r0, r1, out)
 		}
 	}
 }
@@ -235,43 +240,51 @@ type unpacked struct {
 }
 
 // rows multiplies rows [r0, r1) of A by an unpacked chunk.
-func (j *blockJob) rows(u *unpacked, acc []float32, stride, k0, k1, r0, r1 int) {
-	f, d, most := j.form, &u.call, j.set.blocks.rows
-	d.blocks, d.sub = (k1-k0)/f.sub, f.sub
-	d.aRow, d.accRow = j.aRow, stride
+func (j *blockJob) rows(d *dotCall, in []float32, inRow int, out []float32, k0, k1, r0, r1 int) {
+	f, most := j.form, j.set.blocks.rows
+	d.blocks, d.sub, d.aRow, d.inRow = (k1-k0)/f.sub, f.sub, j.aRow, inRow
 	at := k0 / f.sub * (f.sub + blockExtra)
 	for r := r0; r < r1; r += most {
 		d.rows = min(most, r1-r)
 		d.a = j.a[r*j.aRow+at:]
-		d.acc = acc[(r-r0)*stride:]
+		d.out = out[(r-r0)*d.outRow:]
+		if d.in = nil; in != nil {
+			d.in = in[(r-r0)*inRow:]
+		}
 		j.set.blocks.dot(d)
 	}
 }
 
-// begin returns the sums of panel p for rows [r0, r1), holding what is added to:
-// C itself where it has whole panels of f32.
-func (j *blockJob) begin(own *Scratch, p, r0, r1 int) (acc []float32, stride int) {
-	c, n0 := &j.g.C, p*panelCols
+// begin sets where the sums of panel p for rows [r0, r1) start from and go: into C
+// itself where it has whole panels of f32.
+func (j *blockJob) begin(own *Scratch, d *dotCall, p, r0, r1 int) {
+	c, n0, rows := &j.g.C, p*panelCols, r1-r0
 	cols := min(panelCols, c.Cols-n0)
-	if direct := c.F32 != nil && cols == panelCols; direct {
-		acc, stride = c.F32[r0*c.Stride+n0:], c.Stride
-	} else {
-		n := (r1 - r0) * panelCols
-		acc, stride = unsafe.Slice((*float32)(own.c.need(4*n)), n), panelCols
+	direct := c.F32 != nil && cols == panelCols
+	var buf []float32
+	if !direct {
+		n := (rows + 1) * panelCols
+		buf = unsafe.Slice((*float32)(own.c.need(4*n)), n)
 	}
-	for r := r0; r < r1; r++ {
-		row := acc[(r-r0)*stride:][:panelCols]
-		switch {
-		case j.g.Accumulate && cols < panelCols:
-			clear(row[copy(row, c.F32[r*c.Stride+n0:][:cols]):])
-		case j.g.Accumulate:
-		case j.g.Bias != nil:
-			clear(row[copy(row, j.g.Bias[n0:n0+cols]):])
-		default:
-			clear(row)
+	if d.out, d.outRow = buf, panelCols; direct {
+		d.out, d.outRow = c.F32[r0*c.Stride+n0:], c.Stride
+	}
+	d.in, d.inRow = nil, 0
+	switch {
+	case j.g.Accumulate && direct:
+		d.in, d.inRow = d.out, d.outRow
+	case j.g.Accumulate:
+		for r := range rows {
+			row := buf[r*panelCols:][:panelCols]
+			clear(row[copy(row, c.F32[(r0+r)*c.Stride+n0:][:cols]):])
 		}
+		d.in, d.inRow = buf, panelCols
+	case j.g.Bias != nil && cols == panelCols:
+		d.in = j.g.Bias[n0:]
+	case j.g.Bias != nil:
+		d.in = buf[rows*panelCols:]
+		clear(d.in[copy(d.in, j.g.Bias[n0:]):])
 	}
-	return acc, stride
 }
 
 // finish stores sums that do not lie in C.

@@ -9,7 +9,7 @@ import (
 )
 
 type (
-	dotFunc        func(w, scales, mins, a unsafe.Pointer, aRow, blocks, steps, skip int, acc unsafe.Pointer, accRow int)
+	dotFunc        func(w, scales, mins, a unsafe.Pointer, aRow, blocks, steps, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 	roundFunc      func(dst, src unsafe.Pointer, groups, start int)
 	unpackFunc     func(dst, src unsafe.Pointer, blocks, stride int)
 	lookUpFunc     func(dst, src unsafe.Pointer, blocks, stride int, table unsafe.Pointer)
@@ -94,35 +94,35 @@ func expandRunsBlocks(f expandRunsFunc) func(dst []float32, d, scales []byte, su
 }
 
 // rowBlocks is the product of one row and a panel.
-func rowBlocks(f *blockForm, w, a []byte, acc []float32, table *[16]byte) {
-	p, q, n, y := start(w), start(a), len(w)/f.runBytes(), start(acc)
+func rowBlocks(f *blockForm, w, a []byte, in, out []float32, table *[16]byte) {
+	p, q, n, x, y := start(w), start(a), len(w)/f.runBytes(), start(in), start(out)
 	switch t := unsafe.Pointer(noescape(table)); f.dt {
 	case dtype.Q8_0:
-		rowVNNIQ80(p, q, n, y)
+		rowVNNIQ80(p, q, n, x, y)
 	case dtype.Q4_0:
-		rowVNNIQ40(p, q, n, y)
+		rowVNNIQ40(p, q, n, x, y)
 	case dtype.Q4_1:
-		rowVNNIQ41(p, q, n, y)
+		rowVNNIQ41(p, q, n, x, y)
 	case dtype.Q5_0:
-		rowVNNIQ50(p, q, n, y)
+		rowVNNIQ50(p, q, n, x, y)
 	case dtype.Q5_1:
-		rowVNNIQ51(p, q, n, y)
+		rowVNNIQ51(p, q, n, x, y)
 	case dtype.Q2_K:
-		rowVNNIQ2K(p, q, n, y)
+		rowVNNIQ2K(p, q, n, x, y)
 	case dtype.Q3_K:
-		rowVNNIQ3K(p, q, n, y)
+		rowVNNIQ3K(p, q, n, x, y)
 	case dtype.Q4_K:
-		rowVNNIQ4K(p, q, n, y)
+		rowVNNIQ4K(p, q, n, x, y)
 	case dtype.Q5_K:
-		rowVNNIQ5K(p, q, n, y)
+		rowVNNIQ5K(p, q, n, x, y)
 	case dtype.Q6_K:
-		rowVNNIQ6K(p, q, n, y)
+		rowVNNIQ6K(p, q, n, x, y)
 	case dtype.IQ4_NL:
-		rowVNNIIQ4NL(p, q, n, y, t)
+		rowVNNIIQ4NL(p, q, n, x, y, t)
 	case dtype.IQ4_XS:
-		rowVNNIIQ4XS(p, q, n, y, t)
+		rowVNNIIQ4XS(p, q, n, x, y, t)
 	case dtype.MXFP4:
-		rowVNNIMXFP4(p, q, n, y, t)
+		rowVNNIMXFP4(p, q, n, x, y, t)
 	default:
 		panic("kernel: no product of a row with weights in " + f.dt.String())
 	}
@@ -137,6 +137,6 @@ func dotBlocks(plain, min []dotFunc) func(c *dotCall) {
 		if c.mins != nil {
 			f = min[c.rows-1]
 		}
-		f(start(c.w), start(c.scales), start(c.mins), start(c.a), c.aRow, c.blocks, c.sub/4, c.skip, start(c.acc), c.accRow*4)
+		f(start(c.w), start(c.scales), start(c.mins), start(c.a), c.aRow, c.blocks, c.sub/4, c.skip, start(c.in), c.inRow*4, start(c.out), c.outRow*4)
 	}
 }

@@ -88,7 +88,12 @@ func expandRunsPlain(dst []float32, d, scales []byte, subs, stride int) {
 // fusing a product with a sum.
 func dotPlain(c *dotCall) {
 	for r := range c.rows {
-		a, w, acc := c.a[r*c.aRow:], c.w, c.acc[r*c.accRow:][:panelCols]
+		a, w, acc := c.a[r*c.aRow:], c.w, c.out[r*c.outRow:][:panelCols]
+		if c.in == nil {
+			clear(acc)
+		} else {
+			copy(acc, c.in[r*c.inRow:])
+		}
 		for b := range c.blocks {
 			var sums [panelCols]int32
 			for o := range sums {

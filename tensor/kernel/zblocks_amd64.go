@@ -6,81 +6,81 @@ package kernel
 
 import "unsafe"
 
-// dotAVX2Rows1 adds the products of 1 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotAVX2Rows1 computes out = in + A B for 1 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotAVX2Rows1(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotAVX2Rows1(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotAVX2Rows2 adds the products of 2 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotAVX2Rows2 computes out = in + A B for 2 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotAVX2Rows2(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotAVX2Rows2(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotAVX2Rows3 adds the products of 3 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotAVX2Rows3 computes out = in + A B for 3 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotAVX2Rows3(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotAVX2Rows3(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotAVX2Rows4 adds the products of 4 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotAVX2Rows4 computes out = in + A B for 4 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotAVX2Rows4(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotAVX2Rows4(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotAVX2Rows1Min adds the products of 1 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotAVX2Rows1Min computes out = in + A B for 1 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotAVX2Rows1Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotAVX2Rows1Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotAVX2Rows2Min adds the products of 2 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotAVX2Rows2Min computes out = in + A B for 2 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotAVX2Rows2Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotAVX2Rows2Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotAVX2Rows3Min adds the products of 3 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotAVX2Rows3Min computes out = in + A B for 3 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotAVX2Rows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotAVX2Rows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotAVX2Rows4Min adds the products of 4 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotAVX2Rows4Min computes out = in + A B for 4 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotAVX2Rows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotAVX2Rows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
 // unpack4AVX2 widens blocks of 32 depths of codes of 4 bits, stride bytes apart.
 //
@@ -131,184 +131,197 @@ func roundRow32AVX2(dst unsafe.Pointer, src unsafe.Pointer, groups int, start in
 //go:noescape
 func roundRow16AVX2(dst unsafe.Pointer, src unsafe.Pointer, groups int, start int)
 
-// dotVNNIRows1 adds the products of 1 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows1 computes out = in + A B for 1 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows1(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows1(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows2 adds the products of 2 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows2 computes out = in + A B for 2 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows2(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows2(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows3 adds the products of 3 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows3 computes out = in + A B for 3 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows3(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows3(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows4 adds the products of 4 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows4 computes out = in + A B for 4 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows4(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows4(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows5 adds the products of 5 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows5 computes out = in + A B for 5 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows5(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows5(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows6 adds the products of 6 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows6 computes out = in + A B for 6 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows6(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows6(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows1Min adds the products of 1 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows1Min computes out = in + A B for 1 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows1Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows1Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows2Min adds the products of 2 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows2Min computes out = in + A B for 2 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows2Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows2Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows3Min adds the products of 3 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows3Min computes out = in + A B for 3 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows4Min adds the products of 4 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows4Min computes out = in + A B for 4 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows5Min adds the products of 5 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows5Min computes out = in + A B for 5 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows5Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows5Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// dotVNNIRows6Min adds the products of 6 rows of activations and a panel of codes to acc,
-// 32 f32 values a row: for each block the exact sum of products, times the
+// dotVNNIRows6Min computes out = in + A B for 6 rows of activations and a panel of codes, 32
+// f32 values a row; a nil in is zero. To each value it adds, for each block the exact sum of products, times the
 // scale of the row times that of the output, and the row's scaled sum
 // times the output's minimum. steps is the depth of a block
-// divided by 4, skip the bytes between the codes of blocks; aRow and accRow are
-// bytes between rows.
+// divided by 4, skip the bytes between the codes of blocks; aRow, inRow and outRow
+// are bytes between rows.
 //
 //go:noescape
-func dotVNNIRows6Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
+func dotVNNIRows6Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
-// rowVNNIQ80 adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ80 computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ80(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ80(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ40 adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ40 computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ40(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ40(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ41 adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ41 computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ41(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ41(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ50 adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ50 computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ50(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ50(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ51 adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ51 computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ51(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ51(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ2K adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ2K computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ2K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ2K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ3K adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ3K computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ3K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ3K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ4K adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ4K computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ4K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ4K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ5K adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ5K computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ5K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ5K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIQ6K adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIQ6K computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIQ6K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
+func rowVNNIQ6K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
 
-// rowVNNIIQ4NL adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIIQ4NL computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIIQ4NL(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer, table unsafe.Pointer)
+func rowVNNIIQ4NL(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer, table unsafe.Pointer)
 
-// rowVNNIIQ4XS adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIIQ4XS computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIIQ4XS(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer, table unsafe.Pointer)
+func rowVNNIIQ4XS(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer, table unsafe.Pointer)
 
-// rowVNNIMXFP4 adds the product of one row of activations and a panel to acc, 32 f32 values.
+// rowVNNIMXFP4 computes out = in + a B for one row of activations and a panel, 32 f32 values;
+// a nil in is zero.
 //
 //go:noescape
-func rowVNNIMXFP4(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer, table unsafe.Pointer)
+func rowVNNIMXFP4(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer, table unsafe.Pointer)
 
 // unpack4AVX512 widens blocks of 32 depths of codes of 4 bits, stride bytes apart.
 //

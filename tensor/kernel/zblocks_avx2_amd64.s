@@ -31,8 +31,8 @@ DATA unmix<>+16(SB)/8, $0x0000000600000002
 DATA unmix<>+24(SB)/8, $0x0000000700000003
 GLOBL unmix<>(SB), RODATA|NOPTR, $32
 
-// func dotAVX2Rows1(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotAVX2Rows1(SB), NOSPLIT, $0-80
+// func dotAVX2Rows1(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotAVX2Rows1(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -41,13 +41,17 @@ TEXT ·dotAVX2Rows1(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	VPCMPEQW Y11, Y11, Y11
 	VPSRLW $15, Y11, Y11
-	MOVQ DI, R15
-	VMOVUPS 0(R15), Y0
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	TESTQ AX, AX
+	JZ block0
+	VMOVUPS 0(AX), Y0
+	ADDQ R15, AX
 
 block0:
 	VPBROADCASTD 0(SI), Y4
@@ -85,9 +89,13 @@ step0:
 	ADDQ $32, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 32(R15), Y0
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	TESTQ AX, AX
+	JZ block1
+	VMOVUPS 32(AX), Y0
+	ADDQ R15, AX
 
 block1:
 	VPBROADCASTD 0(SI), Y4
@@ -125,9 +133,13 @@ step1:
 	ADDQ $64, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 64(R15), Y0
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	TESTQ AX, AX
+	JZ block2
+	VMOVUPS 64(AX), Y0
+	ADDQ R15, AX
 
 block2:
 	VPBROADCASTD 0(SI), Y4
@@ -165,9 +177,13 @@ step2:
 	ADDQ $96, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 96(R15), Y0
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	TESTQ AX, AX
+	JZ block3
+	VMOVUPS 96(AX), Y0
+	ADDQ R15, AX
 
 block3:
 	VPBROADCASTD 0(SI), Y4
@@ -202,8 +218,8 @@ step3:
 	VZEROUPPER
 	RET
 
-// func dotAVX2Rows2(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotAVX2Rows2(SB), NOSPLIT, $0-80
+// func dotAVX2Rows2(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotAVX2Rows2(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -212,15 +228,20 @@ TEXT ·dotAVX2Rows2(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	VPCMPEQW Y11, Y11, Y11
 	VPSRLW $15, Y11, Y11
-	MOVQ DI, R15
-	VMOVUPS 0(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y1
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ AX, AX
+	JZ block0
+	VMOVUPS 0(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y1
+	ADDQ R15, AX
 
 block0:
 	VPBROADCASTD 0(SI), Y4
@@ -271,11 +292,16 @@ step0:
 	ADDQ $32, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 32(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y1
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ AX, AX
+	JZ block1
+	VMOVUPS 32(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y1
+	ADDQ R15, AX
 
 block1:
 	VPBROADCASTD 0(SI), Y4
@@ -326,11 +352,16 @@ step1:
 	ADDQ $64, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 64(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y1
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ AX, AX
+	JZ block2
+	VMOVUPS 64(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y1
+	ADDQ R15, AX
 
 block2:
 	VPBROADCASTD 0(SI), Y4
@@ -381,11 +412,16 @@ step2:
 	ADDQ $96, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 96(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y1
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ AX, AX
+	JZ block3
+	VMOVUPS 96(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y1
+	ADDQ R15, AX
 
 block3:
 	VPBROADCASTD 0(SI), Y4
@@ -433,8 +469,8 @@ step3:
 	VZEROUPPER
 	RET
 
-// func dotAVX2Rows3(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotAVX2Rows3(SB), NOSPLIT, $0-80
+// func dotAVX2Rows3(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotAVX2Rows3(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -443,17 +479,23 @@ TEXT ·dotAVX2Rows3(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	VPCMPEQW Y11, Y11, Y11
 	VPSRLW $15, Y11, Y11
-	MOVQ DI, R15
-	VMOVUPS 0(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y2
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ AX, AX
+	JZ block0
+	VMOVUPS 0(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y2
+	ADDQ R15, AX
 
 block0:
 	VPBROADCASTD 0(SI), Y4
@@ -517,13 +559,19 @@ step0:
 	ADDQ $32, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 32(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y2
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ AX, AX
+	JZ block1
+	VMOVUPS 32(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y2
+	ADDQ R15, AX
 
 block1:
 	VPBROADCASTD 0(SI), Y4
@@ -587,13 +635,19 @@ step1:
 	ADDQ $64, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 64(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y2
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ AX, AX
+	JZ block2
+	VMOVUPS 64(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y2
+	ADDQ R15, AX
 
 block2:
 	VPBROADCASTD 0(SI), Y4
@@ -657,13 +711,19 @@ step2:
 	ADDQ $96, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 96(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y2
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ AX, AX
+	JZ block3
+	VMOVUPS 96(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y2
+	ADDQ R15, AX
 
 block3:
 	VPBROADCASTD 0(SI), Y4
@@ -724,8 +784,8 @@ step3:
 	VZEROUPPER
 	RET
 
-// func dotAVX2Rows4(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotAVX2Rows4(SB), NOSPLIT, $0-80
+// func dotAVX2Rows4(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotAVX2Rows4(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -734,20 +794,27 @@ TEXT ·dotAVX2Rows4(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	LEAQ (R8)(R8*2), R9
 	VPCMPEQW Y11, Y11, Y11
 	VPSRLW $15, Y11, Y11
-	MOVQ DI, R15
-	VMOVUPS 0(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y2
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y3
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ AX, AX
+	JZ block0
+	VMOVUPS 0(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y2
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y3
+	ADDQ R15, AX
 
 block0:
 	VPBROADCASTD 0(SI), Y4
@@ -824,15 +891,22 @@ step0:
 	ADDQ $32, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 32(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y2
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y3
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ AX, AX
+	JZ block1
+	VMOVUPS 32(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y2
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y3
+	ADDQ R15, AX
 
 block1:
 	VPBROADCASTD 0(SI), Y4
@@ -909,15 +983,22 @@ step1:
 	ADDQ $64, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 64(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y2
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y3
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ AX, AX
+	JZ block2
+	VMOVUPS 64(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y2
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y3
+	ADDQ R15, AX
 
 block2:
 	VPBROADCASTD 0(SI), Y4
@@ -994,15 +1075,22 @@ step2:
 	ADDQ $96, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
-	MOVQ DI, R15
-	VMOVUPS 96(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y2
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y3
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ AX, AX
+	JZ block3
+	VMOVUPS 96(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y2
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y3
+	ADDQ R15, AX
 
 block3:
 	VPBROADCASTD 0(SI), Y4
@@ -1076,8 +1164,8 @@ step3:
 	VZEROUPPER
 	RET
 
-// func dotAVX2Rows1Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotAVX2Rows1Min(SB), NOSPLIT, $0-80
+// func dotAVX2Rows1Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotAVX2Rows1Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -1086,13 +1174,17 @@ TEXT ·dotAVX2Rows1Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	VPCMPEQW Y11, Y11, Y11
 	VPSRLW $15, Y11, Y11
-	MOVQ DI, R15
-	VMOVUPS 0(R15), Y0
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	TESTQ AX, AX
+	JZ block0
+	VMOVUPS 0(AX), Y0
+	ADDQ R15, AX
 
 block0:
 	VPBROADCASTD 0(SI), Y4
@@ -1135,11 +1227,15 @@ step0:
 	ADDQ $32, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $32, R12
-	MOVQ DI, R15
-	VMOVUPS 32(R15), Y0
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	TESTQ AX, AX
+	JZ block1
+	VMOVUPS 32(AX), Y0
+	ADDQ R15, AX
 
 block1:
 	VPBROADCASTD 0(SI), Y4
@@ -1182,11 +1278,15 @@ step1:
 	ADDQ $64, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $64, R12
-	MOVQ DI, R15
-	VMOVUPS 64(R15), Y0
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	TESTQ AX, AX
+	JZ block2
+	VMOVUPS 64(AX), Y0
+	ADDQ R15, AX
 
 block2:
 	VPBROADCASTD 0(SI), Y4
@@ -1229,11 +1329,15 @@ step2:
 	ADDQ $96, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $96, R12
-	MOVQ DI, R15
-	VMOVUPS 96(R15), Y0
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	TESTQ AX, AX
+	JZ block3
+	VMOVUPS 96(AX), Y0
+	ADDQ R15, AX
 
 block3:
 	VPBROADCASTD 0(SI), Y4
@@ -1273,8 +1377,8 @@ step3:
 	VZEROUPPER
 	RET
 
-// func dotAVX2Rows2Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotAVX2Rows2Min(SB), NOSPLIT, $0-80
+// func dotAVX2Rows2Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotAVX2Rows2Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -1283,15 +1387,20 @@ TEXT ·dotAVX2Rows2Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	VPCMPEQW Y11, Y11, Y11
 	VPSRLW $15, Y11, Y11
-	MOVQ DI, R15
-	VMOVUPS 0(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y1
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ AX, AX
+	JZ block0
+	VMOVUPS 0(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y1
+	ADDQ R15, AX
 
 block0:
 	VPBROADCASTD 0(SI), Y4
@@ -1350,13 +1459,18 @@ step0:
 	ADDQ $32, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $32, R12
-	MOVQ DI, R15
-	VMOVUPS 32(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y1
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ AX, AX
+	JZ block1
+	VMOVUPS 32(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y1
+	ADDQ R15, AX
 
 block1:
 	VPBROADCASTD 0(SI), Y4
@@ -1415,13 +1529,18 @@ step1:
 	ADDQ $64, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $64, R12
-	MOVQ DI, R15
-	VMOVUPS 64(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y1
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ AX, AX
+	JZ block2
+	VMOVUPS 64(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y1
+	ADDQ R15, AX
 
 block2:
 	VPBROADCASTD 0(SI), Y4
@@ -1480,13 +1599,18 @@ step2:
 	ADDQ $96, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $96, R12
-	MOVQ DI, R15
-	VMOVUPS 96(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y1
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	TESTQ AX, AX
+	JZ block3
+	VMOVUPS 96(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y1
+	ADDQ R15, AX
 
 block3:
 	VPBROADCASTD 0(SI), Y4
@@ -1542,8 +1666,8 @@ step3:
 	VZEROUPPER
 	RET
 
-// func dotAVX2Rows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotAVX2Rows3Min(SB), NOSPLIT, $0-80
+// func dotAVX2Rows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotAVX2Rows3Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -1552,17 +1676,23 @@ TEXT ·dotAVX2Rows3Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	VPCMPEQW Y11, Y11, Y11
 	VPSRLW $15, Y11, Y11
-	MOVQ DI, R15
-	VMOVUPS 0(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y2
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ AX, AX
+	JZ block0
+	VMOVUPS 0(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y2
+	ADDQ R15, AX
 
 block0:
 	VPBROADCASTD 0(SI), Y4
@@ -1637,15 +1767,21 @@ step0:
 	ADDQ $32, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $32, R12
-	MOVQ DI, R15
-	VMOVUPS 32(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y2
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ AX, AX
+	JZ block1
+	VMOVUPS 32(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y2
+	ADDQ R15, AX
 
 block1:
 	VPBROADCASTD 0(SI), Y4
@@ -1720,15 +1856,21 @@ step1:
 	ADDQ $64, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $64, R12
-	MOVQ DI, R15
-	VMOVUPS 64(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y2
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ AX, AX
+	JZ block2
+	VMOVUPS 64(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y2
+	ADDQ R15, AX
 
 block2:
 	VPBROADCASTD 0(SI), Y4
@@ -1803,15 +1945,21 @@ step2:
 	ADDQ $96, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $96, R12
-	MOVQ DI, R15
-	VMOVUPS 96(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y2
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	TESTQ AX, AX
+	JZ block3
+	VMOVUPS 96(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y2
+	ADDQ R15, AX
 
 block3:
 	VPBROADCASTD 0(SI), Y4
@@ -1883,8 +2031,8 @@ step3:
 	VZEROUPPER
 	RET
 
-// func dotAVX2Rows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotAVX2Rows4Min(SB), NOSPLIT, $0-80
+// func dotAVX2Rows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotAVX2Rows4Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -1893,20 +2041,27 @@ TEXT ·dotAVX2Rows4Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	LEAQ (R8)(R8*2), R9
 	VPCMPEQW Y11, Y11, Y11
 	VPSRLW $15, Y11, Y11
-	MOVQ DI, R15
-	VMOVUPS 0(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y2
-	ADDQ R13, R15
-	VMOVUPS 0(R15), Y3
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ AX, AX
+	JZ block0
+	VMOVUPS 0(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y2
+	ADDQ R15, AX
+	VMOVUPS 0(AX), Y3
+	ADDQ R15, AX
 
 block0:
 	VPBROADCASTD 0(SI), Y4
@@ -1997,17 +2152,24 @@ step0:
 	ADDQ $32, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $32, R12
-	MOVQ DI, R15
-	VMOVUPS 32(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y2
-	ADDQ R13, R15
-	VMOVUPS 32(R15), Y3
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ AX, AX
+	JZ block1
+	VMOVUPS 32(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y2
+	ADDQ R15, AX
+	VMOVUPS 32(AX), Y3
+	ADDQ R15, AX
 
 block1:
 	VPBROADCASTD 0(SI), Y4
@@ -2098,17 +2260,24 @@ step1:
 	ADDQ $64, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $64, R12
-	MOVQ DI, R15
-	VMOVUPS 64(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y2
-	ADDQ R13, R15
-	VMOVUPS 64(R15), Y3
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ AX, AX
+	JZ block2
+	VMOVUPS 64(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y2
+	ADDQ R15, AX
+	VMOVUPS 64(AX), Y3
+	ADDQ R15, AX
 
 block2:
 	VPBROADCASTD 0(SI), Y4
@@ -2199,17 +2368,24 @@ step2:
 	ADDQ $96, DX
 	MOVQ a+24(FP), SI
 	MOVQ blocks+40(FP), CX
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
 	MOVQ mins+16(FP), R12
 	ADDQ $96, R12
-	MOVQ DI, R15
-	VMOVUPS 96(R15), Y0
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y1
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y2
-	ADDQ R13, R15
-	VMOVUPS 96(R15), Y3
-	ADDQ R13, R15
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	TESTQ AX, AX
+	JZ block3
+	VMOVUPS 96(AX), Y0
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y1
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y2
+	ADDQ R15, AX
+	VMOVUPS 96(AX), Y3
+	ADDQ R15, AX
 
 block3:
 	VPBROADCASTD 0(SI), Y4

@@ -13,8 +13,8 @@ DATA flip<>+0(SB)/8, $0x8080808080808080
 DATA flip<>+8(SB)/8, $0x8080808080808080
 GLOBL flip<>(SB), RODATA|NOPTR, $16
 
-// func dotVNNIRows1(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows1(SB), NOSPLIT, $0-80
+// func dotVNNIRows1(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows1(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -23,12 +23,17 @@ TEXT ·dotVNNIRows1(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -72,8 +77,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows2(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows2(SB), NOSPLIT, $0-80
+// func dotVNNIRows2(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows2(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -82,15 +87,22 @@ TEXT ·dotVNNIRows2(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -154,8 +166,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows3(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows3(SB), NOSPLIT, $0-80
+// func dotVNNIRows3(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows3(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -164,18 +176,27 @@ TEXT ·dotVNNIRows3(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
-	VMOVUPS (R15), Z4
-	VMOVUPS 64(R15), Z5
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -259,8 +280,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows4(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows4(SB), NOSPLIT, $0-80
+// func dotVNNIRows4(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows4(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -269,22 +290,33 @@ TEXT ·dotVNNIRows4(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	LEAQ (R8)(R8*2), R9
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
-	VMOVUPS (R15), Z4
-	VMOVUPS 64(R15), Z5
-	ADDQ R13, R15
-	VMOVUPS (R15), Z6
-	VMOVUPS 64(R15), Z7
-	ADDQ R13, R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ R15, AX
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -388,8 +420,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows5(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows5(SB), NOSPLIT, $0-80
+// func dotVNNIRows5(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows5(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -398,25 +430,38 @@ TEXT ·dotVNNIRows5(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	LEAQ (R8)(R8*2), R9
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
-	VMOVUPS (R15), Z4
-	VMOVUPS 64(R15), Z5
-	ADDQ R13, R15
-	VMOVUPS (R15), Z6
-	VMOVUPS 64(R15), Z7
-	ADDQ R13, R15
-	VMOVUPS (R15), Z8
-	VMOVUPS 64(R15), Z9
-	ADDQ R13, R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ R15, AX
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	ADDQ R15, AX
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -540,8 +585,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows6(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows6(SB), NOSPLIT, $0-80
+// func dotVNNIRows6(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows6(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -550,29 +595,44 @@ TEXT ·dotVNNIRows6(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R8)(R8*4), R10
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
-	VMOVUPS (R15), Z4
-	VMOVUPS 64(R15), Z5
-	ADDQ R13, R15
-	VMOVUPS (R15), Z6
-	VMOVUPS 64(R15), Z7
-	ADDQ R13, R15
-	VMOVUPS (R15), Z8
-	VMOVUPS 64(R15), Z9
-	ADDQ R13, R15
-	VMOVUPS (R15), Z10
-	VMOVUPS 64(R15), Z11
-	ADDQ R13, R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ R15, AX
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	ADDQ R15, AX
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	ADDQ R15, AX
+	VMOVUPS (AX), Z10
+	VMOVUPS 64(AX), Z11
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -716,8 +776,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows1Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows1Min(SB), NOSPLIT, $0-80
+// func dotVNNIRows1Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows1Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -726,12 +786,17 @@ TEXT ·dotVNNIRows1Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -783,8 +848,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows2Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows2Min(SB), NOSPLIT, $0-80
+// func dotVNNIRows2Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows2Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -793,15 +858,22 @@ TEXT ·dotVNNIRows2Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -878,8 +950,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows3Min(SB), NOSPLIT, $0-80
+// func dotVNNIRows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows3Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -888,18 +960,27 @@ TEXT ·dotVNNIRows3Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
-	VMOVUPS (R15), Z4
-	VMOVUPS 64(R15), Z5
-	ADDQ R13, R15
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -1001,8 +1082,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows4Min(SB), NOSPLIT, $0-80
+// func dotVNNIRows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows4Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -1011,22 +1092,33 @@ TEXT ·dotVNNIRows4Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	LEAQ (R8)(R8*2), R9
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
-	VMOVUPS (R15), Z4
-	VMOVUPS 64(R15), Z5
-	ADDQ R13, R15
-	VMOVUPS (R15), Z6
-	VMOVUPS 64(R15), Z7
-	ADDQ R13, R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ R15, AX
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -1153,8 +1245,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows5Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows5Min(SB), NOSPLIT, $0-80
+// func dotVNNIRows5Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows5Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -1163,25 +1255,38 @@ TEXT ·dotVNNIRows5Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	LEAQ (R8)(R8*2), R9
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
-	VMOVUPS (R15), Z4
-	VMOVUPS 64(R15), Z5
-	ADDQ R13, R15
-	VMOVUPS (R15), Z6
-	VMOVUPS 64(R15), Z7
-	ADDQ R13, R15
-	VMOVUPS (R15), Z8
-	VMOVUPS 64(R15), Z9
-	ADDQ R13, R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ R15, AX
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	ADDQ R15, AX
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -1333,8 +1438,8 @@ step:
 	VZEROUPPER
 	RET
 
-// func dotVNNIRows6Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, acc unsafe.Pointer, accRow int)
-TEXT ·dotVNNIRows6Min(SB), NOSPLIT, $0-80
+// func dotVNNIRows6Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
+TEXT ·dotVNNIRows6Min(SB), NOSPLIT, $0-96
 	MOVQ w+0(FP), BX
 	MOVQ scales+8(FP), DX
 	MOVQ mins+16(FP), R12
@@ -1343,29 +1448,44 @@ TEXT ·dotVNNIRows6Min(SB), NOSPLIT, $0-80
 	MOVQ blocks+40(FP), CX
 	MOVQ steps+48(FP), R11
 	MOVQ skip+56(FP), R14
-	MOVQ acc+64(FP), DI
-	MOVQ accRow+72(FP), R13
+	MOVQ in+64(FP), AX
+	MOVQ inRow+72(FP), R15
+	MOVQ out+80(FP), DI
+	MOVQ outRow+88(FP), R13
 	LEAQ (R8)(R8*2), R9
 	LEAQ (R8)(R8*4), R10
-	MOVQ DI, R15
-	VMOVUPS (R15), Z0
-	VMOVUPS 64(R15), Z1
-	ADDQ R13, R15
-	VMOVUPS (R15), Z2
-	VMOVUPS 64(R15), Z3
-	ADDQ R13, R15
-	VMOVUPS (R15), Z4
-	VMOVUPS 64(R15), Z5
-	ADDQ R13, R15
-	VMOVUPS (R15), Z6
-	VMOVUPS 64(R15), Z7
-	ADDQ R13, R15
-	VMOVUPS (R15), Z8
-	VMOVUPS 64(R15), Z9
-	ADDQ R13, R15
-	VMOVUPS (R15), Z10
-	VMOVUPS 64(R15), Z11
-	ADDQ R13, R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	TESTQ AX, AX
+	JZ block
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+	ADDQ R15, AX
+	VMOVUPS (AX), Z2
+	VMOVUPS 64(AX), Z3
+	ADDQ R15, AX
+	VMOVUPS (AX), Z4
+	VMOVUPS 64(AX), Z5
+	ADDQ R15, AX
+	VMOVUPS (AX), Z6
+	VMOVUPS 64(AX), Z7
+	ADDQ R15, AX
+	VMOVUPS (AX), Z8
+	VMOVUPS 64(AX), Z9
+	ADDQ R15, AX
+	VMOVUPS (AX), Z10
+	VMOVUPS 64(AX), Z11
+	ADDQ R15, AX
 
 block:
 	VPBROADCASTD 0(SI), Z12
@@ -1542,16 +1662,23 @@ step:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ80(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ80(SB), NOSPLIT, $0-32
+// func rowVNNIQ80(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ80(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	PREFETCHT0 3072(BX)
@@ -1634,16 +1761,23 @@ run:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ40(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ40(SB), NOSPLIT, $0-32
+// func rowVNNIQ40(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ40(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	PREFETCHT0 3072(BX)
@@ -1734,16 +1868,23 @@ run:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ41(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ41(SB), NOSPLIT, $0-32
+// func rowVNNIQ41(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ41(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	PREFETCHT0 3072(BX)
@@ -1842,18 +1983,25 @@ run:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ50(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ50(SB), NOSPLIT, $0-32
+// func rowVNNIQ50(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ50(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
 	MOVL $0x10101010, AX
 	VPBROADCASTD AX, Z17
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	PREFETCHT0 3072(BX)
@@ -1978,18 +2126,25 @@ run:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ51(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ51(SB), NOSPLIT, $0-32
+// func rowVNNIQ51(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ51(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
 	MOVL $0x10101010, AX
 	VPBROADCASTD AX, Z17
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	PREFETCHT0 3072(BX)
@@ -2122,16 +2277,23 @@ run:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ2K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ2K(SB), NOSPLIT, $0-32
+// func rowVNNIQ2K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ2K(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	VCVTPH2PS (BX), Z12
@@ -2295,16 +2457,23 @@ block:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ3K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ3K(SB), NOSPLIT, $0-32
+// func rowVNNIQ3K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ3K(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	VCVTPH2PS (BX), Z12
@@ -2435,16 +2604,23 @@ block:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ4K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ4K(SB), NOSPLIT, $0-32
+// func rowVNNIQ4K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ4K(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	VCVTPH2PS (BX), Z12
@@ -2570,18 +2746,25 @@ block:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ5K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ5K(SB), NOSPLIT, $0-32
+// func rowVNNIQ5K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ5K(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
 	MOVL $0x10101010, AX
 	VPBROADCASTD AX, Z17
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	VCVTPH2PS (BX), Z12
@@ -2741,18 +2924,25 @@ block:
 	VZEROUPPER
 	RET
 
-// func rowVNNIQ6K(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer)
-TEXT ·rowVNNIQ6K(SB), NOSPLIT, $0-32
+// func rowVNNIQ6K(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer)
+TEXT ·rowVNNIQ6K(SB), NOSPLIT, $0-40
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
 	MOVL $0x30303030, AX
 	VPBROADCASTD AX, Z17
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	VCVTPH2PS (BX), Z12
@@ -2947,18 +3137,25 @@ block:
 	VZEROUPPER
 	RET
 
-// func rowVNNIIQ4NL(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer, table unsafe.Pointer)
-TEXT ·rowVNNIIQ4NL(SB), NOSPLIT, $0-40
+// func rowVNNIIQ4NL(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer, table unsafe.Pointer)
+TEXT ·rowVNNIIQ4NL(SB), NOSPLIT, $0-48
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
-	MOVQ table+32(FP), DX
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	MOVQ table+40(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
 	VBROADCASTI32X4 (DX), Z17
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	PREFETCHT0 3072(BX)
@@ -3065,18 +3262,25 @@ run:
 	VZEROUPPER
 	RET
 
-// func rowVNNIIQ4XS(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer, table unsafe.Pointer)
-TEXT ·rowVNNIIQ4XS(SB), NOSPLIT, $0-40
+// func rowVNNIIQ4XS(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer, table unsafe.Pointer)
+TEXT ·rowVNNIIQ4XS(SB), NOSPLIT, $0-48
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
-	MOVQ table+32(FP), DX
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	MOVQ table+40(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
 	VBROADCASTI32X4 (DX), Z17
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	VCVTPH2PS (BX), Z12
@@ -3200,18 +3404,25 @@ block:
 	VZEROUPPER
 	RET
 
-// func rowVNNIMXFP4(w unsafe.Pointer, a unsafe.Pointer, runs int, acc unsafe.Pointer, table unsafe.Pointer)
-TEXT ·rowVNNIMXFP4(SB), NOSPLIT, $0-40
+// func rowVNNIMXFP4(w unsafe.Pointer, a unsafe.Pointer, runs int, in unsafe.Pointer, out unsafe.Pointer, table unsafe.Pointer)
+TEXT ·rowVNNIMXFP4(SB), NOSPLIT, $0-48
 	MOVQ w+0(FP), BX
 	MOVQ a+8(FP), SI
 	MOVQ runs+16(FP), CX
-	MOVQ acc+24(FP), DI
-	MOVQ table+32(FP), DX
+	MOVQ in+24(FP), AX
+	MOVQ out+32(FP), DI
+	MOVQ table+40(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	TESTQ AX, AX
+	JZ begin
+	VMOVUPS (AX), Z0
+	VMOVUPS 64(AX), Z1
+
+begin:
 	MOVL $0x0f0f0f0f, AX
 	VPBROADCASTD AX, Z16
 	VBROADCASTI32X4 (DX), Z17
-	VMOVUPS (DI), Z0
-	VMOVUPS 64(DI), Z1
 
 run:
 	PREFETCHT0 3072(BX)
