@@ -73,9 +73,18 @@ const (
 	TemplateFile   = "chat_template.jinja"
 )
 
-// Open reads a model directory. With a nil backend the model has names and
-// shapes only and no weights are read.
-func Open(b tensor.Backend, dir string) (*Bundle, error) {
+// Open reads a model directory, all weights as f32. With a nil backend the model
+// has names and shapes only and no weights are read.
+func Open(b tensor.Backend, dir string) (*Bundle, error) { return open(b, dir, model.Bind) }
+
+// OpenStored is Open for a model that will not be trained or saved: matrices stay
+// in the number format of the file where products take it.
+func OpenStored(b tensor.Backend, dir string) (*Bundle, error) { return open(b, dir, model.BindStored) }
+
+// binder reads weights: model.Bind or model.BindStored.
+type binder func(tensor.Backend, model.Model, *checkpoint.File) error
+
+func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 	config, err := os.ReadFile(filepath.Join(dir, ConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is no model directory: it has no %s", dir, ConfigFile)
@@ -87,7 +96,7 @@ func Open(b tensor.Backend, dir string) (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if b != nil {
-		if err := z.readWeights(b); err != nil {
+		if err := z.readWeights(b, bind); err != nil {
 			return nil, err
 		}
 	}
@@ -104,13 +113,13 @@ func Open(b tensor.Backend, dir string) (*Bundle, error) {
 	return z, z.readTokenizer()
 }
 
-func (z *Bundle) readWeights(b tensor.Backend) error {
+func (z *Bundle) readWeights(b tensor.Backend, bind binder) error {
 	f, err := checkpoint.Open(z.Dir)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := model.Bind(b, z.Model, f); err != nil {
+	if err := bind(b, z.Model, f); err != nil {
 		return fmt.Errorf("%s does not fit its config.json:\n%w", z.Dir, err)
 	}
 	return nil

@@ -20,7 +20,14 @@ type Repairer interface {
 // Bind reads the parameters of m from a checkpoint. It is strict: a parameter
 // that the file lacks, a tensor that the model lacks and a wrong shape are
 // errors that name the tensor.
-func Bind(b tensor.Backend, m Model, f *checkpoint.File) error {
+func Bind(b tensor.Backend, m Model, f *checkpoint.File) error { return bind(b, m, f, false) }
+
+// BindStored is Bind for a model that will not be trained: matrices stay in the
+// block format or bf16 in which the file has them, laid out for the backend's
+// products. What was read is dropped from memory as it goes.
+func BindStored(b tensor.Backend, m Model, f *checkpoint.File) error { return bind(b, m, f, true) }
+
+func bind(b tensor.Backend, m Model, f *checkpoint.File, stored bool) error {
 	repair := func(name string) string { return name }
 	if r, ok := m.(Repairer); ok {
 		repair = r.Repair
@@ -33,7 +40,7 @@ func Bind(b tensor.Backend, m Model, f *checkpoint.File) error {
 	}
 	var errs []error
 	for _, w := range m.Params() {
-		if err := bindOne(b, w, f, files); err != nil {
+		if err := bindOne(b, w, f, files, stored); err != nil {
 			errs = append(errs, err)
 		}
 		delete(files, w.Name)
@@ -60,7 +67,7 @@ func tied(m Model) bool {
 	return true
 }
 
-func bindOne(b tensor.Backend, w *op.Param, f *checkpoint.File, files map[string]string) error {
+func bindOne(b tensor.Backend, w *op.Param, f *checkpoint.File, files map[string]string, stored bool) error {
 	name, ok := files[w.Name]
 	if !ok {
 		return fmt.Errorf("tensor %s is missing: config.json describes a model that has it", w.Name)
@@ -68,6 +75,13 @@ func bindOne(b tensor.Backend, w *op.Param, f *checkpoint.File, files map[string
 	t, _ := f.Tensor(name)
 	if !slices.Equal(t.Shape, w.Shape) {
 		return fmt.Errorf("tensor %s has shape %v, config.json asks for %v", name, t.Shape, w.Shape)
+	}
+	defer f.Drop(t)
+	if stored && len(w.Shape) == 2 && !w.InOut && (t.DType.IsBlock() || t.Stored == "BF16") {
+		if err := w.SetWeights(b, t.DType, t.Data); err != nil {
+			return fmt.Errorf("tensor %s: %w", name, err)
+		}
+		return nil
 	}
 	x := make([]float32, w.Len())
 	if err := t.Float32s(x); err != nil {

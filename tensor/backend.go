@@ -25,7 +25,18 @@ type Backend interface {
 	Zero(t *Tensor)
 	Copy(dst, src *Tensor) // converts between formats
 
-	// MatMul computes C = op(A) op(B) with C (M,N), op(A) (M,K), op(B) (K,N).
+	// Weights makes a constant matrix of rows that data holds as files do (f32,
+	// bf16, f16, block formats; little-endian). The backend lays them out as it
+	// likes and data is not needed afterwards. MatMul takes the result as B with
+	// TransB, Embed as table; Copy and Download read it, Release its Mem frees it.
+	// Rows that are no whole blocks, data of another length and scales that are not
+	// finite are errors.
+	Weights(dt dtype.Type, rows, cols int, data []byte) (*Tensor, error)
+
+	// MatMul computes C = op(A) op(B) with C (M,N), op(A) (M,K), op(B) (K,N). The
+	// operands of products with Weights are rounded first: A to bf16 for weights in
+	// bf16, and for block formats each 32 values of a row of A to int8 with one f32
+	// scale, their largest magnitude / 127.
 	MatMul(c, a, b *Tensor, o MatMul)
 	// Pack prepares op(b) for use as MatMul.Packed; nil where that gains nothing.
 	Pack(b *Tensor, trans bool) Packed

@@ -38,7 +38,9 @@ type Conv1D struct {
 
 // NewConv1D makes a layer from in to out features.
 func NewConv1D(b tensor.Backend, in, out int) Conv1D {
-	return Conv1D{W: NewParam(b, in, out), B: NewParam(b, out)}
+	c := Conv1D{W: NewParam(b, in, out), B: NewParam(b, out)}
+	c.W.InOut = true
+	return c
 }
 
 // Apply computes the layer; the result is Narrow.

@@ -31,6 +31,11 @@ func (b *Backend) each(rows, cols int, f func(w, i int)) {
 // in is row i of t as f32: the row itself, or its conversion in the worker's
 // slot.
 func (b *Backend) in(w, slot int, t *tensor.Tensor, i int) []float32 {
+	if k, ok := t.Mem.(*weights); ok {
+		buf := b.temporary(w, slot, t.Cols)
+		b.weightRow(k, t.Off/t.Stride+i, buf)
+		return buf
+	}
 	if t.DType == dtype.F32 {
 		return tensor.Row[float32](t, i)
 	}
@@ -56,7 +61,7 @@ func (b *Backend) store(t *tensor.Tensor, i int, row []float32) {
 }
 
 func (b *Backend) slot(w, slot int, t *tensor.Tensor) []float32 {
-	if t.DType != dtype.BF16 {
+	if _, ok := t.Mem.(*tensor.Host); !ok || t.DType != dtype.BF16 {
 		panic("cpu: row kernel over " + t.String())
 	}
 	return b.temporary(w, slot, t.Cols)

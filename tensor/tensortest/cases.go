@@ -16,6 +16,7 @@ type picker = func(pair) *tensor.Tensor
 func cases() []testCase {
 	return []testCase{
 		{"copy and convert", copies}, {"products", products}, {"packed products", packedProducts},
+		{"weights", constantWeights}, {"broken weights", brokenWeights},
 		{"elementwise", elementwise}, {"sums", sums}, {"functions", functions}, {"gated units", gated}, {"rows", rowwise},
 		{"softmax", softmax}, {"embedding", embedding}, {"norms", norms}, {"rope", rope},
 		{"attention", attention}, {"attention gradient", attentionGradient},
