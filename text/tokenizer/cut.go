@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"slices"
 	"sort"
 	"strings"
@@ -82,21 +83,26 @@ func (c cutAt) piece(s string, i int) (from, to int) {
 	return len(s), len(s)
 }
 
-// invert finds what lies between the matches.
-type invert struct{ finder }
-
-func (v invert) find(s string, i int) (from, to int) {
-	for i < len(s) {
-		from, to = v.finder.find(s, i)
-		if from == to {
-			return i, len(s)
-		}
-		if from > i {
-			return i, from
-		}
-		i = to
+// newCutAt makes a cutter of a finder. Inverted, the text between the matches is
+// what the behaviour calls matches.
+func newCutAt(f finder, b behavior, inverted bool) (cutter, error) {
+	switch {
+	case !inverted || b == isolated || b == contiguous: // it is the same
+		return cutAt{f, b}, nil
+	case b == removed:
+		return onlyMatches{f}, nil
 	}
-	return 0, 0
+	return nil, fmt.Errorf("behavior %s is not supported with invert", b)
+}
+
+// onlyMatches leaves out what lies between the matches.
+type onlyMatches struct{ finder }
+
+func (o onlyMatches) piece(s string, i int) (from, to int) {
+	if from, to = o.find(s, i); from < to {
+		return from, to
+	}
+	return len(s), len(s)
 }
 
 // eachChar finds single characters.
@@ -127,8 +133,9 @@ func (l literal) find(s string, i int) (from, to int) {
 type runs struct {
 	lead charset // an optional character before a run; the zero value is none
 	set  charset
-	most int  // characters of a run; 0 is any number of them
-	tail bool // only at the end of the text
+	// least and most are the characters of a run; most 0 is any number of them.
+	least, most int
+	tail        bool // only at the end of the text
 }
 
 func (r runs) find(s string, i int) (from, to int) {
@@ -157,12 +164,15 @@ func (r runs) match(s string, i int) int {
 	}
 	for count := 1; ; count++ {
 		i += n
-		if i == len(s) || count == r.most {
-			return i
+		if i < len(s) && count != r.most {
+			if n, in = r.set.at(s, i); in {
+				continue
+			}
 		}
-		if n, in = r.set.at(s, i); !in {
-			return i
+		if count < r.least {
+			return 0
 		}
+		return i
 	}
 }
 
@@ -248,19 +258,22 @@ func (words) find(s string, i int) (from, to int) {
 type expression struct {
 	re *regexp2.Regexp
 	behavior
-	invert bool
+	inverted bool
 }
 
 // maxBacktrack bounds the engine's memory for one text, in entries of its
 // stack. Where it is not enough the rest of the text is one piece.
 const maxBacktrack = 1 << 24
 
-func newExpression(regex string, b behavior, invert bool) (*expression, error) {
+func newExpression(regex string, b behavior, inverted bool) (*expression, error) {
 	re, err := regexp2.Compile(regex, regexp2.OptionMaxBacktrackingStackSize(maxBacktrack))
 	if err != nil {
 		return nil, err
 	}
-	return &expression{re, b, invert}, nil
+	if _, err := newCutAt(nil, b, inverted); err != nil {
+		return nil, err
+	}
+	return &expression{re, b, inverted}, nil
 }
 
 // on returns the cutter for one text.
@@ -273,11 +286,11 @@ func (e *expression) on(s string) cutter {
 		}
 		return b
 	}
-	var f finder = &matches{spans: found}
-	if e.invert {
-		f = invert{f}
+	c, err := newCutAt(&matches{spans: found}, e.behavior, e.inverted)
+	if err != nil {
+		panic("tokenizer: " + err.Error()) // newExpression has tried
 	}
-	return cutAt{f, e.behavior}
+	return c
 }
 
 // piece serves the interface; step calls on for each text instead.

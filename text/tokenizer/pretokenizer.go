@@ -77,7 +77,7 @@ func (p *preTokenizing) add(s *preTokenizer, field string) error {
 	case "WhitespaceSplit":
 		cut(cutAt{eachChar{charset{mask: space}}, removed})
 	case "Whitespace":
-		cut(cutAt{invert{words{}}, removed})
+		cut(onlyMatches{words{}})
 	case "BertPreTokenizer":
 		cut(bertWords{})
 	case "Metaspace":
@@ -120,11 +120,11 @@ func (s *preTokenizer) splitter(field string) (cutter, error) {
 		if text == "" {
 			return nil, fmt.Errorf("%s.pattern.String is empty: remove the step", field)
 		}
-		var f finder = literal(text)
-		if inverted {
-			f = invert{f}
+		c, err := newCutAt(literal(text), b, inverted)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", field, err)
 		}
-		return cutAt{f, b}, nil
+		return c, nil
 	}
 	regex, ok := s.Pattern["Regex"]
 	if !ok {
@@ -132,7 +132,7 @@ func (s *preTokenizer) splitter(field string) (cutter, error) {
 	}
 	c, err := cutterOf(regex, b, inverted)
 	if err != nil {
-		return nil, fmt.Errorf("%s.pattern.Regex: %w", field, err)
+		return nil, fmt.Errorf("%s.pattern.Regex: %.200q: %w", field, regex, err)
 	}
 	return c, nil
 }

@@ -17,24 +17,22 @@ func cutterOf(regex string, b behavior, inverted bool) (cutter, error) {
 		return &split, nil
 	}
 	if r, ok := parseRuns(regex); ok {
-		var f finder = r
-		if inverted {
-			f = invert{f}
-		}
-		return cutAt{f, b}, nil
+		return newCutAt(r, b, inverted)
 	}
 	return newExpression(regex, b, inverted)
 }
 
 // parseRuns reads the expressions that runs can match: an optional character,
-// then a set of characters once, or up to a number of times, or any number of
-// times: X, X+, X{1,3}, \s?X+, where X is [...], \p{L} or \s. \s+$ is one too.
+// then a set of characters once, a few times, up to a number of times, or any
+// number of times: X, XXX, X{1,3}, X+, \s?X+, where X is [...], \p{L} or \s; and
+// X+$ at the end of the text.
 func parseRuns(regex string) (r runs, ok bool) {
 	p := setParser{src: regex}
 	first, ok := p.set()
 	if !ok {
 		return r, false
 	}
+	text := regex[:len(regex)-len(p.src)]
 	if r.set = first; p.eat("?") {
 		if r.set, ok = p.set(); !ok {
 			return r, false
@@ -44,7 +42,7 @@ func parseRuns(regex string) (r runs, ok bool) {
 	switch {
 	case p.eat("+$"):
 		r.tail = true
-		ok = r.lead == charset{}
+		ok = r.lead == (charset{})
 	case p.eat("+"):
 	case p.eat("{1,"):
 		digits, rest, found := strings.Cut(p.src, "}")
@@ -52,6 +50,10 @@ func parseRuns(regex string) (r runs, ok bool) {
 		p.src, r.most, ok = rest, n, found && err == nil && n > 0
 	default:
 		r.most = 1
+		for r.lead == (charset{}) && p.eat(text) { // XXX
+			r.most++
+		}
+		r.least = r.most
 	}
 	return r, ok && p.src == ""
 }
