@@ -24,7 +24,7 @@ func newBERTNormalizer(clean, chinese, strip, lowercase bool) *bertNormalizer {
 
 func (b *bertNormalizer) apply(s string, buf []byte) (string, []byte) { return b.runes.apply(s, buf) }
 
-func (b *bertNormalizer) rune(dst []byte, r rune) []byte {
+func (b *bertNormalizer) rune(dst []byte, r rune, s string) []byte {
 	if b.clean {
 		switch {
 		case unicode.IsSpace(r):
@@ -35,25 +35,26 @@ func (b *bertNormalizer) rune(dst []byte, r rune) []byte {
 	}
 	if b.chinese && isChinese(r) {
 		dst = append(dst, ' ')
-		return append(b.fold(dst, r), ' ')
+		return append(b.fold(dst, r, s), ' ')
 	}
-	return b.fold(dst, r)
+	return b.fold(dst, r, s)
 }
 
 // fold removes accents and case. Canonical order does not matter, since what
 // it orders is removed.
-func (b *bertNormalizer) fold(dst []byte, r rune) []byte {
-	if !b.strip {
+func (b *bertNormalizer) fold(dst []byte, r rune, s string) []byte {
+	if !b.strip || r < utf8.RuneSelf {
 		return b.lower(dst, r)
 	}
-	if r < utf8.RuneSelf {
-		return b.lower(dst, r)
+	if hangulFirst <= r && r <= hangulLast {
+		return appendJamo(dst, r-hangulFirst)
 	}
-	var char [utf8.UTFMax]byte
-	n := utf8.EncodeRune(char[:], r)
-	parts := norm.NFD.Properties(char[:n]).Decomposition()
+	parts := norm.NFD.PropertiesString(s).Decomposition()
 	if parts == nil {
-		parts = norm.NFD.AppendString(nil, string(char[:n])) // Hangul is not in the table
+		if unicode.Is(unicode.Mn, r) {
+			return dst
+		}
+		return b.lower(dst, r)
 	}
 	for len(parts) > 0 {
 		part, n := utf8.DecodeRune(parts)
@@ -65,9 +66,26 @@ func (b *bertNormalizer) fold(dst []byte, r rune) []byte {
 	return dst
 }
 
+// The Hangul syllables, whose decomposition is computed (The Unicode Standard,
+// section 3.12).
+const (
+	hangulFirst, hangulLast = 0xAC00, 0xD7A3
+	jamoV, jamoT            = 21, 28 // numbers of vowels, and of ends with none
+)
+
+// appendJamo appends the letters of syllable n.
+func appendJamo(dst []byte, n rune) []byte {
+	dst = utf8.AppendRune(dst, 0x1100+n/(jamoV*jamoT))
+	dst = utf8.AppendRune(dst, 0x1161+n%(jamoV*jamoT)/jamoT)
+	if end := n % jamoT; end > 0 {
+		dst = utf8.AppendRune(dst, 0x11A7+end)
+	}
+	return dst
+}
+
 func (b *bertNormalizer) lower(dst []byte, r rune) []byte {
 	if b.lowercase {
-		return lowerCase(dst, r)
+		return lowerCase(dst, r, "")
 	}
 	return utf8.AppendRune(dst, r)
 }

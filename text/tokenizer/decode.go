@@ -54,7 +54,7 @@ func (t *Tokenizer) AppendToken(dst []byte, id int32) []byte {
 // read appends the text of a token and keeps *begins, which says that no text
 // came before. With special it shows special tokens.
 func (t *Tokenizer) read(dst []byte, id int32, begins *bool, special bool) []byte {
-	if a := t.byID[id]; a != nil {
+	if a := t.byID[id]; a != nil && (a.Special || !a.late) {
 		shown := true
 		switch {
 		case !a.Special:

@@ -31,13 +31,14 @@ func (n normalForm) apply(s string, buf []byte) (string, []byte) {
 type mapRunes struct {
 	// same says that an ASCII character stays as it is.
 	same [utf8.RuneSelf]bool
-	to   func(dst []byte, r rune) []byte
+	// to appends what becomes of r, which is written as s.
+	to func(dst []byte, r rune, s string) []byte
 }
 
-func newMapRunes(to func(dst []byte, r rune) []byte) *mapRunes {
+func newMapRunes(to func(dst []byte, r rune, s string) []byte) *mapRunes {
 	m := &mapRunes{to: to}
 	for b := range m.same {
-		m.same[b] = string(to(nil, rune(b))) == string(rune(b))
+		m.same[b] = string(to(nil, rune(b), string(rune(b)))) == string(rune(b))
 	}
 	return m
 }
@@ -61,7 +62,7 @@ func (m *mapRunes) apply(s string, buf []byte) (string, []byte) {
 		if r == utf8.RuneError && n == 1 {
 			buf = append(buf, s[i]) // not UTF-8: left to the model
 		} else {
-			buf = m.to(buf, r)
+			buf = m.to(buf, r, s[i:i+n])
 		}
 		i += n
 	}
@@ -70,7 +71,7 @@ func (m *mapRunes) apply(s string, buf []byte) (string, []byte) {
 
 // lowerCase appends the lower case of a character, in full (Unicode's
 // SpecialCasing.txt has one character that becomes two).
-func lowerCase(dst []byte, r rune) []byte {
+func lowerCase(dst []byte, r rune, _ string) []byte {
 	if r == 0x130 {
 		return append(dst, "i\u0307"...)
 	}
@@ -78,7 +79,7 @@ func lowerCase(dst []byte, r rune) []byte {
 }
 
 // stripMarks leaves combining marks out.
-func stripMarks(dst []byte, r rune) []byte {
+func stripMarks(dst []byte, r rune, _ string) []byte {
 	if unicode.Is(unicode.M, r) {
 		return dst
 	}
