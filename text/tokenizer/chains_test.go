@@ -125,7 +125,7 @@ func TestRunsEqualRegexp(t *testing.T) {
 				b.WriteString([]string{" ", "a", "b", "x", "-", "]", ",", ".", "1", "\n", "\u3000", "é", "\u0301", "½", "\r"}[rng.Intn(6, round, i, 15)])
 			}
 			s := b.String()
-			from, to := r.find(s, 0)
+			from, to := newRuns(r).find(s, 0)
 			want := re.FindStringIndex(s)
 			if want == nil && from != to || want != nil && (from != want[0] || to != want[1]) {
 				t.Errorf("%s on %q: [%d, %d), want %v", regex, s, from, to, want)

@@ -3,7 +3,6 @@ package tokenizer
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -26,9 +25,8 @@ type charPairs struct {
 	// apart holds tokens that a text may not become, and what they consist of
 	// instead (SentencePiece's unused pieces); nil for none.
 	apart map[int32][2]int32
-	// spacesLead says that no token has a space behind another character, so
-	// that a text may be cut before each run of spaces.
-	spacesLead bool
+	// joins says where a text may be cut; nil: nowhere.
+	joins *joinTable
 }
 
 // fallback is what becomes of text that the vocabulary lacks.
@@ -209,14 +207,3 @@ func rulesOfScores(pieces []string, scores []float32) (rules []mergeRule, chars 
 // metaspace is the character that stands for a space in SentencePiece's pieces
 // (U+2581).
 const metaspace = "\u2581"
-
-// spacesLead says that no piece has a space behind another character, so that a
-// text may be cut before each run of spaces without a change of its ids.
-func spacesLead(pieces []string) bool {
-	for _, piece := range pieces {
-		if rest := strings.TrimLeft(piece, metaspace); strings.Contains(rest, metaspace) {
-			return false
-		}
-	}
-	return true
-}

@@ -136,36 +136,79 @@ type runs struct {
 	// least and most are the characters of a run; most 0 is any number of them.
 	least, most int
 	tail        bool // only at the end of the text
+	ascii       [utf8.RuneSelf]uint8
 }
 
-func (r runs) find(s string, i int) (from, to int) {
+// What an ASCII character is for runs.
+const (
+	inRun = 1 << iota
+	leadsRun
+)
+
+// newRuns fills in the table.
+func newRuns(r runs) *runs {
+	for b := range r.ascii {
+		char := string(rune(b))
+		if _, in := r.set.at(char, 0); in {
+			r.ascii[b] |= inRun
+		}
+		if _, leads := r.lead.at(char, 0); leads {
+			r.ascii[b] |= leadsRun
+		}
+	}
+	return &r
+}
+
+// at returns the length and the role of the character at s[i].
+func (r *runs) at(s string, i int) (n int, role uint8) {
+	if b := s[i]; b < utf8.RuneSelf {
+		return 1, r.ascii[b]
+	}
+	n, in := r.set.at(s, i)
+	if in {
+		role = inRun
+	}
+	if _, leads := r.lead.at(s, i); leads {
+		role |= leadsRun
+	}
+	return n, role
+}
+
+func (r *runs) find(s string, i int) (from, to int) {
 	for i < len(s) {
-		if end := r.match(s, i); end == len(s) || end > 0 && !r.tail {
-			return i, end
-		} else if end > 0 {
-			i = end
+		n, role := r.at(s, i)
+		if role == 0 {
+			i += n
 			continue
 		}
-		n, _ := r.set.at(s, i)
-		i += n
+		end := r.match(s, i, n, role)
+		switch {
+		case end == len(s) || end > 0 && !r.tail:
+			return i, end
+		case end > 0:
+			i = end
+		default:
+			i += n
+		}
 	}
 	return 0, 0
 }
 
-func (r runs) match(s string, i int) int {
-	n, in := r.set.at(s, i)
-	if m, leads := r.lead.at(s, i); leads && i+m < len(s) {
-		if k, ok := r.set.at(s, i+m); ok {
-			i, n, in = i+m, k, true
+// match returns the end of the match at s[i], whose character has length n and
+// a role; or 0.
+func (r *runs) match(s string, i, n int, role uint8) int {
+	if role&leadsRun != 0 && i+n < len(s) {
+		if k, next := r.at(s, i+n); next&inRun != 0 {
+			i, n, role = i+n, k, next
 		}
 	}
-	if !in {
+	if role&inRun == 0 {
 		return 0
 	}
 	for count := 1; ; count++ {
 		i += n
 		if i < len(s) && count != r.most {
-			if n, in = r.set.at(s, i); in {
+			if n, role = r.at(s, i); role&inRun != 0 {
 				continue
 			}
 		}

@@ -53,7 +53,9 @@ func (t *Tokenizer) readCharPairs(m *modelFile, added []addedToken, pre preToken
 			delete(c.whole, a.Content)
 		}
 	}
-	c.spacesLead = !m.IgnoreMerges && spacesLead(results(rules, pieces))
+	if !m.IgnoreMerges && (f.bytes != nil || !f.fuse) {
+		c.joins = newJoinTable(results(rules, pieces))
+	}
 	t.model, t.ignoreMerges = c, m.IgnoreMerges
 	return nil
 }

@@ -282,7 +282,9 @@ func (f *pieceFile) reading(unknown int32) reading {
 func (f *pieceFile) newPairs(open []string, back fallback) *charPairs {
 	rules, chars := rulesOfScores(open, f.scores)
 	c := newCharPairs(open, chars, rules, back)
-	c.spacesLead = spacesLead(open)
+	if back.bytes != nil { // else neighbours may become one unknown token
+		c.joins = newJoinTable(results(rules, open))
+	}
 	var without mergeTable
 	for id, kind := range f.kinds {
 		if kind != pieceUnused || utf8.RuneCountInString(open[id]) < 2 {

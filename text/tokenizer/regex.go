@@ -17,7 +17,7 @@ func cutterOf(regex string, b behavior, inverted bool) (cutter, error) {
 		return &split, nil
 	}
 	if r, ok := parseRuns(regex); ok {
-		return newCutAt(r, b, inverted)
+		return newCutAt(newRuns(r), b, inverted)
 	}
 	return newExpression(regex, b, inverted)
 }

@@ -15,7 +15,7 @@ const (
 	splitGPT4
 	splitGPT4o
 	splitDeepSeek
-	splitSpaces    // before each run of U+2581
+	splitSpaces    // before each run of U+2581, and where no token goes on
 	splitMetaspace // before each U+2581
 	splitBytes     // each byte is a piece and a token
 )
@@ -39,6 +39,7 @@ type splitter struct {
 	// noEnds says that line ends do not belong to the symbols before them.
 	noEnds  bool
 	classes *classTable
+	joins   *joinTable // of splitSpaces; nil: every two bytes are in a token
 }
 
 // piece makes a splitter a cutter.
@@ -57,7 +58,7 @@ func (p *splitter) next(s string, i int) int {
 	case splitDeepSeek:
 		return p.deepSeek(s, i)
 	case splitSpaces:
-		return nextSpace(s, runOfSpaces(s, i))
+		return p.joins.next(s, i)
 	case splitMetaspace:
 		return nextSpace(s, i+1)
 	case splitChars:
@@ -364,14 +365,6 @@ func (p *splitter) deepSeekMatch(s string, i int) int {
 		return p.spaces(s, i)
 	}
 	return 0
-}
-
-// runOfSpaces returns the end of the run of U+2581 at s[i].
-func runOfSpaces(s string, i int) int {
-	for strings.HasPrefix(s[i:], metaspace) {
-		i += len(metaspace)
-	}
-	return i
 }
 
 // nextSpace returns where the next U+2581 begins at or after s[i].

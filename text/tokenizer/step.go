@@ -66,8 +66,8 @@ func (t *Tokenizer) setSteps(steps []step) {
 	if b, ok := t.model.(*bytePairs); ok && t.split.rule == splitWhole && len(t.rules) == 0 && b.whole == nil && !b.partial {
 		t.split.rule = splitBytes
 	}
-	if c, ok := t.model.(*charPairs); ok && t.split.rule == splitWhole && c.spacesLead {
-		t.split.rule = splitSpaces
+	if c, ok := t.model.(*charPairs); ok && t.split.rule == splitWhole && c.joins != nil {
+		t.split.rule, t.split.joins = splitSpaces, c.joins
 	}
 	t.split.classes = classes()
 	t.steps = steps

@@ -48,65 +48,72 @@ func newUnigram(pieces []string, scores []float64, least float64, f fallback) *u
 }
 
 // encode runs over the piece once; each place costs as many steps as the
-// longest piece that begins there has bytes.
+// longest piece that begins there has bytes. Where no piece of the vocabulary
+// goes across a place, all paths meet: what is before it is decided, and the
+// memory of the paths is used anew.
 func (u *unigram) encode(dst []int32, piece string, sc *scratch) []int32 {
-	for len(piece) > maxPiece {
-		cut := maxPiece
-		for cut > maxPiece-utf8.UTFMax && !utf8.RuneStart(piece[cut]) {
-			cut--
+	path := append(sc.path[:0], pathNode{start: -1})
+	from := len(dst) // of this piece
+	base, reach := 0, 0
+	for i := 0; i < len(piece); {
+		if i == reach && i > base {
+			dst = u.backward(dst, from, path[:i-base+1], piece[base:i], sc)
+			path = append(path[:0], pathNode{score: path[i-base].score, start: -1})
+			base = i
 		}
-		dst = u.encode(dst, piece[:cut], sc)
-		piece = piece[cut:]
+		var n, far int
+		path, n, far = u.forward(path, piece, base, i)
+		i, reach = i+n, max(reach, far)
 	}
-	if piece == "" {
-		return dst
+	if len(piece) > base {
+		dst = u.backward(dst, from, path, piece[base:], sc)
 	}
-	path := slices.Grow(sc.path[:0], len(piece)+1)[:len(piece)+1]
-	path[0] = pathNode{}
-	for i := range path[1:] {
-		path[1+i].start = -1
-	}
-	u.forward(path, piece)
-	dst = u.backward(dst, path, piece, sc)
 	if sc.path = path; cap(path) > keepScratch {
 		sc.path = nil
 	}
 	return dst
 }
 
-// forward fills in the best path to each place.
-func (u *unigram) forward(path []pathNode, piece string) {
+// forward tries the pieces that begin at piece[i]. path[k] is the best path to
+// the place base+k. It returns the path, which grows, the length of the
+// character at i and the place that the longest piece reaches.
+func (u *unigram) forward(path []pathNode, piece string, base, i int) (_ []pathNode, n, far int) {
 	nodes := u.trie.nodes
-	for i := 0; i < len(piece); {
-		n := 1
-		if piece[i] >= utf8.RuneSelf {
-			_, n = utf8.DecodeRuneInString(piece[i:])
-		}
-		here := path[i].score
-		known := false
-		node := int32(0)
-		for j := i; j < len(piece); j++ {
-			next := nodes[node].base + int32(piece[j])
-			if uint(next) >= uint(len(nodes)) || nodes[next].parent != node || next == 0 {
-				break
-			}
-			node = next
-			id := nodes[node].value
-			if id < 0 {
-				continue
-			}
-			known = known || j+1 == i+n
-			u.improve(&path[j+1], here+u.scores[id], i, id)
-		}
-		if !known {
-			sum := here + u.unknown
-			if u.single {
-				sum = float64(float32(sum))
-			}
-			u.improve(&path[i+n], sum, i, u.unkID)
-		}
-		i += n
+	n = 1
+	if piece[i] >= utf8.RuneSelf {
+		_, n = utf8.DecodeRuneInString(piece[i:])
 	}
+	far = i + n
+	for len(path) <= far-base {
+		path = append(path, pathNode{start: -1})
+	}
+	here := path[i-base].score
+	known := false
+	node := int32(0)
+	for j := i; j < len(piece); j++ {
+		next := nodes[node].base + int32(piece[j])
+		if uint(next) >= uint(len(nodes)) || nodes[next].parent != node || next == 0 {
+			break
+		}
+		node = next
+		id := nodes[node].value
+		if id < 0 {
+			continue
+		}
+		for far = max(far, j+1); len(path) <= far-base; {
+			path = append(path, pathNode{start: -1})
+		}
+		known = known || j+1 == i+n
+		u.improve(&path[j+1-base], here+u.scores[id], i-base, id)
+	}
+	if !known {
+		sum := here + u.unknown
+		if u.single {
+			sum = float64(float32(sum))
+		}
+		u.improve(&path[i+n-base], sum, i-base, u.unkID)
+	}
+	return path, n, far
 }
 
 // improve replaces the path to a place where a piece that begins at start
@@ -121,20 +128,20 @@ func (u *unigram) improve(to *pathNode, sum float64, start int, id int32) {
 	*to = pathNode{score: sum, start: int32(start), id: id}
 }
 
-// backward appends the ids of the best path to the end.
-func (u *unigram) backward(dst []int32, path []pathNode, piece string, sc *scratch) []int32 {
+// backward appends the ids of the best path to the end of the part of a piece
+// whose ids begin at dst[from].
+func (u *unigram) backward(dst []int32, from int, path []pathNode, part string, sc *scratch) []int32 {
 	ends := sc.ids[:0]
-	for end := len(piece); end > 0; end = int(path[end].start) {
+	for end := len(part); end > 0; end = int(path[end].start) {
 		ends = append(ends, int32(end))
 	}
-	from := len(dst)
 	for _, end := range slices.Backward(ends) {
 		node := &path[end]
 		if node.id != u.unkID {
 			dst = append(dst, node.id)
 			continue
 		}
-		dst = u.fallback.text(dst, from, piece[node.start:end])
+		dst = u.fallback.text(dst, from, part[node.start:end])
 	}
 	sc.ids = ends
 	return dst
