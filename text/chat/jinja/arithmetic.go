@@ -42,7 +42,7 @@ func (r *runner) operate(op string, x, y Value) (Value, error) {
 		switch op {
 		case "+":
 			if y, ok := y.(Text); ok {
-				return r.concat(x, y)
+				return r.plus(x, y)
 			}
 			return nil, failf(`can only concatenate str (not "%s") to str`, typeName(y))
 		case "%":
@@ -80,6 +80,20 @@ func (r *runner) concat(a, b Text) (Value, error) {
 	out.append(a)
 	out.append(b)
 	return out.text(), nil
+}
+
+// plus is a + b: where one is Markup, the other is escaped.
+func (r *runner) plus(a, b Text) (Value, error) {
+	if !a.safe && !b.safe {
+		return r.concat(a, b)
+	}
+	v, err := r.concat(escaped(a), escaped(b))
+	if err != nil {
+		return nil, err
+	}
+	t := v.(Text)
+	t.safe = true
+	return t, nil
 }
 
 // repeat is a sequence n times.

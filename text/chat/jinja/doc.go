@@ -13,9 +13,10 @@
 // memory, and every failure is an *Error with line and column.
 //
 // Not here: inheritance, inclusion and import (a chat template is one file),
-// autoescape and Markup (escape returns ordinary text), the filters pprint,
-// random, striptags, urlize, wordwrap, xmlattr and filesizeformat, and integers
-// of more than 64 bits in arithmetic. Sequences that Jinja makes lazily (map,
+// autoescape (of Markup, "+" and what keeps a text whole are here, its other
+// methods give ordinary text), the filters pprint, random, striptags, urlize,
+// wordwrap, xmlattr and filesizeformat, the repr of a range, and integers of more
+// than 64 bits in arithmetic. Sequences that Jinja makes lazily (map,
 // select, items) are lists here.
 //
 // Source: the template designer documentation of Jinja 3.1 and the behaviour

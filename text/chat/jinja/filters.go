@@ -38,7 +38,6 @@ func init() {
 		"groupby": groupByFilter, "sum": sumFilter, "batch": batchFilter, "slice": sliceFilter, "join": joinFilter,
 		"tojson":     toJSONFilter,
 		"string":     text(func(r *runner, t Text, a args) (Value, error) { return t, nil }),
-		"safe":       text(func(r *runner, t Text, a args) (Value, error) { return t, nil }),
 		"upper":      text(mapping(upper)),
 		"lower":      text(mapping(lower)),
 		"capitalize": text(func(r *runner, t Text, a args) (Value, error) { return r.capitalized(t) }),
@@ -53,7 +52,7 @@ func init() {
 		"center":    text(centerFilter),
 		"wordcount": text(wordCountFilter),
 		"urlencode": urlEncodeFilter,
-		"escape":    text(escapeFilter), "e": text(escapeFilter), "forceescape": text(escapeFilter),
+		"escape":    text(escapeFilter), "e": text(escapeFilter), "forceescape": text(forceEscapeFilter), "safe": text(safeFilter),
 	}
 }
 

@@ -295,6 +295,9 @@ func mapFilter(r *runner, x Value, a args) (Value, error) {
 		rest := args{a.positional[1:], a.names, a.named}
 		apply = func(v Value) (Value, error) { return r.filter(name.s, v, rest) }
 	}
+	if !truth(x) { // None too is an empty list here
+		return NewList(), nil
+	}
 	items, err := r.iterate(x)
 	if err != nil {
 		return nil, err
@@ -341,6 +344,9 @@ func (r *runner) selected(x Value, a args, byAttribute, keep bool) (Value, error
 		}
 		rest := args{a.positional[1:], a.names, a.named}
 		holds = func(v Value) (bool, error) { return r.test(name.s, v, rest) }
+	}
+	if !truth(x) { // None too is an empty list here
+		return NewList(), nil
 	}
 	items, err := r.iterate(x)
 	if err != nil {

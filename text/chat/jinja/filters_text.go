@@ -110,6 +110,25 @@ func wordCountFilter(r *runner, t Text, a args) (Value, error) {
 var htmlEscapes = map[byte]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\'': "&#39;", '"': "&#34;"}
 
 func escapeFilter(r *runner, t Text, a args) (Value, error) {
+	t = escaped(t)
+	return t, r.charge(len(t.s))
+}
+
+func forceEscapeFilter(r *runner, t Text, a args) (Value, error) {
+	t.safe = false
+	return escapeFilter(r, t, a)
+}
+
+func safeFilter(r *runner, t Text, a args) (Value, error) {
+	t.safe = true
+	return t, nil
+}
+
+// escaped is t as Markup.
+func escaped(t Text) Text {
+	if t.safe {
+		return t
+	}
 	t = t.mapped(func(s string) string {
 		var b strings.Builder
 		for i := range len(s) {
@@ -121,7 +140,8 @@ func escapeFilter(r *runner, t Text, a args) (Value, error) {
 		}
 		return b.String()
 	})
-	return t, r.charge(len(t.s))
+	t.safe = true
+	return t
 }
 
 // urlEncodeFilter quotes a text, or the keys and values of a mapping.

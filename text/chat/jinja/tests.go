@@ -32,7 +32,7 @@ var tests = map[string]func(x Value) bool{
 		}
 		return false
 	},
-	"escaped": func(x Value) bool { return false },
+	"escaped": func(x Value) bool { t, ok := x.(Text); return ok && t.safe },
 }
 
 func isInteger(x Value) bool {

@@ -19,6 +19,10 @@ type Text struct {
 	s    string
 	mark Mark  // of all bytes where runs is nil
 	runs []run // the ends ascend, the last is len(s)
+
+	// safe is Markup, which the filters safe and escape make: "+" escapes what is
+	// not safe for HTML when it joins it to what is.
+	safe bool
 }
 
 // run is bytes of one mark, from the end of the run before.
@@ -53,14 +57,14 @@ func (t Text) Each(f func(s string, m Mark)) {
 // slice is the bytes from i to j.
 func (t Text) slice(i, j int) Text {
 	if t.runs == nil {
-		return Text{s: t.s[i:j], mark: t.mark}
+		return Text{s: t.s[i:j], mark: t.mark, safe: t.safe}
 	}
 	first, _ := slices.BinarySearchFunc(t.runs, i+1, func(r run, end int) int { return r.end - end })
 	first = min(first, len(t.runs)-1)
 	if i == j || t.runs[first].end >= j {
-		return Text{s: t.s[i:j], mark: t.runs[first].mark}
+		return Text{s: t.s[i:j], mark: t.runs[first].mark, safe: t.safe}
 	}
-	out := Text{s: t.s[i:j]}
+	out := Text{s: t.s[i:j], safe: t.safe}
 	for _, r := range t.runs[first:] {
 		out.runs = append(out.runs, run{min(r.end, j) - i, r.mark})
 		if r.end >= j {
@@ -73,11 +77,13 @@ func (t Text) slice(i, j int) Text {
 // mapped changes each run by itself; its mark stays.
 func (t Text) mapped(f func(string) string) Text {
 	if t.runs == nil {
-		return Text{s: f(t.s), mark: t.mark}
+		return Text{s: f(t.s), mark: t.mark, safe: t.safe}
 	}
 	var b builder
 	t.Each(func(s string, m Mark) { b.add(f(s), m) })
-	return b.text()
+	out := b.text()
+	out.safe = t.safe
+	return out
 }
 
 // generated marks all bytes as written inside a generation block.

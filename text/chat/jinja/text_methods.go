@@ -148,7 +148,9 @@ func (r *runner) cased(t Text, upper func(before rune, first bool) bool) (Value,
 		}
 		b.add(string(out), m)
 	})
-	return b.text(), r.charge(b.len())
+	out := b.text()
+	out.safe = t.safe
+	return out, r.charge(b.len())
 }
 
 func (r *runner) capitalized(t Text) (Value, error) {
