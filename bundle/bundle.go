@@ -35,8 +35,12 @@ type Bundle struct {
 	Model      zoo.Trainable
 	Tokenizer  *tokenizer.Tokenizer // nil where the directory has none that can be read
 	NoTokens   error                // why Tokenizer is nil
-	Chat       bool                 // the model was trained on conversations in the format of text/chat
+	Chat       bool                 // the model was trained on conversations
+	Template   *chat.Template       // how it wants them written; nil: the default of text/chat
+	NoChat     error                // why a template that is there cannot be used
 	Generation Generation
+
+	bos, eos string // the tokenizer's names of them, where its files give any
 }
 
 // Generation is generation_config.json: how the model likes to be decoded.
@@ -136,9 +140,7 @@ func (z *Bundle) readTokenizer() error {
 		return fmt.Errorf("%s has %d tokens, the model's embedding only %d: they do not belong together", path, n, v)
 	}
 	z.Tokenizer = t
-	template, err := os.ReadFile(filepath.Join(z.Dir, TemplateFile))
-	z.Chat = err == nil && string(template) == chat.Template
-	return nil
+	return z.readTemplate()
 }
 
 // TokenBytes maps each id of the model to its bytes; special tokens have none.
@@ -194,8 +196,9 @@ func (z *Bundle) saveTokenizer() error {
 	}
 	template := filepath.Join(z.Dir, TemplateFile)
 	if z.Chat {
-		extra["chat_template"] = chat.Template
-		if err := atomicfile.WriteFile(template, []byte(chat.Template)); err != nil {
+		source := z.template().Source
+		extra["chat_template"] = source
+		if err := atomicfile.WriteFile(template, []byte(source)); err != nil {
 			return err
 		}
 	} else if err := os.Remove(template); err != nil && !errors.Is(err, fs.ErrNotExist) {
