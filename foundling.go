@@ -94,14 +94,14 @@ func Open(path string, o Options) (*Model, error) {
 }
 
 func open(b *cpu.Backend, path string, o Options) (*Model, error) {
-	z, err := bundle.Open(b, path)
+	z, err := bundle.OpenStored(b, path)
 	if err != nil {
 		return nil, err
 	}
 	c := generate.Config{CacheFormat: o.CacheFormat, CacheBytes: o.CacheBytes}
 	c.Speculation = generate.Speculation{NGram: o.Speculate == "ngram", Tokens: o.SpeculateTokens, Rejection: o.Rejection}
 	if o.Speculate != "" && o.Speculate != "ngram" {
-		d, err := bundle.Open(b, o.Speculate)
+		d, err := bundle.OpenStored(b, o.Speculate)
 		if err != nil {
 			return nil, fmt.Errorf("draft model: %w", err)
 		}
@@ -149,14 +149,16 @@ func (m *Model) Options(d Decoding) generate.Options {
 // Generate continues a text; an empty one starts where documents start. An error
 // is the last thing that the iterator gives.
 func (m *Model) Generate(ctx context.Context, prompt string, d Decoding) iter.Seq2[Piece, error] {
-	return m.stream(ctx, d, func() ([]int32, error) { return m.Bundle.TextPrompt(prompt) })
+	return m.stream(ctx, m.Options(d), func() ([]int32, error) { return m.Bundle.TextPrompt(prompt) })
 }
 
 // Chat answers the last message of a conversation, on which the model must have
 // been trained. Where it is too long for the context its oldest turns are left
 // out.
 func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.Seq2[Piece, error] {
-	return m.stream(ctx, d, func() ([]int32, error) {
+	o := m.Options(d)
+	o.StopIDs = m.Bundle.Stops()
+	return m.stream(ctx, o, func() ([]int32, error) {
 		room := max(1, m.Bundle.Model.Dims().Context/4)
 		if d.MaxTokens > 0 {
 			room = min(room, d.MaxTokens)
@@ -166,12 +168,12 @@ func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.S
 	})
 }
 
-func (m *Model) stream(ctx context.Context, d Decoding, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
+func (m *Model) stream(ctx context.Context, o generate.Options, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		ids, err := prompt()
 		stopped := false
 		if err == nil {
-			_, err = m.Engine.Generate(ctx, ids, m.Options(d), func(p Piece) bool {
+			_, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {
 				stopped = !yield(p, nil)
 				return !stopped
 			})

@@ -35,8 +35,12 @@ type Bundle struct {
 	Model      zoo.Trainable
 	Tokenizer  *tokenizer.Tokenizer // nil where the directory has none that can be read
 	NoTokens   error                // why Tokenizer is nil
-	Chat       bool                 // the model was trained on conversations in the format of text/chat
+	Chat       bool                 // the model was trained on conversations
+	Template   *chat.Template       // how it wants them written; nil: the default of text/chat
+	NoChat     error                // why a template that is there cannot be used
 	Generation Generation
+
+	bos, eos string // the tokenizer's names of them, where its files give any
 }
 
 // Generation is generation_config.json: how the model likes to be decoded.
@@ -73,9 +77,18 @@ const (
 	TemplateFile   = "chat_template.jinja"
 )
 
-// Open reads a model directory. With a nil backend the model has names and
-// shapes only and no weights are read.
-func Open(b tensor.Backend, dir string) (*Bundle, error) {
+// Open reads a model directory, all weights as f32. With a nil backend the model
+// has names and shapes only and no weights are read.
+func Open(b tensor.Backend, dir string) (*Bundle, error) { return open(b, dir, model.Bind) }
+
+// OpenStored is Open for a model that will not be trained or saved: matrices stay
+// in the number format of the file where products take it.
+func OpenStored(b tensor.Backend, dir string) (*Bundle, error) { return open(b, dir, model.BindStored) }
+
+// binder reads weights: model.Bind or model.BindStored.
+type binder func(tensor.Backend, model.Model, model.Weights) error
+
+func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 	config, err := os.ReadFile(filepath.Join(dir, ConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is no model directory: it has no %s", dir, ConfigFile)
@@ -87,7 +100,7 @@ func Open(b tensor.Backend, dir string) (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if b != nil {
-		if err := z.readWeights(b); err != nil {
+		if err := z.readWeights(b, bind); err != nil {
 			return nil, err
 		}
 	}
@@ -104,13 +117,13 @@ func Open(b tensor.Backend, dir string) (*Bundle, error) {
 	return z, z.readTokenizer()
 }
 
-func (z *Bundle) readWeights(b tensor.Backend) error {
+func (z *Bundle) readWeights(b tensor.Backend, bind binder) error {
 	f, err := checkpoint.Open(z.Dir)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := model.Bind(b, z.Model, f); err != nil {
+	if err := bind(b, z.Model, f); err != nil {
 		return fmt.Errorf("%s does not fit its config.json:\n%w", z.Dir, err)
 	}
 	return nil
@@ -127,9 +140,7 @@ func (z *Bundle) readTokenizer() error {
 		return fmt.Errorf("%s has %d tokens, the model's embedding only %d: they do not belong together", path, n, v)
 	}
 	z.Tokenizer = t
-	template, err := os.ReadFile(filepath.Join(z.Dir, TemplateFile))
-	z.Chat = err == nil && string(template) == chat.Template
-	return nil
+	return z.readTemplate()
 }
 
 // TokenBytes maps each id of the model to its bytes; special tokens have none.
@@ -185,8 +196,9 @@ func (z *Bundle) saveTokenizer() error {
 	}
 	template := filepath.Join(z.Dir, TemplateFile)
 	if z.Chat {
-		extra["chat_template"] = chat.Template
-		if err := atomicfile.WriteFile(template, []byte(chat.Template)); err != nil {
+		source := z.template().Source
+		extra["chat_template"] = source
+		if err := atomicfile.WriteFile(template, []byte(source)); err != nil {
 			return err
 		}
 	} else if err := os.Remove(template); err != nil && !errors.Is(err, fs.ErrNotExist) {

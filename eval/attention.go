@@ -67,6 +67,9 @@ func weights(a *tensor.Attention, t int, q []float64, keys [][]float64) []float6
 			w[i] += x * keys[i][j]
 		}
 		w[i] *= a.Scale
+		if a.SoftCap != 0 {
+			w[i] = a.SoftCap * math.Tanh(w[i]/a.SoftCap)
+		}
 		top = max(top, w[i])
 	}
 	var sum float64

@@ -120,7 +120,7 @@ func (g *draftGuesser) step(e *Engine) {
 	if rows == nil {
 		return
 	}
-	logits := op.Logits(g.p, rows, g.m.Unembedding())
+	logits := model.Logits(g.p, g.m, rows)
 	g.logits = grow(g.logits, logits.T.Len())
 	g.p.Backend.Download(g.logits, logits.T)
 	g.draw(e)

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/foundling-lm/foundling/generate/sample"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor/op"
 )
 
@@ -41,7 +42,7 @@ func (e *Engine) ScoreAll(ctx context.Context, texts [][]int32, top int) ([]*Sco
 				last = append(last, int32(s.row+n))
 			}
 		}
-		losses := op.Loss(e.p, h, e.m.Unembedding(), targets, op.CrossEntropy{Scale: 1})
+		losses := model.Loss(e.p, e.m, h, targets, op.CrossEntropy{Scale: 1})
 		for _, s := range spans {
 			for i := s.row; i < s.row+s.n; i++ {
 				if targets[i] >= 0 {
@@ -52,7 +53,7 @@ func (e *Engine) ScoreAll(ctx context.Context, texts [][]int32, top int) ([]*Sco
 		if top == 0 || len(last) == 0 {
 			return
 		}
-		logits := e.p.Host(op.Logits(e.p, gather(e.p, h, last), e.m.Unembedding()).T)
+		logits := e.p.Host(model.Logits(e.p, e.m, gather(e.p, h, last)).T)
 		v := len(logits) / len(last)
 		for _, s := range spans {
 			if s.from+s.n == len(texts[s.text]) {

@@ -87,7 +87,7 @@ func (e *Engine) forward() {
 	if rows == nil {
 		return
 	}
-	logits := op.Logits(e.p, rows, e.m.Unembedding())
+	logits := model.Logits(e.p, e.m, rows)
 	t.logits = grow(t.logits, logits.T.Len())
 	e.p.Backend.Download(t.logits, logits.T)
 	t.target = grow(t.target, len(t.wanted))

@@ -60,7 +60,8 @@ func (f CacheFormat) Bytes(d int) int {
 type Cached struct {
 	H, K, D int // query heads, key/value heads (K divides H), head width
 	Scale   float64
-	Window  int // how many tokens back a query sees, itself included; 0: no limit
+	SoftCap float64 // as in Attention
+	Window  int     // how many tokens back a query sees, itself included; 0: no limit
 	Format  CacheFormat
 	Offset  int // bytes
 	Seqs    []CachedSeq

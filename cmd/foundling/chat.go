@@ -59,7 +59,7 @@ func (c *chatCmd) Run(context.Context) error {
 	}
 	in := newLineReader(signals)
 	defer in.Close()
-	t := &talk{Model: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, signals: signals}
+	t := &talk{Model: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, stops: m.Bundle.Stops(), signals: signals}
 	if c.System != "" && !m.Bundle.Chat {
 		return usageError{errors.New("--system: a base model takes no system message: fine-tune it first")}
 	}
@@ -76,14 +76,18 @@ type talk struct {
 	turns   uint64         // answers so far: each draws its own random numbers
 	out     io.Writer
 	notes   io.Writer
+	stops   []int32 // ids that end an answer
 	signals <-chan os.Signal
 }
 
 func (t *talk) note(format string, args ...any) { fmt.Fprintf(t.notes, format+"\n", args...) }
 
 func (t *talk) greet(terminal bool) {
-	if !t.Bundle.Chat {
-		t.note("note: %s is a base model, without a chat format: it continues each line as text and remembers none", t.Bundle.Dir)
+	switch z := t.Bundle; {
+	case z.NoChat != nil:
+		t.note("note: the chat format of %s cannot be used, it continues each line as text and remembers none: %v", z.Dir, z.NoChat)
+	case !z.Chat:
+		t.note("note: %s is a base model, without a chat format: it continues each line as text and remembers none", z.Dir)
 	}
 	if terminal {
 		t.note("%s, context %d tokens. /help lists the commands, Ctrl-D or /quit ends.", t.Bundle.Dir, t.Bundle.Model.Dims().Context)
@@ -188,6 +192,7 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 		}
 	}()
 	o := t.Options(t.decode.decoding())
+	o.StopIDs = t.stops
 	o.Stream = t.turns
 	t.turns++
 	r, err = t.Engine.Generate(ctx, ids, o, func(p generate.Piece) bool {

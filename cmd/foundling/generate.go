@@ -112,6 +112,9 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	for i := range requests {
 		d.Stream = uint64(i)
 		requests[i] = generate.Request{Prompt: ids, Options: m.Options(d)}
+		if m.Bundle.Chat && !c.Raw {
+			requests[i].StopIDs = m.Bundle.Stops()
+		}
 	}
 	start := time.Now()
 	results, err := m.Engine.GenerateAll(ctx, requests, c.show())

@@ -41,8 +41,8 @@ func (b *Batch) Add(s *Seq, rows int) {
 // Rows is the number of new tokens of all sequences.
 func (b *Batch) Rows() int { return b.n }
 
-// Layer describes layer i to attention, which fills in the rest: heads, scale and
-// window. It is valid until the next call.
+// Layer describes layer i to attention, which fills in the rest: heads, scale,
+// soft cap and window. It is valid until the next call.
 func (b *Batch) Layer(i int) *tensor.Cached {
 	at := b.pool.place[i]
 	b.layer = tensor.Cached{

@@ -31,6 +31,13 @@ func NewAttention(in *model.Input, d model.Dims, window int) *Attention {
 	return a
 }
 
+// Scores sets the factor of the scores and their soft cap (0: none) where they
+// are not the usual ones.
+func (a *Attention) Scores(scale, softCap float64) *Attention {
+	a.args.Scale, a.args.SoftCap = scale, softCap
+	return a
+}
+
 // Apply attends in the given layer; k and v are those of the Input's tokens.
 func (a *Attention) Apply(p *op.Pass, layer int, q, k, v *op.Value) *op.Value {
 	if a.in.Observe != nil {
@@ -40,7 +47,7 @@ func (a *Attention) Apply(p *op.Pass, layer int, q, k, v *op.Value) *op.Value {
 		return op.Attention(p, q, k, v, &a.args)
 	}
 	c := a.in.Cache.Layer(layer)
-	c.H, c.Scale, c.Window = a.args.H, a.args.Scale, a.window
+	c.H, c.Scale, c.SoftCap, c.Window = a.args.H, a.args.Scale, a.args.SoftCap, a.window
 	return op.CachedAttention(p, q, k, v, c)
 }
 

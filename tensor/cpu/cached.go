@@ -202,7 +202,7 @@ func (b *Backend) attendEntries(w int, x *cachedCall, e *entries, packedFrom int
 		}
 		for j := range n {
 			i := e.first + j%e.tokens
-			b.softmaxRow(sc, o[j*x.D:(j+1)*x.D], j, x.First(e.seq, i)-c0, e.seq.Past+i+1-c0, lo, hi, onScores)
+			b.softmaxRow(sc, o[j*x.D:(j+1)*x.D], j, x.First(e.seq, i)-c0, e.seq.Past+i+1-c0, lo, hi, onScores, float32(x.SoftCap))
 		}
 		for k := lo; k < hi; k += keyBlock {
 			multiply(dense(o, n, x.D), scores(sc.s, n, k, k+keyBlock), c0+k, true, c0+k > from)

@@ -104,6 +104,11 @@ func (*Backend) CacheAttention(out, q *tensor.Tensor, c *tensor.Cached) {
 						p[n] += c.Scale * Q.at(s.Row+t, h*c.D+j) * float64(x)
 					}
 				}
+				if c.SoftCap != 0 {
+					for n := range p {
+						p[n] = c.SoftCap * math.Tanh(p[n]/c.SoftCap)
+					}
+				}
 				lse := logSumExp(p)
 				sum := make([]float64, c.D)
 				for n := range p {

@@ -22,6 +22,9 @@ func (s *session) cached(format tensor.CacheFormat) *cachedProblem {
 	if s.seed%3 == 2 {
 		p.c.Window = s.n(1, 90)
 	}
+	if s.seed%4 == 3 {
+		p.c.SoftCap = 2
+	}
 	sequences := s.n(1, 3)
 	if s.seed >= 7 {
 		p.c.K, p.c.H, p.c.D, sequences = 1, s.n(1, 2), 2*s.n(1, 4), 1
@@ -120,7 +123,7 @@ func cachedAttention(s *session) {
 func (p *cachedProblem) flat() (out [][]float32) {
 	b := p.s.fast.b
 	for i, n := range p.total {
-		a := tensor.Attention{B: 1, TQ: n, TK: n, H: p.c.H, K: p.c.K, D: p.c.D, Scale: p.c.Scale, Lo: make([]int32, n), Hi: make([]int32, n)}
+		a := tensor.Attention{B: 1, TQ: n, TK: n, H: p.c.H, K: p.c.K, D: p.c.D, Scale: p.c.Scale, SoftCap: p.c.SoftCap, Lo: make([]int32, n), Hi: make([]int32, n)}
 		op.CausalRanges(a.Lo, a.Hi, nil, n, p.c.Window)
 		y, lse := p.s.narrow(n, a.H*a.D).fast, p.s.wide(n, a.H).fast
 		b.Attention(y, lse, p.q[i].fast, p.k[i].fast, p.v[i].fast, &a)
