@@ -12,6 +12,7 @@ import (
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/cache"
+	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 )
 
@@ -266,5 +267,55 @@ func TestEmbeddings(t *testing.T) {
 	}
 	if slices.Equal(first[0], first[3]) {
 		t.Error("mean and last of five tokens are the same")
+	}
+}
+
+// TestSameBitsInWindows is TestSameBits for a model whose layers alternate
+// between a window of 20 tokens and none, with soft-capped scores and logits:
+// pages behind the window are dropped, and no bit changes. The full pass without
+// a cache has the same log-probabilities.
+func TestSameBitsInWindows(t *testing.T) {
+	config := `{"model_type":"gemma2","vocab_size":256,"hidden_size":32,"intermediate_size":48,"num_hidden_layers":4,
+		"num_attention_heads":4,"num_key_value_heads":2,"head_dim":8,"max_position_embeddings":400,"sliding_window":20,
+		"query_pre_attn_scalar":8,"initializer_range":0.3}`
+	var want []*generate.Result
+	rs := requests(10)
+	for i := range rs {
+		rs[i].MaxTokens = 200
+	}
+	for _, threads := range []int{1, 2} {
+		b := backend(t, cpu.Options{Threads: threads, Precision: "f32"})
+		m, err := zoo.FromConfig(b, []byte(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Init(b, 3)
+		if want == nil {
+			want = alone(t, b, m, generate.Config{}, rs)
+			full := logits(b, m, append(slices.Clone(rs[2].Prompt), want[2].IDs...))
+			for i, lp := range want[2].LogProbs {
+				row := full[len(rs[2].Prompt)-1+i]
+				if x := sample.LogProb(row, want[2].IDs[i]); math.Abs(x-lp) > 1e-5 {
+					t.Fatalf("token %d: log-probability %g over the cache, %g in a full pass", i, lp, x)
+				}
+			}
+		}
+		small := engine(t, b, m, generate.Config{CacheFormat: "f32", Chunk: 16})
+		// Two full layers hold seven pages, two sliding ones at most two.
+		if layer := 2 * 2 * 64 * 8 * 4; small.CacheBytes(400) != int64((7+2)*2*layer) {
+			t.Errorf("400 tokens take %d bytes, want %d", small.CacheBytes(400), (7+2)*2*layer)
+		}
+		for _, c := range []generate.Config{{Chunk: 16}, {PrefixTokens: 1 << 20}, {Chunk: 30, Speculation: generate.Speculation{NGram: true}}} {
+			e := engine(t, b, m, c)
+			for round := range 2 {
+				got, err := e.GenerateAll(context.Background(), rs, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range got {
+					same(t, fmt.Sprintf("windows, %d threads, %+v, round %d, request %d", threads, c, round, i), got[i], want[i])
+				}
+			}
+		}
 	}
 }

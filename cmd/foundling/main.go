@@ -37,6 +37,7 @@ type cli struct {
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
+	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
 	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, or what its heads look at."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`

@@ -91,6 +91,7 @@ type place struct {
 // transposed or a norm shifted: such tensors are given as f32. What is not in
 // the mapping is made when it is asked for.
 type Weights struct {
+	file     *checkpoint.File
 	names    []string
 	places   map[string]place
 	heads    int
@@ -100,7 +101,7 @@ type Weights struct {
 // newWeights renames the tensors of the file, and writes to config what their
 // shapes say of the model.
 func newWeights(f *Family, md Metadata, config map[string]any) (*Weights, error) {
-	w := &Weights{places: map[string]place{}}
+	w := &Weights{file: md.File, places: map[string]place{}}
 	w.heads, _ = config["num_attention_heads"].(int)
 	if w.keyHeads, _ = config["num_key_value_heads"].(int); w.keyHeads == 0 {
 		w.keyHeads = w.heads
@@ -192,6 +193,15 @@ func (w *Weights) Tensor(name string) (*checkpoint.Tensor, bool) {
 		t.Shape = append([]int{1}, t.Shape...)
 	}
 	return &t, true
+}
+
+// Drop gives back the memory of the file that t was read from.
+func (w *Weights) Drop(t *checkpoint.Tensor) {
+	p, ok := w.places[t.Name]
+	if ok && p.change != Experts {
+		t = p.tensor
+	}
+	w.file.Drop(t)
 }
 
 // asF32 replaces the values of t by what change makes of them. A format that
