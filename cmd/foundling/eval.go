@@ -96,7 +96,13 @@ func (c *perplexityCmd) Run(ctx context.Context) error {
 			o.Context = min(most, llamaCppContext)
 		}
 	}
-	size := func(id int32) int { return len(m.Bundle.Tokenizer.Decode([]int32{id})) }
+	tokens := m.Bundle.TokenBytes()
+	size := func(id int32) int {
+		if int(id) >= len(tokens) {
+			return 0
+		}
+		return len(tokens[id])
+	}
 	p, err := eval.MeasurePerplexity(ctx, m.Engine, ids, most, size, o)
 	if errors.Is(err, context.Canceled) {
 		return interrupted("nothing is saved")
