@@ -11,15 +11,17 @@ import (
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/sample"
+	"github.com/foundling-lm/foundling/text/chat"
 )
 
 // scoreTop is how many candidates for the next token an answer lists.
 const scoreTop = 10
 
 type scoreCmd struct {
-	Model string `help:"Model directory." required:"" placeholder:"DIR"`
-	JSONL bool   `name:"jsonl" help:"Read {\"text\":...} or {\"ids\":[...]} a line, answer {\"ids\":[...],\"logprobs\":[...],\"top\":[[id,logprob],...]} a line."`
-	Start bool   `help:"Put the token that documents start with before a text, so that its first token has a probability too."`
+	Model          string `help:"Model directory." required:"" placeholder:"DIR"`
+	JSONL          bool   `name:"jsonl" help:"Read {\"text\":...} or {\"ids\":[...]} a line, answer {\"ids\":[...],\"logprobs\":[...],\"top\":[[id,logprob],...]} a line."`
+	Start          bool   `help:"Put the token that documents start with before a text, so that its first token has a probability too."`
+	PromptTemplate string `help:"none takes a text as it is; chat takes it as the user's message, in the model's chat format up to where the answer begins." enum:"none,chat" default:"none"`
 	cacheFlags
 	computeFlags
 }
@@ -103,6 +105,10 @@ func (c *scoreCmd) ids(m *foundling.Model) func(line []byte) ([]int32, error) {
 func (c *scoreCmd) encode(m *foundling.Model, text string) ([]int32, error) {
 	if m.Bundle.Tokenizer == nil {
 		return nil, fmt.Errorf(`%s has no tokenizer to read text with: give {"ids":[...]}: %w`, c.Model, m.Bundle.NoTokens)
+	}
+	if c.PromptTemplate == "chat" {
+		ids, _, err := m.Bundle.ChatPrompt([]chat.Message{{Role: chat.RoleUser, Content: text}}, 0)
+		return ids, err
 	}
 	if c.Start {
 		return m.Bundle.TextPrompt(text)

@@ -230,9 +230,9 @@ func TestWindowsDropPages(t *testing.T) {
 }
 
 func TestMemoryIsRefusedBeforeItIsTaken(t *testing.T) {
-	p, b := pool(t, cache.Options{})
+	p, _ := pool(t, cache.Options{})
 	one := p.Bytes(1)
-	p, b = pool(t, cache.Options{MaxBytes: 10 * one, PrefixTokens: 1 << 20})
+	p, b := pool(t, cache.Options{MaxBytes: 10 * one, PrefixTokens: 1 << 20})
 	var memory *cache.MemoryError
 	if _, err := p.Open(11 * page); !errors.As(err, &memory) || !strings.Contains(err.Error(), "cache format (f16, q8)") || p.Held() != 0 {
 		t.Errorf("too long for the pool: %v, %d bytes held", err, p.Held())
