@@ -119,7 +119,7 @@ func (z *Bundle) saveGGUF(path string, from map[string]any, ts []checkpoint.Sour
 	if err != nil {
 		return err
 	}
-	if err := z.tokenizerGGUF(md, from); err != nil {
+	if err := z.tokenizerGGUF(md, from, config); err != nil {
 		return err
 	}
 	abs, err := filepath.Abs(z.Dir)
@@ -147,7 +147,7 @@ func (z *Bundle) saveGGUF(path string, from map[string]any, ts []checkpoint.Sour
 
 // tokenizerGGUF adds vocabulary, chat template and the ids that begin and end
 // texts.
-func (z *Bundle) tokenizerGGUF(md, from map[string]any) error {
+func (z *Bundle) tokenizerGGUF(md, from map[string]any, config gguf.Values) error {
 	if from != nil {
 		for key, v := range from {
 			if strings.HasPrefix(key, "tokenizer.") {
@@ -169,6 +169,9 @@ func (z *Bundle) tokenizerGGUF(md, from map[string]any) error {
 		if id != nil {
 			md[key] = uint32(*id)
 		}
+	}
+	if id, ok := config["bos_token_id"].(float64); ok && z.Generation.BOS == nil {
+		md[gguf.BOSKey] = uint32(id)
 	}
 	put(gguf.BOSKey, z.Generation.BOS)
 	put(gguf.PadKey, z.Generation.Pad)

@@ -16,7 +16,7 @@ type evalCmd struct {
 }
 
 type perplexityCmd struct {
-	Model    string `help:"Model directory." required:"" placeholder:"DIR"`
+	Model    string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
 	Data     string `help:"File of text; - reads standard input." required:"" placeholder:"FILE"`
 	Context  int    `help:"Tokens that the model sees at a time; 0 means its context." placeholder:"N"`
 	Stride   int    `help:"Tokens from one window to the next; 0 means half a window. Tokens that two windows hold are scored in the first." placeholder:"N"`

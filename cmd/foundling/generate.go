@@ -16,7 +16,7 @@ import (
 )
 
 type generateCmd struct {
-	Model         string   `help:"Model directory." required:"" placeholder:"DIR"`
+	Model         string   `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
 	Prompt        string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
 	Stop          []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
 	N             int      `name:"n" help:"Write so many texts in one batch, each with random numbers of its own." default:"1"`

@@ -21,7 +21,7 @@ type inspectCmds struct {
 }
 
 type inspectAttentionCmd struct {
-	Model  string `help:"Model directory." required:"" placeholder:"DIR"`
+	Model  string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
 	Prompt string `help:"Text to look at; - reads standard input." required:""`
 	Layer  int    `help:"Layer of the map on the terminal, from 0." default:"0"`
 	Head   int    `help:"Head of the map on the terminal, from 0." default:"0"`

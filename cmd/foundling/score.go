@@ -11,17 +11,16 @@ import (
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/sample"
-	"github.com/foundling-lm/foundling/text/chat"
 )
 
 // scoreTop is how many candidates for the next token an answer lists.
 const scoreTop = 10
 
 type scoreCmd struct {
-	Model          string `help:"Model directory." required:"" placeholder:"DIR"`
-	JSONL          bool   `name:"jsonl" help:"Read {\"text\":...} or {\"ids\":[...]} a line, answer {\"ids\":[...],\"logprobs\":[...],\"top\":[[id,logprob],...]} a line."`
-	Start          bool   `help:"Put the token that documents start with before a text, so that its first token has a probability too."`
-	PromptTemplate string `help:"none takes a text as it is; chat takes it as the user's message, in the model's chat format up to where the answer begins." enum:"none,chat" default:"none"`
+	Model string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
+	JSONL bool   `name:"jsonl" help:"Read {\"text\":...} or {\"ids\":[...]} a line, answer {\"ids\":[...],\"logprobs\":[...],\"top\":[[id,logprob],...]} a line."`
+	Start bool   `help:"Put the token that documents start with before a text, so that its first token has a probability too."`
+	promptTemplate
 	cacheFlags
 	computeFlags
 }
@@ -106,9 +105,8 @@ func (c *scoreCmd) encode(m *foundling.Model, text string) ([]int32, error) {
 	if m.Bundle.Tokenizer == nil {
 		return nil, fmt.Errorf(`%s has no tokenizer to read text with: give {"ids":[...]}: %w`, c.Model, m.Bundle.NoTokens)
 	}
-	if c.PromptTemplate == "chat" {
-		ids, _, err := m.Bundle.ChatPrompt([]chat.Message{{Role: chat.RoleUser, Content: text}}, 0)
-		return ids, err
+	if c.chat() {
+		return c.question(m.Bundle, text)
 	}
 	if c.Start {
 		return m.Bundle.TextPrompt(text)
