@@ -117,14 +117,13 @@ func (z *Bundle) readWeights(b tensor.Backend) error {
 }
 
 func (z *Bundle) readTokenizer() error {
-	path := filepath.Join(z.Dir, TokenizerFile)
-	t, err := tokenizer.Load(path)
+	t, err := tokenizer.Load(z.Dir)
 	if err != nil {
 		z.NoTokens = err
 		return nil
 	}
 	if n, v := t.VocabSize(), z.Model.Dims().Vocab; n > v {
-		return fmt.Errorf("%s has %d tokens, the model's embedding only %d: they do not belong together", path, n, v)
+		return fmt.Errorf("the tokenizer of %s has %d tokens, the model's embedding only %d: they do not belong together", z.Dir, n, v)
 	}
 	z.Tokenizer = t
 	template, err := os.ReadFile(filepath.Join(z.Dir, TemplateFile))

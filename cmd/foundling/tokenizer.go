@@ -119,7 +119,7 @@ func texts(c *corpus.Corpus, p *progress, err *error) iter.Seq[string] {
 }
 
 type tokenizerEncodeCmd struct {
-	Model   string `help:"Model directory or tokenizer.json." required:"" placeholder:"PATH"`
+	Model   string `help:"Model directory, tokenizer.json, tokenizer.model, .tiktoken or rwkv_vocab_*.txt." required:"" placeholder:"PATH"`
 	Special bool   `help:"Special tokens in the text become their ids, instead of being text."`
 	JSONL   bool   `name:"jsonl" help:"Read {\"text\":...} a line, answer {\"ids\":[...]} a line."`
 }
@@ -177,14 +177,15 @@ func (c *tokenizerEncodeCmd) Run(ctx context.Context) error {
 }
 
 type tokenizerDecodeCmd struct {
-	Model       string `help:"Model directory or tokenizer.json." required:"" placeholder:"PATH"`
+	Model       string `help:"Model directory, tokenizer.json, tokenizer.model, .tiktoken or rwkv_vocab_*.txt." required:"" placeholder:"PATH"`
 	SkipSpecial bool   `help:"Leave special tokens out instead of writing them as text."`
 	JSONL       bool   `name:"jsonl" help:"Read {\"ids\":[...]} a line, answer {\"text\":...} a line."`
 }
 
 // Help is the detail of --help.
 func (tokenizerDecodeCmd) Help() string {
-	return `Reads ids from standard input and writes exactly the bytes that encode read.
+	return `Reads ids from standard input and writes the bytes that encode read: exactly
+those, unless the vocabulary normalises text or lacks characters of it.
 With --jsonl, text that is not UTF-8 is answered as {"bytes":"<base64>"}.
 
 Examples:
