@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -53,11 +54,15 @@ func (z *Bundle) emptyPrompt() ([]int32, error) {
 // conversation is too long its oldest turns are left out, never the system
 // message and never the last turn; dropped is how many messages that cost.
 func (z *Bundle) ChatPrompt(msgs []chat.Message, room int) (ids []int32, dropped int, err error) {
-	if !z.Chat {
+	switch {
+	case z.NoChat != nil:
+		return nil, 0, fmt.Errorf("the chat format of %s cannot be used: %w", z.Dir, z.NoChat)
+	case !z.Chat:
 		return nil, 0, fmt.Errorf("%s is a base model, without a chat format: fine-tune it on conversations, or let it continue text", z.Dir)
-	}
-	if err := chat.Validate(msgs); err != nil {
-		return nil, 0, err
+	case z.Tokenizer == nil:
+		return nil, 0, fmt.Errorf("%s has no tokenizer to read text with: %w", z.Dir, z.NoTokens)
+	case len(msgs) == 0:
+		return nil, 0, errors.New("the conversation has no messages: give at least one")
 	}
 	var system []chat.Message
 	if msgs[0].Role == chat.RoleSystem {
@@ -65,8 +70,13 @@ func (z *Bundle) ChatPrompt(msgs []chat.Message, room int) (ids []int32, dropped
 	}
 	context := z.Model.Dims().Context
 	for {
-		ids, _, err = chat.Tokenize(z.Tokenizer, chat.Render(slices.Concat(system, msgs), true))
+		c := z.Conversation(slices.Concat(system, msgs))
+		c.AddGenerationPrompt = true
+		segments, err := z.template().Render(c, z.Tokenizer.FindSpecial)
 		if err != nil {
+			return nil, 0, fmt.Errorf("%s: %w", z.Dir, err)
+		}
+		if ids, _, err = chat.Tokenize(z.Tokenizer, chat.Prompt(segments)); err != nil {
 			return nil, 0, fmt.Errorf("%s: %w", z.Dir, err)
 		}
 		if len(ids)+room <= context {

@@ -77,7 +77,8 @@ func TestChatPromptDropsOldestTurns(t *testing.T) {
 				}
 				return
 			}
-			want, _, _ := chat.Tokenize(z.Tokenizer, chat.Render(c.want, true))
+			segments, _ := chat.Default().Render(chat.Conversation{Messages: c.want, AddGenerationPrompt: true}, nil)
+			want, _, _ := chat.Tokenize(z.Tokenizer, segments)
 			if err != nil || !slices.Equal(got, want) || dropped != c.dropped {
 				t.Errorf("got %v, %d dropped, %v; want %v, %d", got, dropped, err, want, c.dropped)
 			}

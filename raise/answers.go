@@ -127,8 +127,12 @@ func (r *Run) write(ctx context.Context, f *Functions, z *bundle.Bundle, checker
 func (r *Run) prompt(z *bundle.Bundle, question, completion string) ([]int32, error) {
 	var ids []int32
 	if z.Chat {
-		var err error
-		if ids, _, err = chat.Tokenize(z.Tokenizer, chat.Render([]chat.Message{{Role: chat.RoleUser, Content: question}}, true)); err != nil {
+		c := chat.Conversation{Messages: []chat.Message{{Role: chat.RoleUser, Content: question}}, AddGenerationPrompt: true}
+		segments, err := chat.Default().Render(c, nil)
+		if err != nil {
+			return nil, err
+		}
+		if ids, _, err = chat.Tokenize(z.Tokenizer, segments); err != nil {
 			return nil, err
 		}
 	} else {

@@ -51,7 +51,7 @@ func (c *chatCmd) Run(context.Context) error {
 	}
 	in := newLineReader(signals)
 	defer in.Close()
-	t := &talk{opened: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, signals: signals}
+	t := &talk{opened: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, stops: m.Stops(), signals: signals}
 	if c.System != "" && !m.Chat {
 		return usageError{errors.New("--system: a base model takes no system message: fine-tune it first")}
 	}
@@ -68,13 +68,17 @@ type talk struct {
 	turns   uint64         // answers so far: each draws its own random numbers
 	out     io.Writer
 	notes   io.Writer
+	stops   []int32 // ids that end an answer
 	signals <-chan os.Signal
 }
 
 func (t *talk) note(format string, args ...any) { fmt.Fprintf(t.notes, format+"\n", args...) }
 
 func (t *talk) greet(terminal bool) {
-	if !t.Chat {
+	switch {
+	case t.NoChat != nil:
+		t.note("note: the chat format of %s cannot be used, it continues each line as text and remembers none: %v", t.Dir, t.NoChat)
+	case !t.Chat:
 		t.note("note: %s is a base model, without a chat format: it continues each line as text and remembers none", t.Dir)
 	}
 	if terminal {
@@ -180,6 +184,7 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 		}
 	}()
 	o := t.decode.options(t.Generation)
+	o.StopIDs = t.stops
 	o.Stream = t.turns
 	t.turns++
 	r, err = t.engine.Generate(ctx, ids, o, func(p generate.Piece) bool {

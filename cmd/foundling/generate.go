@@ -77,6 +77,9 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	}
 	o := c.decodingFlags.options(m.Generation)
 	o.Stop = c.Stop
+	if m.Chat && !c.Raw {
+		o.StopIDs = m.Stops()
+	}
 	start := time.Now()
 	r, err := m.engine.Generate(ctx, ids, o, c.show())
 	if r == nil {

@@ -1,18 +1,19 @@
-// Package chat writes conversations as the text that models raised here are
-// trained on, and says which of their tokens carry loss.
+// Package chat writes conversations as the text that a model was trained on, and
+// says which of their tokens carry loss.
 //
-// A turn is a special token that names the role, the content as it is, and
-// the end token:
+// A Template renders a Conversation: the chat template that a checkpoint brings
+// along, or Default, the format of models raised here. In that format a turn is
+// a special token that names the role, the content as it is, and the end token:
 //
 //	<|user|>What is 2+2?<|end|><|assistant|>4<|end|>
 //
-// The central type is Segment: special tokens and content are kept apart from
-// the message to the ids, so content that spells a special token stays
-// ordinary text and cannot forge a turn. Loss falls on the assistant's content
-// and on the end token after it, so that the model learns to stop.
+// The central type is Segment: special tokens are found in what the template
+// wrote and never in what the messages, tools and documents brought in, so
+// content that spells a special token stays ordinary text and cannot forge a
+// turn. Package jinja keeps both apart through everything that a template does.
 //
-// Template is the same format for other tools. Chat templates of other
-// people's checkpoints are not read here.
+// Loss falls on what the assistant writes and on the end token after it, so that
+// the model learns to stop.
 package chat
 
 import (
@@ -20,14 +21,14 @@ import (
 	"slices"
 )
 
-// Roles of a Message.
+// Roles of a Message. Templates may know others, such as "tool".
 const (
 	RoleSystem    = "system"
 	RoleUser      = "user"
 	RoleAssistant = "assistant"
 )
 
-// Special tokens of the format. EndOfText separates the documents of
+// Special tokens of the default format. EndOfText separates the documents of
 // pre-training and Pad fills batches: neither occurs in a conversation.
 const (
 	EndOfText = "<|endoftext|>"
@@ -38,16 +39,10 @@ const (
 	End       = "<|end|>"
 )
 
-// SpecialTokens returns all special tokens in the order in which a tokenizer
-// raised here numbers them.
+// SpecialTokens returns all special tokens of the default format in the order in
+// which a tokenizer raised here numbers them.
 func SpecialTokens() []string {
 	return []string{EndOfText, Pad, System, User, Assistant, End}
-}
-
-// Message is one turn. Content may hold any text; it is never parsed.
-type Message struct {
-	Role    string `json:"role"`
-	Content string `json:"content"`
 }
 
 // Segment is a piece of a rendered conversation. A special segment is exactly
@@ -59,8 +54,9 @@ type Segment struct {
 	Train   bool
 }
 
-// Validate reports the first message whose role is not one of the three, a
-// system message after the first place, and an empty conversation.
+// Validate reports the first message that the default format has no place for:
+// a role that is not one of the three, a system message after the first place;
+// and an empty conversation.
 func Validate(msgs []Message) error {
 	if len(msgs) == 0 {
 		return fmt.Errorf("chat: no messages: give at least one")
@@ -76,40 +72,8 @@ func Validate(msgs []Message) error {
 	return nil
 }
 
-// Render writes a conversation. With addGenerationPrompt it ends with the
-// assistant's role token, after which a model writes its answer. A role that
-// Validate refuses panics.
-func Render(msgs []Message, addGenerationPrompt bool) []Segment {
-	segments := make([]Segment, 0, 3*len(msgs)+1)
-	for _, m := range msgs {
-		train := m.Role == RoleAssistant
-		segments = append(segments, Segment{Text: roleToken(m.Role), Special: true})
-		if m.Content != "" {
-			segments = append(segments, Segment{Text: m.Content, Train: train})
-		}
-		segments = append(segments, Segment{Text: End, Special: true, Train: train})
-	}
-	if addGenerationPrompt {
-		segments = append(segments, Segment{Text: Assistant, Special: true})
-	}
-	return segments
-}
-
-func roleToken(role string) string {
-	switch role {
-	case RoleSystem:
-		return System
-	case RoleUser:
-		return User
-	case RoleAssistant:
-		return Assistant
-	}
-	panic(fmt.Sprintf("chat: unknown role %q: call Validate on messages from outside", role))
-}
-
-// Text joins the segments: what Template renders. Encoding this string with
-// special tokens parsed gives the ids of Tokenize only when no content spells
-// a special token.
+// Text joins the segments. Encoding this string with special tokens parsed gives
+// the ids of Tokenize only when no content spells a special token.
 func Text(segments []Segment) string {
 	n := 0
 	for _, s := range segments {
@@ -120,4 +84,19 @@ func Text(segments []Segment) string {
 		b = append(b, s.Text...)
 	}
 	return string(b)
+}
+
+// Prompt is segments for a model to go on from: nothing carries loss, and text
+// between special tokens is one piece, as other programs encode it.
+func Prompt(segments []Segment) []Segment {
+	var out []Segment
+	for _, s := range segments {
+		s.Train = false
+		if n := len(out); n > 0 && !s.Special && !out[n-1].Special {
+			out[n-1].Text += s.Text
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
 }

@@ -295,7 +295,7 @@ func TestTallyAndMessages(t *testing.T) {
 		t.Errorf("got total %v, want %v", got, want)
 	}
 	want := []chat.Message{{Role: "user", Content: "ab"}, {Role: "assistant", Content: "cde"}}
-	if got := d.Messages(); !slices.Equal(got, want) {
+	if got := d.Messages(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	if Enough(MinDemonstrations-1) || !Enough(MinDemonstrations) {

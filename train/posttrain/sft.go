@@ -86,11 +86,15 @@ func (s *SFT) density() float64 {
 	return float64(st.Rows*s.Context) / float64(max(1, st.Trained))
 }
 
-// Example renders a conversation as ids with a loss mask.
+// Example renders a conversation in the default format, as ids with a loss mask.
 func Example(enc chat.Encoder, msgs []chat.Message) (batch.Example, error) {
 	if err := chat.Validate(msgs); err != nil {
 		return batch.Example{}, err
 	}
-	ids, mask, err := chat.Tokenize(enc, chat.Render(msgs, false))
+	segments, err := chat.Default().Render(chat.Conversation{Messages: msgs}, nil)
+	if err != nil {
+		return batch.Example{}, err
+	}
+	ids, mask, err := chat.Tokenize(enc, segments)
 	return batch.Example{IDs: ids, Train: mask}, err
 }

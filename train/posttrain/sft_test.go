@@ -108,7 +108,7 @@ func TestLearnsToAnswerAndToStop(t *testing.T) {
 	}
 	e := generate.New(b, opened.Model, opened.TokenBytes())
 	defer e.Close()
-	ids, _, err := chat.Tokenize(opened.Tokenizer, chat.Render([]chat.Message{{Role: chat.RoleUser, Content: "say 3"}}, true))
+	ids, _, err := opened.ChatPrompt([]chat.Message{{Role: chat.RoleUser, Content: "say 3"}}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
