@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,12 +32,15 @@ func Load(path string) (*Tokenizer, error) {
 	}
 	data, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tokenizer: %w: name a tokenizer.json or a directory that holds one", err)
+		return nil, fmt.Errorf("tokenizer: %w: name a tokenizer.json, a tokenizer.model or a directory that holds one", err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	read := parse
+	if bytes.HasPrefix(data, []byte("GGUF")) {
+		return nil, fmt.Errorf("tokenizer %s: a GGUF file, whose metadata FromGGUF takes", path)
+	}
 	if filepath.Ext(path) == ".model" || looksLikePieces(data) {
 		read = parsePieces
 	}
