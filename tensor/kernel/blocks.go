@@ -72,6 +72,8 @@ type blockKernels struct {
 	// expandRuns multiplies the small scales of runs, stride bytes apart, by d (f16).
 	expandRuns func(dst []float32, d, scales []byte, subs, stride int)
 	dot        func(c *dotCall)
+	// fetch asks for memory that will be read soon; nil where it cannot.
+	fetch func(b []byte)
 	// row is dot for one row and a panel as it lies in memory; nil where there is
 	// none. It gives the same bits.
 	row func(f *blockForm, w, a []byte, in, out []float32, table *[16]byte)
@@ -220,16 +222,41 @@ func (j *blockJob) multiply(own *Scratch, p0, p1 int) {
 				j.finish(p, r0, r1, out)
 				continue
 			}
-			in, inRow, out := d.in, d.inRow, d.out
+			// Sums wait beside each other, not in C, whose rows may be far apart.
+			from, to := place32{d.in, d.inRow}, place32{d.out, d.outRow}
+			wait := place32{own.sums(r1 - r0), panelCols}
 			for k0 := 0; k0 < j.g.B.K; k0 += step {
-				k1 := min(j.g.B.K, k0+step)
+				k1, out := min(j.g.B.K, k0+step), wait
+				if k1 == j.g.B.K {
+					out = to
+				}
 				j.unpack(&u, p, k0, k1)
-				j.rows(d, in, inRow, out, k0, k1, r0, r1)
-				in, inRow = out, d.outRow
+				j.rows(d, from, out, k0, k1, r0, r1)
+				from = out
 			}
-			j.finish(p, r0, r1, out)
+			j.finish(p, r0, r1, to.v)
 		}
 	}
+}
+
+// place32 is where sums lie: row f32 values between rows. No values: zeros.
+type place32 struct {
+	v   []float32
+	row int
+}
+
+// at is the place from row r on.
+func (p place32) at(r int) []float32 {
+	if p.v == nil {
+		return nil
+	}
+	return p.v[r*p.row:]
+}
+
+// sums is room for rows of a panel, and one row more.
+func (s *Scratch) sums(rows int) []float32 {
+	n := (rows + 1) * panelCols
+	return unsafe.Slice((*float32)(s.c.need(4*n)), n)
 }
 
 // unpacked is a chunk of a panel.
@@ -240,17 +267,15 @@ type unpacked struct {
 }
 
 // rows multiplies rows [r0, r1) of A by an unpacked chunk.
-func (j *blockJob) rows(d *dotCall, in []float32, inRow int, out []float32, k0, k1, r0, r1 int) {
+func (j *blockJob) rows(d *dotCall, from, to place32, k0, k1, r0, r1 int) {
 	f, most := j.form, j.set.blocks.rows
-	d.blocks, d.sub, d.aRow, d.inRow = (k1-k0)/f.sub, f.sub, j.aRow, inRow
+	d.blocks, d.sub, d.aRow = (k1-k0)/f.sub, f.sub, j.aRow
+	d.inRow, d.outRow = from.row, to.row
 	at := k0 / f.sub * (f.sub + blockExtra)
 	for r := r0; r < r1; r += most {
 		d.rows = min(most, r1-r)
 		d.a = j.a[r*j.aRow+at:]
-		d.out = out[(r-r0)*d.outRow:]
-		if d.in = nil; in != nil {
-			d.in = in[(r-r0)*inRow:]
-		}
+		d.in, d.out = from.at(r-r0), to.at(r-r0)
 		j.set.blocks.dot(d)
 	}
 }
@@ -263,8 +288,7 @@ func (j *blockJob) begin(own *Scratch, d *dotCall, p, r0, r1 int) {
 	direct := c.F32 != nil && cols == panelCols
 	var buf []float32
 	if !direct {
-		n := (rows + 1) * panelCols
-		buf = unsafe.Slice((*float32)(own.c.need(4*n)), n)
+		buf = own.sums(rows)
 	}
 	if d.out, d.outRow = buf, panelCols; direct {
 		d.out, d.outRow = c.F32[r0*c.Stride+n0:], c.Stride
@@ -308,7 +332,12 @@ func (j *blockJob) finish(p, r0, r1 int, acc []float32) {
 func (j *blockJob) unpack(u *unpacked, p, k0, k1 int) {
 	f, k, d := j.form, &j.set.blocks, &u.call
 	bytes, n := f.runBytes(), (k1-k0)/f.sub*panelCols
-	data := j.g.B.panel(p)[k0/f.unit*bytes : k1/f.unit*bytes]
+	from := p*f.panelBytes(j.g.B.K) + k0/f.unit*bytes
+	data := j.g.B.aligned()[from:]
+	if size := (k1 - k0) / f.unit * bytes; k.fetch != nil {
+		k.fetch(data[size:min(2*size, len(data))]) // the next chunk, while rows pass over this one
+	}
+	data = data[:(k1-k0)/f.unit*bytes]
 	r := f.run(data)
 	d.scales, d.mins = u.scales[:n], nil
 	if f.min {
