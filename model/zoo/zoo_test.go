@@ -35,6 +35,7 @@ func TestPublishedCounts(t *testing.T) {
 		{"Llama 2 70B", llama(80, 8192, 28672, 64, 8, 32000), 68976648192},
 		{"Llama 3 8B", llama(32, 4096, 14336, 32, 8, 128256), 8030261248},
 		{"Llama 3 70B", llama(80, 8192, 28672, 64, 8, 128256), 70553706496},
+		{"Llama with biases", `{"model_type":"llama","attention_bias":true,"mlp_bias":true}`, 6738415616 + 32*(4*4096+2*11008+4096)},
 		{"Llama 3.1 405B", llama(126, 16384, 53248, 128, 8, 128256), 405853388800},
 		{"Gemma 3 4B, text", `{"model_type":"gemma3","text_config":{"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,"rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024},"vision_config":{"hidden_size":1152}}`, 3880263168},
 	} {
