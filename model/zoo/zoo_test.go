@@ -49,6 +49,22 @@ func TestPublishedCounts(t *testing.T) {
 	}
 }
 
+// TestActive counts what a token uses of published mixtures.
+func TestActive(t *testing.T) {
+	for config, want := range map[string]int{
+		`{"model_type":"mixtral"}`: 12879925248, `{"model_type":"mistral"}`: 7241732096, `{"model_type":"qwen2_moe"}`: 2689173504,
+		`{"model_type":"qwen3_moe","num_hidden_layers":48,"head_dim":128}`: 3353032704,
+	} {
+		m, err := zoo.FromConfig(nil, []byte(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := model.Active(m); got != want {
+			t.Errorf("%s: %d active parameters, want %d", config, got, want)
+		}
+	}
+}
+
 // TestNamesAndShapes keeps the checkpoint names of small models as goldens.
 func TestNamesAndShapes(t *testing.T) {
 	for _, family := range zoo.Families() {
