@@ -1,10 +1,12 @@
-// Package bundle opens a model directory: weights, tokenizer, chat format and
-// generation defaults, the one place where words and numbers meet. The
-// directory has the layout of Hugging Face checkpoints, so other tools can read
-// what Save writes:
+// Package bundle opens a model: weights, tokenizer, chat format and generation
+// defaults, the one place where words and numbers meet. A model is a directory
+// in the layout of Hugging Face checkpoints, so other tools can read what Save
+// writes:
 //
 //	config.json  model.safetensors  tokenizer.json  tokenizer_config.json
 //	generation_config.json  chat_template.jinja
+//
+// or one GGUF file, which has all of it. Convert makes one of the other.
 //
 // Not here: what the parts mean (model/..., text/tokenizer, text/chat) and
 // decoding (generate).
@@ -29,9 +31,9 @@ import (
 	"github.com/foundling-lm/foundling/text/tokenizer"
 )
 
-// Bundle is an opened model directory.
+// Bundle is an opened model.
 type Bundle struct {
-	Dir        string
+	Dir        string // its directory or its GGUF file
 	Model      zoo.Trainable
 	Tokenizer  *tokenizer.Tokenizer // nil where the directory has none that can be read
 	NoTokens   error                // why Tokenizer is nil
@@ -77,9 +79,21 @@ const (
 	TemplateFile   = "chat_template.jinja"
 )
 
-// Open reads a model directory. With a nil backend the model has names and
-// shapes only and no weights are read.
-func Open(b tensor.Backend, dir string) (*Bundle, error) {
+// Open reads a model directory or a GGUF file, all weights as f32. With a nil backend the model
+// has names and shapes only and no weights are read.
+func Open(b tensor.Backend, dir string) (*Bundle, error) { return open(b, dir, model.Bind) }
+
+// OpenStored is Open for a model that will not be trained or saved: matrices stay
+// in the number format of the file where products take it.
+func OpenStored(b tensor.Backend, dir string) (*Bundle, error) { return open(b, dir, model.BindStored) }
+
+// binder reads weights: model.Bind or model.BindStored.
+type binder func(tensor.Backend, model.Model, model.Weights) error
+
+func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return openGGUF(b, dir, bind)
+	}
 	config, err := os.ReadFile(filepath.Join(dir, ConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is no model directory: it has no %s", dir, ConfigFile)
@@ -91,7 +105,7 @@ func Open(b tensor.Backend, dir string) (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if b != nil {
-		if err := z.readWeights(b); err != nil {
+		if err := z.readWeights(b, bind); err != nil {
 			return nil, err
 		}
 	}
@@ -108,30 +122,36 @@ func Open(b tensor.Backend, dir string) (*Bundle, error) {
 	return z, z.readTokenizer()
 }
 
-func (z *Bundle) readWeights(b tensor.Backend) error {
+func (z *Bundle) readWeights(b tensor.Backend, bind binder) error {
 	f, err := checkpoint.Open(z.Dir)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := model.Bind(b, z.Model, f); err != nil {
+	if err := bind(b, z.Model, f); err != nil {
 		return fmt.Errorf("%s does not fit its config.json:\n%w", z.Dir, err)
 	}
 	return nil
 }
 
 func (z *Bundle) readTokenizer() error {
-	path := filepath.Join(z.Dir, TokenizerFile)
-	t, err := tokenizer.Load(path)
+	t, err := tokenizer.Load(z.Dir)
 	if err != nil {
 		z.NoTokens = err
 		return nil
 	}
+	if err := z.setTokenizer(t); err != nil {
+		return err
+	}
+	return z.readTemplate()
+}
+
+func (z *Bundle) setTokenizer(t *tokenizer.Tokenizer) error {
 	if n, v := t.VocabSize(), z.Model.Dims().Vocab; n > v {
-		return fmt.Errorf("%s has %d tokens, the model's embedding only %d: they do not belong together", path, n, v)
+		return fmt.Errorf("the tokenizer of %s has %d tokens, the model's embedding only %d: they do not belong together", z.Dir, n, v)
 	}
 	z.Tokenizer = t
-	return z.readTemplate()
+	return nil
 }
 
 // TokenBytes maps each id of the model to its bytes; special tokens have none.
@@ -153,6 +173,10 @@ func (z *Bundle) TokenBytes() [][]byte {
 // Save writes the directory; the weights come last, so a directory with weights
 // is whole. dt is the format of the weights.
 func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
+	return z.save(dt, model.Sources(b, z.Model))
+}
+
+func (z *Bundle) save(dt dtype.Type, ts []checkpoint.Source) error {
 	if err := os.MkdirAll(z.Dir, 0o755); err != nil {
 		return err
 	}
@@ -167,7 +191,7 @@ func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
 			return err
 		}
 	}
-	return checkpoint.Save(filepath.Join(z.Dir, WeightsFile), dt, nil, model.Sources(b, z.Model), 5<<30)
+	return checkpoint.Save(filepath.Join(z.Dir, WeightsFile), dt, nil, ts, 5<<30)
 }
 
 func (z *Bundle) saveTokenizer() error {

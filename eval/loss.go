@@ -14,7 +14,7 @@ import (
 func Loss(p *op.Pass, m model.Model, batches iter.Seq[*batch.Batch]) (nats float64, targets int) {
 	for b := range batches {
 		h := m.Hidden(p, &model.Input{B: b.B, T: b.T, IDs: b.IDs, Pos: b.Pos, Start: b.Start})
-		for i, l := range op.Loss(p, h, m.Unembedding(), b.Targets, op.CrossEntropy{Scale: 1}) {
+		for i, l := range model.Loss(p, m, h, b.Targets, op.CrossEntropy{Scale: 1}) {
 			if b.Targets[i] >= 0 {
 				nats += l
 				targets++

@@ -186,7 +186,7 @@ func (e *Engine) hidden(ids []int32, kv *cache.KV) *op.Value {
 func (e *Engine) forward(ids []int32, kv *cache.KV) []float32 {
 	h := e.hidden(ids, kv)
 	last := &op.Value{T: h.T.RowRange(h.T.Rows-1, h.T.Rows)}
-	logits := e.p.Host(op.Logits(e.p, last, e.m.Unembedding()).T)
+	logits := e.p.Host(model.Logits(e.p, e.m, last).T)
 	e.p.Reset()
 	return logits
 }

@@ -31,12 +31,12 @@ func (e *Engine) Score(ids []int32, top int) (*Score, error) {
 	targets := make([]int32, len(ids))
 	copy(targets, ids[1:])
 	targets[len(ids)-1] = -1
-	losses := op.Loss(e.p, h, e.m.Unembedding(), targets, op.CrossEntropy{Scale: 1})
+	losses := model.Loss(e.p, e.m, h, targets, op.CrossEntropy{Scale: 1})
 	s := &Score{LogProbs: make([]float64, len(ids)-1)}
 	for i := range s.LogProbs {
 		s.LogProbs[i] = -losses[i]
 	}
 	last := &op.Value{T: h.T.RowRange(len(ids)-1, len(ids))}
-	s.Top = sample.TopN(e.p.Host(op.Logits(e.p, last, e.m.Unembedding()).T), top)
+	s.Top = sample.TopN(e.p.Host(model.Logits(e.p, e.m, last).T), top)
 	return s, nil
 }

@@ -79,7 +79,7 @@ func load(t *testing.T, b tensor.Backend, family string) (*reference, model.Mode
 // onBackends runs f for both families on the float64 reference, on plain Go
 // and on this machine's kernels, all with f32 products.
 func onBackends(t *testing.T, f func(t *testing.T, b tensor.Backend, family string)) {
-	for _, family := range zoo.Families() {
+	for _, family := range []string{"gpt2", "llama"} {
 		t.Run(family+"/reference", func(t *testing.T) { f(t, ref.New(), family) })
 		for _, kernels := range []string{"purego", ""} {
 			b, err := cpu.New(cpu.Options{Threads: 2, Kernels: kernels, Precision: "f32"})
@@ -106,7 +106,7 @@ func TestLogitsAgreeWithPyTorch(t *testing.T) {
 		defer p.Close()
 		x := r.batch(0)
 		h := m.Hidden(p, &model.Input{B: x.B, T: x.T, IDs: x.IDs, Pos: x.Pos, Start: x.Start})
-		got := p.Host(op.Logits(p, h, m.Unembedding()).T)
+		got := p.Host(model.Logits(p, m, h).T)
 		if len(got) != x.B*x.T*m.Dims().Vocab {
 			t.Fatalf("got %d logits", len(got))
 		}

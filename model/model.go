@@ -32,6 +32,8 @@ type Model interface {
 // Dims are the sizes that other packages need to know.
 type Dims struct {
 	Layers, Width, Heads, KVHeads, HeadDim, FF, Vocab, Context int
+
+	LogitCap float64 // logits are soft-capped at it; 0: they are not
 }
 
 // Input is one forward pass over B sequences of T tokens.
@@ -44,6 +46,29 @@ type Input struct {
 	Dropout float64   // probability, in training
 	Seed    uint64    // of the dropout masks
 	Step    uint64    // of the dropout masks: different in every forward pass
+	Balance *Balance  // nil: the load of experts is not balanced
+}
+
+// Balance asks a mixture of experts for the gradient of its load-balancing loss,
+// and hears it.
+type Balance struct {
+	Weight float64   // of this pass in the step
+	Losses []float64 // of the layers that have experts, 1 where the load is even
+}
+
+// Logits turns hidden states of m (N,C) into logits (N,V), Wide.
+func Logits(p *op.Pass, m Model, h *op.Value) *op.Value {
+	l := op.Logits(p, h, m.Unembedding())
+	if limit := m.Dims().LogitCap; limit != 0 {
+		l = op.SoftCap(p, l, limit)
+	}
+	return l
+}
+
+// Loss is op.Loss of hidden states of m under its unembedding.
+func Loss(p *op.Pass, m Model, h *op.Value, targets []int32, o op.CrossEntropy) []float64 {
+	o.LogitCap = m.Dims().LogitCap
+	return op.Loss(p, h, m.Unembedding(), targets, o)
 }
 
 // Positions returns from, from+1, ..., n of them.

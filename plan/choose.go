@@ -169,7 +169,7 @@ func rateAt(rates []Rate, width int) float64 {
 // Ladder is the usual candidates of a family: widths 64, 128, ... 1024, a layer
 // for each 64 of width and at least 4 (very small models gain from depth
 // before width: llama2.c's 260 k one has 5 layers of 64), heads of 32 up to
-// width 192 and of 64 above, MLP 4C (gpt2) or 8C/3 rounded up to 64 (llama),
+// width 192 and of 64 above, MLP 4C (gpt2) or 8C/3 rounded up to 64 (the others),
 // tied embeddings.
 func Ladder(family string, vocab, context int) []Shape {
 	var out []Shape
@@ -181,7 +181,7 @@ func Ladder(family string, vocab, context int) []Shape {
 		if width < 256 {
 			s.HeadDim = 32
 		}
-		if family == "llama" {
+		if family != "gpt2" {
 			s.FF = (8*width/3 + 63) / 64 * 64
 		}
 		s.Heads = width / s.HeadDim

@@ -75,32 +75,84 @@ type Memory struct {
 // TrainingMemory estimates a step over rows = B*T tokens. For each token a
 // layer keeps, with a bytes an activation,
 //
-//	2 residual streams  2*4*C        2 norm outputs   2*a*C + 16 of statistics
-//	q, k, v             a*(H+2K)*D   attention        a*H*D + 4*H of log-sums
-//	MLP                 a*2*F (gpt2: before and after GELU), a*3*F (llama: gate, up, product)
+//	residual streams    4*C for each block   norms      a*C for each, 8 of statistics
+//	q, k, v             a*(H+2K)*D           attention  a*H*D + 4*H of log-sums
+//	MLP                 a*2*F (gpt2: before and after GELU), a*3*F (gate, up, product)
 //
-// and outside the layers the embeddings (f32) and the last norm.
+// and outside the layers the embeddings (f32) and the last norm. Families add
+// what they keep besides: norms of queries and keys, what a block gave before its
+// norm, the parts of fused projections, and of a mixture the rows of each expert.
 func (s Shape) TrainingMemory(rows int, o MemoryOptions) Memory {
 	o.Weight, o.Gradient, o.Optimizer = cmp.Or(o.Weight, 4), cmp.Or(o.Gradient, 4), cmp.Or(o.Optimizer, 8)
 	o.Activation, o.LogitBytes = cmp.Or(o.Activation, 2), cmp.Or(o.LogitBytes, 96<<20)
 	s = s.filled()
 	N, R, a := s.Count().Total, int64(rows), int64(o.Activation)
-	C, F := int64(s.Width), int64(s.FF)
+	C, f := int64(s.Width), families[s.Family]
 	q, kv := int64(s.Heads*s.HeadDim), int64(s.KVHeads*s.HeadDim)
-	inner, embeddings := 2*F, 3*C // gpt2 keeps token and position rows and their sum
-	if s.Family == "llama" {
-		inner, embeddings = 3*F, C
+	embeddings := C
+	if f.layerNorm {
+		embeddings = 3 * C // token and position rows and their sum
+	} else if f.scaled {
+		embeddings = 2 * C
 	}
-	layer := 2*4*C + 2*a*C + 16 + a*(2*q+2*kv) + 4*int64(s.Heads) + a*inner
+	mlp, widest := s.mlpMemory(a)
 	m := Memory{
 		Weights:     N * int64(o.Weight),
 		Gradients:   N * int64(o.Gradient),
 		Optimizer:   N * int64(o.Optimizer),
-		Activations: R * (int64(s.Layers)*layer + 4*embeddings + a*C + 8),
+		Activations: R * (int64(s.Layers)*s.blockMemory(a) + mlp + 4*embeddings + a*C + 8),
 		Logits:      min(int64(o.LogitBytes), R*int64(s.Vocab)*4),
-		Backward:    R * 4 * (2*C + max(inner, q+2*kv)),
-		Packed:      a * C * max(F, int64(s.Vocab)),
+		Backward:    R * 4 * (2*C + max(widest, q+2*kv)),
+		Packed:      a * C * max(int64(s.FF), int64(s.Vocab)),
 	}
 	m.Total = m.Weights + m.Gradients + m.Optimizer + m.Activations + m.Logits + m.Backward + m.Packed
 	return m
+}
+
+// blockMemory is what a layer keeps of a token besides the inside of its MLP;
+// s is filled.
+func (s Shape) blockMemory(a int64) int64 {
+	f, C := families[s.Family], int64(s.Width)
+	q, kv := int64(s.Heads*s.HeadDim), int64(s.KVHeads*s.HeadDim)
+	n := 2*4*C + int64(f.norms)*(a*C+8) + a*(2*q+2*kv) + 4*int64(s.Heads)
+	if f.postNorms {
+		n += 2 * a * C
+	}
+	if f.headNorms {
+		n += a*(q+kv) + 8*int64(s.Heads+s.KVHeads)
+	}
+	if f.rowNorms {
+		n += a*(q+kv) + 16
+	}
+	if f.fused {
+		n += a * (q + 2*kv)
+	}
+	return n
+}
+
+// mlpMemory is what the MLPs of all layers keep of a token, and the widest of
+// them; s is filled.
+func (s Shape) mlpMemory(a int64) (all, widest int64) {
+	f, C, dense := families[s.Family], int64(s.Width), int64(s.Layers)
+	inner := 3 * int64(s.FF)
+	switch {
+	case f.biases:
+		inner = 2 * int64(s.FF)
+	case f.fused:
+		inner = 5 * int64(s.FF)
+	}
+	if f.mixture {
+		dense = int64(s.DenseLayers)
+		k := int64(s.ExpertsPerToken)
+		widest = k*3*int64(s.ExpertFF) + 3*int64(s.SharedFF)
+		one := a*(widest+2*k*C) + 8*int64(s.Experts) + 4*k + 4*C // rows of experts, router, their sum
+		if f.shared {
+			one += a*C + 8*C + 8
+		}
+		all = (int64(s.Layers) - dense) * one
+	}
+	if dense > 0 {
+		all, widest = all+dense*a*inner, max(widest, inner)
+	}
+	return all, widest
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/foundling-lm/foundling/internal/golden"
+	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/zoo"
 )
 
 func gpt2(layers, width int) Shape {
@@ -35,7 +37,90 @@ var published = []struct {
 	{"llama-3-8b", llama(32, 4096, 14336, 32, 8, 128256), 8_030_261_248},
 	{"llama-3-70b", llama(80, 8192, 28672, 64, 8, 128256), 70_553_706_496},
 	{"llama-3.1-405b", llama(126, 16384, 53248, 128, 8, 128256), 405_853_388_800},
-	{"mistral-7b", llama(32, 4096, 14336, 32, 8, 32000), 7_241_732_096},
+	{"mistral-7b", of("mistral", llama(32, 4096, 14336, 32, 8, 32000)), 7_241_732_096},
+	{"llama-3.2-1b", tied(llama(16, 2048, 8192, 32, 8, 128256)), 1_235_814_400},
+	{"smollm2-135m", tied(llama(30, 576, 1536, 9, 3, 49152)), 134_515_008},
+	{"tinyllama-1.1b", llama(22, 2048, 5632, 32, 4, 32000), 1_100_048_384},
+	{"qwen2-0.5b", of("qwen2", tied(llama(24, 896, 4864, 14, 2, 151936))), 494_032_768},
+	{"qwen2-7b", of("qwen2", llama(28, 3584, 18944, 28, 4, 152064)), 7_615_616_512},
+	{"qwen3-0.6b", wide(128, of("qwen3", tied(llama(28, 1024, 3072, 16, 8, 151936)))), 596_049_920},
+	{"qwen3-8b", wide(128, of("qwen3", llama(36, 4096, 12288, 32, 8, 151936))), 8_190_735_360},
+	{"gemma-2-2b", wide(256, of("gemma2", tied(llama(26, 2304, 9216, 8, 4, 256000)))), 2_614_341_888},
+	{"gemma-2-9b", wide(256, of("gemma2", tied(llama(42, 3584, 14336, 16, 8, 256000)))), 9_241_705_984},
+	{"gemma-3-1b", wide(256, of("gemma3_text", tied(llama(26, 1152, 6912, 4, 1, 262144)))), 999_885_952},
+	{"phi-3-mini", of("phi3", llama(32, 3072, 8192, 32, 0, 32064)), 3_821_079_552},
+	{"olmo-2-1b", of("olmo2", llama(16, 2048, 8192, 16, 16, 100352)), 1_484_916_736},
+	{"olmo-2-7b", of("olmo2", llama(32, 4096, 11008, 32, 32, 100352)), 7_298_617_344},
+	{"mixtral-8x7b", experts(8, 2, 14336, 0, of("mixtral", llama(32, 4096, 14336, 32, 8, 32000))), 46_702_792_704},
+	{"qwen1.5-moe-a2.7b", experts(60, 4, 1408, 5632, of("qwen2_moe", llama(24, 2048, 5632, 16, 16, 151936))), 14_315_784_192},
+	{"qwen3-30b-a3b", experts(128, 8, 768, 0, wide(128, of("qwen3_moe", llama(48, 2048, 6144, 32, 4, 151936)))), 30_532_122_624},
+}
+
+func of(family string, s Shape) Shape {
+	s.Family = family
+	return s
+}
+
+func tied(s Shape) Shape {
+	s.Tied = true
+	return s
+}
+
+func wide(head int, s Shape) Shape {
+	s.HeadDim = head
+	return s
+}
+
+func experts(all, each, ff, shared int, s Shape) Shape {
+	s.Experts, s.ExpertsPerToken, s.ExpertFF, s.SharedFF = all, each, ff, shared
+	return s
+}
+
+// Active parameters of published mixtures.
+func TestActive(t *testing.T) {
+	for name, want := range map[string]int64{
+		"mixtral-8x7b": 12_879_925_248, "mistral-7b": 7_241_732_096,
+		"qwen1.5-moe-a2.7b": 2_689_173_504, "qwen3-30b-a3b": 3_353_032_704,
+	} {
+		for _, c := range published {
+			if got := c.shape.Count().Active; c.name == name && got != want {
+				t.Errorf("%s: %d active parameters, want %d", name, got, want)
+			}
+		}
+	}
+}
+
+// TestCountsAreTheModels compares counts from sizes with the models themselves.
+func TestCountsAreTheModels(t *testing.T) {
+	if got, want := Families(), zoo.Families(); !slices.Equal(got, want) {
+		t.Fatalf("families %v are planned, %v exist", got, want)
+	}
+	for _, family := range Families() {
+		for _, kv := range []int{4, 2} {
+			for _, tie := range []bool{false, true} {
+				s := Shape{Family: family, Layers: 3, Width: 64, Heads: 4, KVHeads: kv, FF: 96, Vocab: 50, Context: 32, Tied: tie}
+				if family == "gpt2" {
+					s.KVHeads = 4
+				} else {
+					s.HeadDim = 8 * kv
+				}
+				m, err := zoo.FromShape(nil, zoo.Shape{
+					Family: family, Layers: s.Layers, Width: s.Width, Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim,
+					FF: s.FF, Vocab: s.Vocab, Context: s.Context, Untied: !tie,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				n := s.Count()
+				if got := model.Count(m); int64(got) != n.Total {
+					t.Errorf("%s has %d parameters, the plan says %d: %+v", family, got, n.Total, n)
+				}
+				if parts := n.NonEmbedding() + n.Embedding + n.Positions + n.Unembedding; parts != n.Total || n.Active > n.Total || (n.Active < n.Total) != s.Mixture() {
+					t.Errorf("%s: parts are %d, total %d, active %d", family, parts, n.Total, n.Active)
+				}
+			}
+		}
+	}
 }
 
 func TestPublishedCounts(t *testing.T) {

@@ -1,10 +1,6 @@
 package tensor
 
-import (
-	"sync"
-
-	"github.com/foundling-lm/foundling/tensor/dtype"
-)
+import "github.com/foundling-lm/foundling/tensor/dtype"
 
 // Backend is the arithmetic of one device. Methods work on whole tensors, row
 // by row where a row is one token's vector; shapes are checked and a mismatch
@@ -29,7 +25,18 @@ type Backend interface {
 	Zero(t *Tensor)
 	Copy(dst, src *Tensor) // converts between formats
 
-	// MatMul computes C = op(A) op(B) with C (M,N), op(A) (M,K), op(B) (K,N).
+	// Weights makes a constant matrix of rows that data holds as files do (f32,
+	// bf16, f16, block formats; little-endian). The backend lays them out as it
+	// likes and data is not needed afterwards. MatMul takes the result as B with
+	// TransB, Embed as table; Copy and Download read it, Release its Mem frees it.
+	// Rows that are no whole blocks, data of another length and scales that are not
+	// finite are errors.
+	Weights(dt dtype.Type, rows, cols int, data []byte) (*Tensor, error)
+
+	// MatMul computes C = op(A) op(B) with C (M,N), op(A) (M,K), op(B) (K,N). The
+	// operands of products with Weights are rounded first: A to bf16 for weights in
+	// bf16, and for block formats each 32 values of a row of A to int8 with one f32
+	// scale, their largest magnitude / 127.
 	MatMul(c, a, b *Tensor, o MatMul)
 	// Pack prepares op(b) for use as MatMul.Packed; nil where that gains nothing.
 	Pack(b *Tensor, trans bool) Packed
@@ -40,25 +47,29 @@ type Backend interface {
 	Scale(dst, a *Tensor, s float64)     // dst = s * a
 	Sum(t *Tensor) float64               // over all elements
 	SumRows(dst, a *Tensor)              // dst (1,C) += sum of the rows of a
+	ScaleRows(dst, a, s *Tensor)         // row i of dst = s[i] * row i of a; s is (N,1)
+	DotRows(dst, a, b *Tensor)           // dst (N,1): row i of a times row i of b
 	SumSquares(ts []*Tensor) float64     // over all elements of all tensors
 	Dropout(dst, a *Tensor, d Dropout)   // dst = a * mask / (1-p)
 	Unary(f Func, dst, x *Tensor)        // dst = f(x)
 	UnaryBack(f Func, dx, dy, x *Tensor) // dx = dy * f'(x)
-	SwiGLU(dst, gate, up *Tensor)        // dst = silu(gate) * up
-	SwiGLUBack(dgate, dup, dy, gate, up *Tensor)
+	// GLU is the gated unit dst = f(gate) * up; GLUBack sets dgate and dup.
+	GLU(f Func, dst, gate, up *Tensor)
+	GLUBack(f Func, dgate, dup, dy, gate, up *Tensor)
 	Softmax(dst, x *Tensor)        // over each row
 	SoftmaxBack(dx, dy, y *Tensor) // y is Softmax's result
 
 	// Embed copies row ids[i] of table to row i of dst.
 	Embed(dst, table *Tensor, ids []int32)
-	// EmbedBack adds row i of dy to row ids[i] of dtable.
+	// EmbedBack adds row i of dy to row ids[i] of dtable, in the order of i.
 	EmbedBack(dtable, dy *Tensor, ids []int32)
 	// Norm normalises each row; stats (N,2) receives mean and 1/deviation for
 	// NormBack. b and w may be nil.
 	Norm(k NormKind, dst, stats, x, w, b *Tensor, eps float64)
 	// NormBack sets dx and adds to dw and db (nil where absent).
 	NormBack(k NormKind, dx, dw, db, dy, x, w, stats *Tensor)
-	// RoPE rotates x (N, heads*D) in place by r; inverse undoes it.
+	// RoPE rotates x (N, heads*width) in place by r; inverse turns back, which
+	// is the gradient.
 	RoPE(x *Tensor, pos []int32, r *Rotary, inverse bool)
 	// Attention computes softmax(scale q kT) v over the key ranges of a; lse
 	// (N,H) receives the log of each softmax's denominator, for AttentionBack.
@@ -96,6 +107,8 @@ const (
 	GELUErf              // exact: x * Phi(x)
 	SiLU                 // x * sigmoid(x)
 	ReLU
+	Tanh
+	Sigmoid
 )
 
 // NormKind names a normalisation.
@@ -114,27 +127,6 @@ type Dropout struct {
 	Seed, Stream uint64
 }
 
-// Rotary is a table of rotations (Su et al. 2021, RoFormer).
-type Rotary struct {
-	D        int       // head width
-	Pairs    bool      // rotate (2i, 2i+1) as in GPT-J, else (i, i+D/2) as in Llama's Hugging Face layout
-	Cos, Sin []float64 // [pos*D/2 + i]; as many positions as the model's context
-
-	once         sync.Once
-	cos32, sin32 []float32
-}
-
-// Float32 is the tables rounded to f32.
-func (r *Rotary) Float32() (cos, sin []float32) {
-	r.once.Do(func() {
-		r.cos32, r.sin32 = make([]float32, len(r.Cos)), make([]float32, len(r.Sin))
-		for i := range r.Cos {
-			r.cos32[i], r.sin32[i] = float32(r.Cos[i]), float32(r.Sin[i])
-		}
-	})
-	return r.cos32, r.sin32
-}
-
 // Attention describes one call. Queries are B sequences of TQ rows, keys and
 // values B sequences of TK rows. Query row i sees keys [Lo[i], Hi[i]) of its
 // sequence: causality, documents, padding and windows are all such ranges.
@@ -142,6 +134,7 @@ type Attention struct {
 	B, TQ, TK int
 	H, K, D   int // query heads, key/value heads (K divides H), head width
 	Scale     float64
+	SoftCap   float64 // if not 0, scores s become SoftCap*tanh(s/SoftCap) (Gemma 2, arXiv 2408.00118, section 2)
 	Lo, Hi    []int32 // B*TQ
 }
 

@@ -76,6 +76,17 @@ func (t *Tensor) ColRange(lo, hi int) *Tensor {
 	return &v
 }
 
+// Split is the view of a dense t in which each row is cut into rows of the given
+// width.
+func (t *Tensor) Split(width int) *Tensor {
+	if !t.Dense() || width <= 0 || t.Cols%width != 0 {
+		panic(fmt.Sprintf("tensor: %v split into rows of %d", t, width))
+	}
+	v := *t
+	v.Rows, v.Cols, v.Stride = t.Rows*(t.Cols/width), width, width
+	return &v
+}
+
 // Dense says that the rows follow each other without gaps.
 func (t *Tensor) Dense() bool { return t.Stride == t.Cols || t.Rows <= 1 }
 

@@ -22,7 +22,8 @@ type Trainer struct {
 	grads []*tensor.Tensor
 	state state
 
-	lastTokens int64 // for rates
+	balance    model.Balance // of the experts, in the last step
+	lastTokens int64         // for rates
 }
 
 // state is what a checkpoint holds besides tensors.
@@ -74,6 +75,7 @@ type Metrics struct {
 	GradNorm float64 `json:"grad_norm"`         // before clipping
 	Tokens   int64   `json:"tokens"`            // trained so far
 	Skipped  string  `json:"skipped,omitempty"` // why the guard left the weights alone
+	Balance  float64 `json:"balance,omitempty"` // mean load-balancing loss of layers with experts; 1 is even
 
 	TokensPerSecond float64 `json:"tokens_per_second,omitempty"`
 	FLOPs           float64 `json:"flop_per_second,omitempty"`
@@ -84,19 +86,22 @@ type Metrics struct {
 
 // Accumulate runs the micro-batches of one step forward and backward. The loss
 // is the mean over the trained tokens of all of them, so k micro-batches give
-// the gradient of one large batch.
+// the gradient of one large batch. The load of experts is balanced in each
+// micro-batch by itself.
 func (t *Trainer) Accumulate(micro []*batch.Batch) (loss float64, trained int) {
 	for _, b := range micro {
 		trained += b.Trained
 	}
 	t.pass.CachePacks = len(micro) > 1
+	t.balance.Weight, t.balance.Losses = 1/float64(max(1, len(micro))), t.balance.Losses[:0]
 	for i, b := range micro {
 		t.pass.Reset()
 		h := t.m.Hidden(t.pass, &model.Input{
 			B: b.B, T: b.T, IDs: b.IDs, Pos: b.Pos, Start: b.Start,
 			Dropout: t.o.Dropout, Seed: t.o.Seed, Step: uint64(t.state.Step)<<16 | uint64(i),
+			Balance: &t.balance,
 		})
-		losses := op.Loss(t.pass, h, t.m.Unembedding(), b.Targets, op.CrossEntropy{
+		losses := model.Loss(t.pass, t.m, h, b.Targets, op.CrossEntropy{
 			Scale: 1 / float64(max(1, trained)), ZLoss: t.o.ZLoss,
 		})
 		t.pass.Backward()
@@ -119,6 +124,9 @@ func (t *Trainer) StepOn(micro []*batch.Batch) (Metrics, error) {
 	t.state.Tokens += int64(trained)
 	lr := t.o.Schedule.At(t.state.Step)
 	m := Metrics{Step: t.state.Step, Loss: loss, LR: lr, GradNorm: norm, Tokens: t.state.Tokens}
+	for _, l := range t.balance.Losses {
+		m.Balance += l / float64(len(t.balance.Losses))
+	}
 	if m.Skipped = t.state.Guard.check(loss, norm); m.Skipped == "" {
 		t.opt.Step(t.state.Step, lr, math.Min(1, t.o.Clip/(norm+1e-6)))
 	}

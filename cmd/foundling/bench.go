@@ -22,6 +22,8 @@ type benchCmd struct {
 	Time      time.Duration `help:"Time for the repeats of one name; there is always at least one. 0 means 0.5 s for gemm, 12 s for train, 2 s for the others."`
 	Data      []string      `help:"Text for the tokenizer's benches instead of this machine's Go source." placeholder:"PATH"`
 	Tokenizer string        `help:"Tokenizer for tokenizer/encode instead of one trained on the spot." placeholder:"PATH"`
+	Shape     string        `help:"Shape of a public model for generate, with random weights: llama-3.2-1b, qwen2.5-0.5b or smollm2-135m." placeholder:"NAME"`
+	Type      string        `help:"Type of file in which --shape has its weights: a number format, or q4_k_m, q5_k_m, q6_k." default:"q8_0"`
 	computeFlags
 }
 
@@ -55,6 +57,11 @@ func (c *benchCmd) Run(ctx context.Context) error {
 	if c.Time < 0 {
 		return usageError{fmt.Errorf("--time is %v: it must be positive, or 0 for the default", c.Time)}
 	}
+	if c.Shape != "" {
+		if _, err := shapeConfig(c.Shape); err != nil {
+			return err
+		}
+	}
 	b, err := c.backend() // finds impossible options before anything runs
 	if err != nil {
 		return err
@@ -69,7 +76,12 @@ func (c *benchCmd) Run(ctx context.Context) error {
 		{"gemm", func() []benchCase { return gemmCases(threads, c.Precision) }},
 		{"train", trainCases},
 		{"tokenizer", tokenizerCases},
-		{"generate", func() []benchCase { return generateCases(c.Precision) }},
+		{"generate", func() []benchCase {
+			if c.Shape != "" {
+				return c.shapeCases()
+			}
+			return generateCases(c.Precision)
+		}},
 	} {
 		if c.What == "all" || c.What == group.name {
 			cases = append(cases, group.cases()...)

@@ -14,7 +14,7 @@ import (
 )
 
 type chatCmd struct {
-	Model         string `help:"Model directory, or the name of a model of the store." required:"" placeholder:"MODEL"`
+	Model         string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	System        string `help:"What the model is told before the conversation." placeholder:"TEXT"`
 	decodingFlags `embed:"" set:"maxtokens=512"`
 	storeFlags

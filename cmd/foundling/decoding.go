@@ -72,7 +72,7 @@ func openModel(c computeFlags, s storeFlags, name string) (*opened, error) {
 	}
 	p := newProgress("loading " + dir)
 	defer p.Close()
-	z, err := bundle.Open(b, dir)
+	z, err := bundle.OpenStored(b, dir)
 	if err != nil {
 		b.Close()
 		return nil, fmt.Errorf("--model: %w", err)

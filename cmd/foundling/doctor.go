@@ -107,6 +107,7 @@ func (d *diagnosis) print(w io.Writer) {
 	}
 	line("f32", "%s", rate(d.Peaks.F32, "GFLOP/s"))
 	line("bf16", "%s", rate(d.Peaks.BF16, "GFLOP/s"))
+	line("int8", "%s", rate(d.Peaks.Int8, "GOP/s"))
 	line("memory read", "%s", rate(d.Peaks.Read, "GB/s"))
 	line("memory", "%s free of %s", gigabytes(d.Memory.Available), gigabytes(d.Memory.Total))
 	line("disk", "%s free", gigabytes(max(0, d.DiskFree)))

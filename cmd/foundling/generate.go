@@ -15,7 +15,7 @@ import (
 )
 
 type generateCmd struct {
-	Model         string   `help:"Model directory, or the name of a model of the store." required:"" placeholder:"MODEL"`
+	Model         string   `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	Prompt        string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
 	Stop          []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
 	Raw           bool     `help:"Continue the prompt as text, also where the model answers questions."`

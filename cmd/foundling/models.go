@@ -99,6 +99,9 @@ func describeModel(m hub.Model) listedModel {
 		return d // the command that uses it says what is wrong
 	}
 	defer f.Close()
+	if d.Family == "" {
+		d.Family, _ = f.GGUF()["general.architecture"].(string)
+	}
 	bytes := map[string]int{}
 	for _, name := range f.Names() {
 		t, _ := f.Tensor(name)

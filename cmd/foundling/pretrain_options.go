@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/foundling-lm/foundling/plan"
@@ -23,12 +25,13 @@ type pretrainFlags struct {
 	Vocab      *int     `json:"vocab,omitempty" help:"Tokens of a learned tokenizer, with bytes and special tokens (default 4096)." placeholder:"N"`
 	Mode       *string  `json:"mode,omitempty" help:"packed: documents one after another, without attention across them; windows: random places of one long text (default: windows for a split by tail)." placeholder:"packed|windows"`
 
-	Arch    *string `json:"arch,omitempty" help:"Family of the model (default llama)." placeholder:"gpt2|llama"`
+	Arch    *string `json:"arch,omitempty" help:"Family of the model, a model_type of Hugging Face: llama, mistral, qwen2, qwen3, gemma2, gemma3_text, phi3, olmo2, mixtral, qwen2_moe, qwen3_moe, gpt2 (default llama)." placeholder:"NAME"`
 	Layers  *int    `json:"layers,omitempty" help:"Layers (default 4)." placeholder:"N"`
 	Width   *int    `json:"width,omitempty" help:"Width of the residual stream (default 256)." placeholder:"N"`
 	Heads   *int    `json:"heads,omitempty" help:"Attention heads (default: width/64, width/32 below 256)." placeholder:"N"`
-	KVHeads *int    `json:"kv-heads,omitempty" name:"kv-heads" help:"Key and value heads, llama (default: as heads)." placeholder:"N"`
+	KVHeads *int    `json:"kv-heads,omitempty" name:"kv-heads" help:"Key and value heads, not gpt2 (default: as heads)." placeholder:"N"`
 	FF      *int    `json:"ff,omitempty" name:"ff" help:"Feed-forward width (default: 4 or 8/3 times the width)." placeholder:"N"`
+	Experts *int    `json:"experts,omitempty" help:"Experts of a layer in mixtral, qwen2_moe and qwen3_moe; a token visits two, together as wide as --ff (default 8)." placeholder:"N"`
 	Context *int    `json:"context,omitempty" help:"Tokens that the model sees at once (default 256)." placeholder:"N"`
 
 	Budget *span `json:"budget,omitempty" help:"Wall-clock time of the whole command, instead of --steps; turned into steps once." placeholder:"5m"`
@@ -52,6 +55,7 @@ type pretrainOptions struct {
 	Heads   int    `json:"heads"`
 	KVHeads int    `json:"kv-heads"`
 	FF      int    `json:"ff"`
+	Experts int    `json:"experts,omitempty"` // 0: none, or the family's custom
 	Context int    `json:"context"`
 
 	Budget span `json:"budget,omitempty"` // 0: none
@@ -99,13 +103,16 @@ func (o *pretrainOptions) shape(f *pretrainFlags) error {
 	for _, k := range []struct {
 		flag  string
 		value *int
-	}{{"layers", f.Layers}, {"width", f.Width}, {"heads", f.Heads}, {"kv-heads", f.KVHeads}, {"ff", f.FF}, {"context", f.Context}, {"vocab", f.Vocab}} {
+	}{{"layers", f.Layers}, {"width", f.Width}, {"heads", f.Heads}, {"kv-heads", f.KVHeads}, {"ff", f.FF}, {"experts", f.Experts}, {"context", f.Context}, {"vocab", f.Vocab}} {
 		if k.value != nil && *k.value <= 0 {
 			return fmt.Errorf("--%s is %d: it must be positive", k.flag, *k.value)
 		}
 	}
-	if o.Arch != "gpt2" && o.Arch != "llama" {
-		return fmt.Errorf("--arch %q is unknown: gpt2 and llama exist", o.Arch)
+	if !slices.Contains(plan.Families(), o.Arch) {
+		return fmt.Errorf("--arch %q is unknown: %s exist", o.Arch, strings.Join(plan.Families(), ", "))
+	}
+	if o.Experts != 0 && !o.planShape().Mixture() {
+		return fmt.Errorf("--experts %d: %s has none; leave it out or use --arch mixtral, qwen2_moe or qwen3_moe", o.Experts, o.Arch)
 	}
 	if f.Heads == nil {
 		if o.Heads = max(1, o.Width/64); o.Width < 256 {
@@ -126,14 +133,15 @@ func (o *pretrainOptions) shape(f *pretrainFlags) error {
 		return fmt.Errorf("--kv-heads is %d: gpt2 has as many as --heads %d; leave it out or use --arch llama", o.KVHeads, o.Heads)
 	case o.Heads%o.KVHeads != 0:
 		return fmt.Errorf("--kv-heads %d does not divide --heads %d: use %s", o.KVHeads, o.Heads, divisors(o.Heads))
-	case o.Arch == "llama" && o.Width/o.Heads%2 != 0:
+	case o.Arch != "gpt2" && o.Width/o.Heads%2 != 0:
 		return fmt.Errorf("--width %d over --heads %d is a head width of %d: rotary positions need an even one", o.Width, o.Heads, o.Width/o.Heads)
 	}
-	m, err := pretrain.NewModel(nil, o.planShape(), -1)
-	if err != nil { // all that can be said by flags was said above
+	if o.FF == 0 {
+		o.FF = plan.DefaultFF(o.Arch, o.Width)
+	}
+	if _, err := pretrain.NewModel(nil, o.planShape(), -1); err != nil { // all that can be said by flags was said above
 		return fmt.Errorf("this model is impossible: %w", err)
 	}
-	o.FF = m.Dims().FF
 	return nil
 }
 
@@ -193,7 +201,7 @@ func (o *pretrainOptions) memory() int64 {
 
 func (o *pretrainOptions) planShape() plan.Shape {
 	return plan.Shape{
-		Family: o.Arch, Layers: o.Layers, Width: o.Width, Heads: o.Heads, KVHeads: o.KVHeads, FF: o.FF,
+		Family: o.Arch, Layers: o.Layers, Width: o.Width, Heads: o.Heads, KVHeads: o.KVHeads, FF: o.FF, Experts: o.Experts,
 		Vocab: cmp.Or(o.Tokens, o.Vocab), Context: o.Context, Tied: true,
 	}
 }

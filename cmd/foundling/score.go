@@ -16,10 +16,11 @@ import (
 const scoreTop = 10
 
 type scoreCmd struct {
-	Model string `help:"Model directory, or the name of a model of the store." required:"" placeholder:"MODEL"`
+	Model string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	JSONL bool   `name:"jsonl" help:"Read {\"text\":...} or {\"ids\":[...]} a line, answer {\"ids\":[...],\"logprobs\":[...],\"top\":[[id,logprob],...]} a line."`
 	Start bool   `help:"Put the token that documents start with before a text, so that its first token has a probability too."`
 	storeFlags
+	promptTemplate
 	computeFlags
 }
 
@@ -87,6 +88,9 @@ func (c *scoreCmd) Run(ctx context.Context) error {
 func (c *scoreCmd) encode(m *opened, text string) ([]int32, error) {
 	if m.Tokenizer == nil {
 		return nil, fmt.Errorf(`%s has no tokenizer to read text with: give {"ids":[...]}: %w`, c.Model, m.NoTokens)
+	}
+	if c.chat() {
+		return c.question(m.Bundle, text)
 	}
 	if c.Start {
 		return m.TextPrompt(text)

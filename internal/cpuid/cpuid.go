@@ -15,6 +15,7 @@ package cpuid
 type Features struct {
 	AVX2       bool // AVX2, FMA and F16C
 	AVX512     bool // AVX-512 F, BW, DQ, VL, on top of AVX2
+	AVX512VNNI bool // AVX-512 VNNI, on top of AVX512
 	AVX512BF16 bool // AVX-512 BF16, on top of AVX512
 	AMX        bool // tile products on bf16, and the process may use tiles
 }

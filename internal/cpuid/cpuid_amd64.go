@@ -10,6 +10,7 @@ func Detect() Features {
 	x := &cpu.X86
 	f := Features{AVX2: x.HasAVX2 && x.HasFMA && x.HasF16C}
 	f.AVX512 = f.AVX2 && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL
+	f.AVX512VNNI = f.AVX512 && x.HasAVX512VNNI
 	f.AVX512BF16 = f.AVX512 && x.HasAVX512BF16
 	t := DetectTiles()
 	f.AMX = t.Processor && t.Refused == nil

@@ -34,6 +34,7 @@ func TestDetectAgainstKernel(t *testing.T) {
 	want := cpuid.Features{
 		AVX2:       flags["avx2"] && flags["fma"] && flags["f16c"],
 		AVX512:     flags["avx512f"] && flags["avx512bw"] && flags["avx512dq"] && flags["avx512vl"],
+		AVX512VNNI: flags["avx512f"] && flags["avx512bw"] && flags["avx512dq"] && flags["avx512vl"] && flags["avx512_vnni"],
 		AVX512BF16: flags["avx512f"] && flags["avx512bw"] && flags["avx512dq"] && flags["avx512vl"] && flags["avx512_bf16"],
 		AMX:        flags["amx_tile"] && flags["amx_bf16"],
 	}

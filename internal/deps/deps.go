@@ -68,7 +68,7 @@ var bans = []ban{
 	{"eval/ngram", everything, []string{"internal", "eval/ngram"}, "counting baselines need no tensors, models or readers"},
 	{"eval/compress", everything, []string{"internal"}, "the compression baseline needs bytes only"},
 	{"eval/report", everything, []string{"internal", "eval/report"}, "the report is drawn from plain data"},
-	{"plan", "tensor", []string{"tensor/kernel"}, "plans are made from a configuration, without weights"},
+	{"plan", "tensor", []string{"tensor/kernel", "tensor/dtype"}, "plans are made from a configuration, without weights"},
 	{"plan", "model", nil, "plans are made from a configuration, without weights"},
 	{"serve", "train", nil, "a server does not train"},
 }

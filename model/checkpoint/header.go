@@ -111,7 +111,7 @@ func parseHeader(header []byte) (ts []placed, metadata map[string]string, err er
 func (e *entry) tensor(name string) (placed, error) {
 	f, ok := formats[e.DType]
 	if !ok {
-		return placed{}, fmt.Errorf("unknown dtype %q: supported are %s", e.DType, formatNames(false))
+		return placed{}, fmt.Errorf("unknown dtype %q: supported are %s", e.DType, formatNames())
 	}
 	if e.Shape == nil {
 		return placed{}, errors.New("shape is missing")

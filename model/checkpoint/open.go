@@ -18,12 +18,13 @@ const (
 	indexSuffix = ".index.json" // after the name that a single file would have
 )
 
-// File is one or several safetensors files seen as one. Its methods may be
+// File is a GGUF file, or one or several safetensors files seen as one. Its methods may be
 // called from several goroutines, Close excepted.
 type File struct {
 	names    []string
 	tensors  map[string]*Tensor
 	metadata map[string]string
+	gguf     map[string]any
 	maps     []mmap.MMap
 }
 
@@ -33,7 +34,8 @@ type index struct {
 	WeightMap map[string]string `json:"weight_map"` // tensor name -> file in the same directory
 }
 
-// Open reads path: a safetensors file, an index of several, or a directory
+// Open reads path: a GGUF file (any part of a split one), a safetensors file, an
+// index of several, or a directory
 // with model.safetensors or model.safetensors.index.json (the single file is
 // taken where both are there). A path that Save has split is found too.
 //
@@ -52,7 +54,7 @@ func Open(path string) (*File, error) {
 	case errors.Is(err, fs.ErrNotExist) && exists(path+indexSuffix):
 		return openIndex(path + indexSuffix)
 	}
-	return nil, fmt.Errorf("checkpoint: %w: give a safetensors file or a model directory", err)
+	return nil, fmt.Errorf("checkpoint: %w: give a GGUF or safetensors file or a model directory", err)
 }
 
 func exists(path string) bool {
@@ -142,6 +144,15 @@ func openShards(index string, paths []string) (_ *File, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("checkpoint: %w", err)
 		}
+		if isGGUF(data) {
+			if len(paths) > 1 || index != "" {
+				return nil, fmt.Errorf("checkpoint %s: it is GGUF in an index of safetensors: fetch it again", path)
+			}
+			if err := f.openGGUF(path, data); err != nil {
+				return nil, fmt.Errorf("checkpoint %s: %w", path, err)
+			}
+			return f, nil
+		}
 		ts, metadata, err := parse(data)
 		if err != nil {
 			return nil, fmt.Errorf("checkpoint %s: %w", path, err)
@@ -171,7 +182,7 @@ func (f *File) mapFile(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a regular file: give a safetensors file or a model directory", path)
+		return nil, fmt.Errorf("%s is not a regular file: give a GGUF or safetensors file or a model directory", path)
 	}
 	m, err := mmap.Map(r, mmap.RDONLY, 0)
 	if err != nil {

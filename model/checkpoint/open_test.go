@@ -187,7 +187,7 @@ func TestFormats(t *testing.T) {
 	}
 	want := []string{
 		"fF64[1][1.5]<nil>",
-		"mBOOL[2 1][0 0]tensor m is stored as BOOL: only BF16 F16 F32 F64 can be used as weights",
+		"mBOOL[2 1][0 0]tensor m is stored as BOOL: only F32 BF16 F16 F64 Q8_0 Q4_0 Q4_1 Q5_0 Q5_1 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS MXFP4 can be used as weights",
 		"noneF32[3 0][]<nil>", "hF16[][1]<nil>", "bBF16[2][-2 NaN]<nil>",
 	}
 	for i := range want {
@@ -203,7 +203,7 @@ func TestFormats(t *testing.T) {
 func TestOpenFindsNothing(t *testing.T) {
 	dir := t.TempDir()
 	for path, want := range map[string]string{
-		filepath.Join(dir, "none"): "give a safetensors file or a model directory",
+		filepath.Join(dir, "none"): "give a GGUF or safetensors file or a model directory",
 		dir:                        "no model.safetensors or model.safetensors.index.json in",
 		os.DevNull:                 "",
 	} {
@@ -237,7 +237,7 @@ func FuzzParse(f *testing.F) {
 			}
 			bytes += len(x.Data)
 			v := make([]float32, x.Len())
-			if err := x.Float32s(v); (err == nil) != formats[x.Stored].convert {
+			if err := x.Float32s(v); (err == nil) != x.Convertible() {
 				t.Error(err)
 			}
 		}

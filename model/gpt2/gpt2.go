@@ -55,18 +55,16 @@ var activations = map[string]tensor.Func{
 
 // Validate says which key is impossible and what it may be.
 func (c *Config) Validate() error {
-	for _, k := range []struct {
-		name  string
-		value int
-	}{{"vocab_size", c.VocabSize}, {"n_positions", c.NPositions}, {"n_embd", c.NEmbd}, {"n_layer", c.NLayer}, {"n_head", c.NHead}} {
-		if k.value <= 0 {
-			return fmt.Errorf("%s is %d: it must be positive", k.name, k.value)
-		}
+	if err := nn.Sizes([]string{"vocab_size", "n_positions", "n_embd"}, c.VocabSize, c.NPositions, c.NEmbd); err != nil {
+		return err
+	}
+	if err := nn.Counts([]string{"n_layer", "n_head"}, c.NLayer, c.NHead); err != nil {
+		return err
 	}
 	if c.NEmbd%c.NHead != 0 {
 		return fmt.Errorf("n_head %d does not divide n_embd %d", c.NHead, c.NEmbd)
 	}
-	if c.NInner < 0 {
+	if c.NInner < 0 || c.NInner > 1<<24 {
 		return fmt.Errorf("n_inner is %d: it must be positive, or 0 for 4 * n_embd", c.NInner)
 	}
 	if _, ok := activations[c.ActivationFunction]; !ok {

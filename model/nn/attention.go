@@ -38,6 +38,13 @@ func NewAttention(in *model.Input, d model.Dims, window int) *Attention {
 	return a
 }
 
+// Scores sets the factor of the scores and their soft cap (0: none) where they
+// are not the usual ones.
+func (a *Attention) Scores(scale, softCap float64) *Attention {
+	a.args.Scale, a.args.SoftCap = scale, softCap
+	return a
+}
+
 // Apply attends in the given layer; k and v are those of the Input's tokens.
 func (a *Attention) Apply(p *op.Pass, layer int, q, k, v *op.Value) *op.Value {
 	if a.in.Cache != nil {

@@ -38,7 +38,9 @@ type Conv1D struct {
 
 // NewConv1D makes a layer from in to out features.
 func NewConv1D(b tensor.Backend, in, out int) Conv1D {
-	return Conv1D{W: NewParam(b, in, out), B: NewParam(b, out)}
+	c := Conv1D{W: NewParam(b, in, out), B: NewParam(b, out)}
+	c.W.InOut = true
+	return c
 }
 
 // Apply computes the layer; the result is Narrow.
@@ -84,10 +86,14 @@ func (l *LayerNorm) Apply(p *op.Pass, x *op.Value, eps float64) *op.Value {
 
 // RMSNorm has a scale.
 type RMSNorm struct {
-	W *op.Param `weight:"weight"`
+	W      *op.Param `weight:"weight"`
+	Offset bool      // the scale is 1 + W, as in Gemma
 }
 
-// Apply normalises x.
+// NewRMSNorm makes a layer over c channels: rows, or heads of that width.
+func NewRMSNorm(b tensor.Backend, c int) RMSNorm { return RMSNorm{W: NewParam(b, c)} }
+
+// Apply normalises the rows of x, or their heads where those are as wide as W.
 func (l *RMSNorm) Apply(p *op.Pass, x *op.Value, eps float64) *op.Value {
-	return op.RMSNorm(p, x, l.W, eps)
+	return op.Norm{Kind: tensor.RMSNorm, W: l.W, Eps: eps, Offset: l.Offset, Heads: l.W.Len() < x.T.Cols}.Apply(p, x)
 }

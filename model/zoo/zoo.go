@@ -5,6 +5,7 @@ package zoo
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,8 +13,18 @@ import (
 	"strings"
 
 	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/gemma2"
+	"github.com/foundling-lm/foundling/model/gemma3"
 	"github.com/foundling-lm/foundling/model/gpt2"
 	"github.com/foundling-lm/foundling/model/llama"
+	"github.com/foundling-lm/foundling/model/mixtral"
+	"github.com/foundling-lm/foundling/model/nn"
+	"github.com/foundling-lm/foundling/model/olmo2"
+	"github.com/foundling-lm/foundling/model/phi3"
+	"github.com/foundling-lm/foundling/model/qwen2"
+	"github.com/foundling-lm/foundling/model/qwen2moe"
+	"github.com/foundling-lm/foundling/model/qwen3"
+	"github.com/foundling-lm/foundling/model/qwen3moe"
 	"github.com/foundling-lm/foundling/tensor"
 )
 
@@ -27,11 +38,15 @@ type Trainable interface {
 // Shape is what a plan or the command line says of a new model; zero fields
 // take the family's custom.
 type Shape struct {
-	Family               string // "gpt2", "llama"
+	Family               string // a model_type: see Families
 	Layers, Width, Heads int
-	KVHeads, FF          int // 0: as heads; 4 * width (gpt2) or about 8/3 * width (llama)
+	KVHeads, FF          int // 0: as heads; 4 * width (gpt2) or about 8/3 * width
+	HeadDim              int // 0: width / heads; not gpt2
+	Experts              int // of a mixture; 0: 8
+	ExpertsPerToken      int // 0: 2
+	ExpertFF, SharedFF   int // inner widths; 0: a token's experts are together as wide as FF
 	Vocab, Context       int
-	Untied               bool  // llama: an unembedding of its own
+	Untied               bool  // an unembedding of its own; not gpt2
 	BOS, EOS, Pad        int32 // token ids; negative: none
 }
 
@@ -56,27 +71,90 @@ var families = map[string]family{
 			return trainable(gpt2.New(b, c))
 		},
 	},
-	"llama": {
+	"llama": decoder(llama.Default, llama.New, func(c *llama.Config, _ Shape) { c.RMSNormEps = 1e-5 }),
+	"mistral": decoder(llama.Mistral, llama.New, func(c *llama.Config, _ Shape) {
+		c.RMSNormEps, c.SlidingWindow = 1e-5, nn.None()
+	}),
+	"qwen2": decoder(qwen2.Default, qwen2.New, func(*qwen2.Config, Shape) {}),
+	"qwen3": decoder(qwen3.Default, qwen3.New, func(*qwen3.Config, Shape) {}),
+	"olmo2": decoder(olmo2.Default, olmo2.New, func(*olmo2.Config, Shape) {}),
+	"phi3": decoder(phi3.Default, phi3.New, func(c *phi3.Config, s Shape) {
+		c.OriginalMaxPositionEmbeddings = s.Context
+	}),
+	"gemma2": decoder(gemma2.Default, gemma2.New, func(c *gemma2.Config, s Shape) {
+		c.SlidingWindow, c.QueryPreAttnScalar = nn.Some(max(1, s.Context/2)), float64(c.HeadWidth())
+	}),
+	"gemma3_text": decoder(gemma3.Default, gemma3.New, func(c *gemma3.Config, s Shape) {
+		c.SlidingWindow, c.QueryPreAttnScalar = nn.Some(max(1, s.Context/2)), float64(c.HeadWidth())
+		c.SlidingWindowPattern = min(6, s.Layers) // the last layer sees everything
+	}),
+	"mixtral": decoder(mixtral.Default, mixtral.New, func(c *mixtral.Config, s Shape) {
+		c.NumLocalExperts, c.NumExpertsPerTok = s.experts()
+		c.IntermediateSize = cmp.Or(s.ExpertFF, share(c.IntermediateSize, c.NumExpertsPerTok))
+	}),
+	"qwen2_moe": decoder(qwen2moe.Default, qwen2moe.New, func(c *qwen2moe.Config, s Shape) {
+		c.NumExperts, c.NumExpertsPerTok = s.experts()
+		c.SharedExpertIntermediateSize = cmp.Or(s.SharedFF, share(c.IntermediateSize, 2))
+		c.MoEIntermediateSize = cmp.Or(s.ExpertFF, share(c.IntermediateSize, 2*c.NumExpertsPerTok))
+	}),
+	"qwen3_moe": decoder(qwen3moe.Default, qwen3moe.New, func(c *qwen3moe.Config, s Shape) {
+		c.NumExperts, c.NumExpertsPerTok = s.experts()
+		c.MoEIntermediateSize = cmp.Or(s.ExpertFF, share(c.IntermediateSize, c.NumExpertsPerTok))
+		c.NormTopKProb = true
+	}),
+}
+
+// decoder is a family whose configuration embeds nn.Config. adapt gives the keys
+// of its own the sizes of a new model.
+func decoder[C any, P interface {
+	*C
+	Base() *nn.Config
+}, M Trainable](custom func() C, build func(tensor.Backend, C) (M, error), adapt func(*C, Shape)) family {
+	return family{
 		func(b tensor.Backend, config []byte) (Trainable, error) {
-			c := llama.Default()
+			c := custom()
 			if err := decode(config, &c); err != nil {
 				return nil, err
 			}
-			return trainable(llama.New(b, c))
+			return trainable(build(b, c))
 		},
 		func(b tensor.Backend, s Shape) (Trainable, error) {
-			c := llama.Default()
-			c.VocabSize, c.MaxPositionEmbeddings, c.HiddenSize, c.NumHiddenLayers = s.Vocab, s.Context, s.Width, s.Layers
-			c.NumAttentionHeads, c.NumKeyValueHeads, c.IntermediateSize = s.Heads, s.KVHeads, s.FF
-			if c.IntermediateSize == 0 {
-				c.IntermediateSize = (s.Width*8/3 + 31) / 32 * 32
+			c := custom()
+			if s.Heads < 1 {
+				return nil, fmt.Errorf("%d attention heads: there must be one", s.Heads)
 			}
-			c.TieWordEmbeddings, c.RMSNormEps = !s.Untied, 1e-5
-			c.BOSTokenID, c.EOSTokenID, c.PadTokenID = any(id(s.BOS)), any(id(s.EOS)), any(id(s.Pad))
-			return trainable(llama.New(b, c))
+			s.fill(P(&c).Base())
+			adapt(&c, s)
+			return trainable(build(b, c))
 		},
-	},
+	}
 }
+
+// fill writes the sizes of a new model to the shared keys of its configuration.
+func (s Shape) fill(c *nn.Config) {
+	c.VocabSize, c.MaxPositionEmbeddings, c.HiddenSize, c.NumHiddenLayers = s.Vocab, s.Context, s.Width, s.Layers
+	c.NumAttentionHeads, c.NumKeyValueHeads, c.IntermediateSize = s.Heads, s.KVHeads, s.FF
+	if c.IntermediateSize == 0 {
+		c.IntermediateSize = (s.Width*8/3 + 31) / 32 * 32
+	}
+	if c.NumKeyValueHeads == 0 {
+		c.NumKeyValueHeads = s.Heads
+	}
+	if c.HeadDim != 0 || s.HeadDim != 0 { // never left to the family's default
+		c.HeadDim = cmp.Or(s.HeadDim, s.Width/s.Heads)
+	}
+	c.TieWordEmbeddings = !s.Untied
+	c.BOSTokenID, c.EOSTokenID, c.PadTokenID = any(id(s.BOS)), any(id(s.EOS)), any(id(s.Pad))
+}
+
+// experts are those of a layer and of a token.
+func (s Shape) experts() (all, each int) {
+	all, each = cmp.Or(s.Experts, 8), cmp.Or(s.ExpertsPerToken, 2)
+	return all, min(all, each)
+}
+
+// share is the inner width of one of n experts that together are as wide as ff.
+func share(ff, n int) int { return max(1, (ff/n+7)/8*8) }
 
 // id is a token id of config.json, absent when negative.
 func id(n int32) *int32 {
@@ -108,10 +186,14 @@ func Families() []string { return slices.Sorted(maps.Keys(families)) }
 // With a nil backend it has names and shapes only.
 func FromConfig(b tensor.Backend, config []byte) (Trainable, error) {
 	var head struct {
-		ModelType string `json:"model_type"`
+		ModelType  string          `json:"model_type"`
+		TextConfig json.RawMessage `json:"text_config"`
 	}
 	if err := decode(config, &head); err != nil {
 		return nil, err
+	}
+	if head.ModelType == "gemma3" && head.TextConfig != nil { // the text model of one that sees
+		head.ModelType, config = "gemma3_text", head.TextConfig
 	}
 	f, ok := families[head.ModelType]
 	if !ok {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/foundling-lm/foundling/internal/parallel"
+	"github.com/foundling-lm/foundling/tensor/dtype"
 	"github.com/foundling-lm/foundling/tensor/kernel"
 )
 
@@ -13,7 +14,7 @@ import (
 type Options struct {
 	Kernels string        // kernel set; "" means the best
 	Threads int           // "all" threads; 0 means GOMAXPROCS
-	Each    time.Duration // time of one of the six figures; 0 means 150 ms
+	Each    time.Duration // time of one of the eight figures; 0 means 150 ms
 }
 
 // Peaks are measured on this machine with one kernel set.
@@ -22,6 +23,7 @@ type Peaks struct {
 	Threads int    `json:"threads"` // "all"
 	F32     Rate   `json:"f32"`     // FLOP a second of products
 	BF16    Rate   `json:"bf16"`    // the same with operands rounded to bf16
+	Int8    Rate   `json:"int8"`    // operations a second of products with weights in Q8_0
 	Read    Rate   `json:"read"`    // bytes a second from main memory; 0 where memory is too short to measure
 }
 
@@ -59,6 +61,7 @@ func Measure(ctx context.Context, o Options) (Peaks, error) {
 	m := meter{ctx, set, pool, o.Each}
 	p.F32 = m.products(kernel.F32)
 	p.BF16 = m.products(kernel.BF16)
+	p.Int8 = m.blocks()
 	p.Read = m.read(readMemory().Available)
 	return p, ctx.Err()
 }
@@ -133,4 +136,29 @@ func (m *meter) square(n int, p kernel.Precision) *kernel.Gemm {
 	packed := &kernel.Packed{Data: make([]byte, m.set.PackedBytes(n, n, p))}
 	m.set.PackB(nil, b, p, packed)
 	return &kernel.Gemm{A: fill(1009), Packed: packed, C: fill(7), Precision: p}
+}
+
+// blocks is the rate of products with weights in Q8_0. Rounding of activations is
+// part of it.
+func (m *meter) blocks() Rate {
+	const rows, n = 96, largeSide
+	scratch := kernel.NewScratch(m.pool.Threads())
+	src := make([]byte, n*dtype.Q8_0.RowBytes(n))
+	for i := range src {
+		src[i] = byte(i%59 + 1) // scales of small positive numbers
+	}
+	b := &kernel.Blocks{Data: make([]byte, m.set.BlocksBytes(dtype.Q8_0, n, n))}
+	if err := m.set.LayBlocks(nil, dtype.Q8_0, n, n, src, b); err != nil {
+		panic("machine: " + err.Error())
+	}
+	f32 := func() kernel.Matrix {
+		return kernel.Matrix{F32: make([]float32, rows*n), Rows: rows, Cols: n, Stride: n}
+	}
+	g := &kernel.BlockGemm{A: f32(), B: b, C: f32()}
+	for i := range g.A.F32 {
+		g.A.F32[i] = float32(i%1021-510) / 1021
+	}
+	return m.both(func(pool *parallel.Pool) float64 {
+		return m.best(2*rows*n*n, func() { m.set.GemmBlocks(pool, scratch, g) })
+	})
 }

@@ -38,6 +38,7 @@ type attentionScratch struct {
 	s, t   []float32 // queryBlock x keyChunk: scores, then weights; their gradient
 	q, o   []float32 // queryBlock x D: queries; unnormalised output
 	pad    []float32 // keyBlock x D: values at the end of the sequence
+	capped []float32 // keyChunk: soft-capped scores of a row, for their gradient
 	max    [queryBlock]float32
 	sum    [queryBlock]float32 // of the weights; in the backward pass, of weights times gradient
 	values []kernel.Packed     // by block of keys
@@ -48,6 +49,7 @@ func (a *attentionScratch) grow(d int) {
 	if len(a.s) == 0 {
 		a.s = make([]float32, queryBlock*keyChunk)
 		a.t = make([]float32, queryBlock*keyChunk)
+		a.capped = make([]float32, keyChunk)
 	}
 	if len(a.o) < queryBlock*d {
 		a.q = make([]float32, queryBlock*d)
@@ -223,7 +225,7 @@ func (b *Backend) attendBlock(w int, x *attended, seq, h, q0, n, first int, pack
 		lo, hi := max(from, c0)-c0, min(to-c0, keyChunk)
 		b.gemm(w, scores(sc.s, n, lo, hi), dense(q, n, x.D), transposed(head(x.k, seq*x.TK+c0+lo, hi-lo, kv, x.D)), false)
 		for i := range n {
-			b.softmaxRow(sc, o[i*x.D:(i+1)*x.D], i, int(x.Lo[row0+i])-c0, int(x.Hi[row0+i])-c0, lo, roundUp(hi, keyBlock), onScores)
+			b.softmaxRow(sc, o[i*x.D:(i+1)*x.D], i, int(x.Lo[row0+i])-c0, int(x.Hi[row0+i])-c0, lo, roundUp(hi, keyBlock), onScores, float32(x.SoftCap))
 		}
 		for k := lo; k < hi; k += keyBlock {
 			g.A = scores(sc.s, n, k, k+keyBlock)
@@ -261,8 +263,13 @@ func (b *Backend) finish(w int, x *attended, sc *attentionScratch, row0, n, h in
 // softmaxRow turns row i of a chunk's scores into unnormalised weights of the
 // keys [lo, hi), zeros elsewhere in [first, last), and rescales o, what the row
 // has summed so far, to the new maximum.
-func (b *Backend) softmaxRow(sc *attentionScratch, o []float32, i, lo, hi, first, last int, scale float32) {
-	p := visible(sc.s[i*keyChunk:(i+1)*keyChunk], lo, hi, first, last)
+func (b *Backend) softmaxRow(sc *attentionScratch, o []float32, i, lo, hi, first, last int, scale, limit float32) {
+	row := sc.s[i*keyChunk : (i+1)*keyChunk]
+	if limit != 0 {
+		softCap(b.set, row, lo, hi, first, last, scale, limit)
+		scale = 1
+	}
+	p := visible(row, lo, hi, first, last)
 	if len(p) == 0 {
 		return
 	}

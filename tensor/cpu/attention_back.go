@@ -63,7 +63,7 @@ func (b *Backend) attendBlockBack(w int, g *attentionGrad, seq, h, kv, q0 int) {
 		b.gemm(w, ds, dout, transposed(v), false)
 		for i := range n {
 			first, last := int(g.Lo[row0+i])-c0, int(g.Hi[row0+i])-c0
-			b.softmaxRowBack(sc, i, first, last, lo, hi, onScores, tensor.Row[float32](g.lse, row0+i)[h])
+			b.softmaxRowBack(sc, i, first, last, lo, hi, onScores, float32(g.SoftCap), tensor.Row[float32](g.lse, row0+i)[h])
 		}
 		b.gemm(w, head(g.dv, base, hi-lo, kv, g.D), transposed(p), dout, true)
 		b.gemm(w, dq, ds, k, c0+lo > from)
@@ -99,9 +99,14 @@ func (b *Backend) row(m *kernel.Matrix, i int, buf []float32) []float32 {
 // softmaxRowBack turns row i of a chunk from scores into weights, and from the
 // gradient of weights into that of scores, for the keys [lo, hi); both are zero
 // elsewhere in [first, last).
-func (b *Backend) softmaxRowBack(sc *attentionScratch, i, lo, hi, first, last int, scale, lse float32) {
+func (b *Backend) softmaxRowBack(sc *attentionScratch, i, lo, hi, first, last int, scale, limit, lse float32) {
 	end := roundUp(last, keyGroup)
 	s, ds := sc.s[i*keyChunk:(i+1)*keyChunk], sc.t[i*keyChunk:(i+1)*keyChunk]
+	onRow := scale
+	if limit != 0 {
+		softCap(b.set, s, lo, hi, first, last, scale, limit)
+		onRow = 1
+	}
 	lo, hi = max(lo, first), min(hi, last)
 	p := visible(s, lo, hi, first, end)
 	if len(p) == 0 {
@@ -110,13 +115,22 @@ func (b *Backend) softmaxRowBack(sc *attentionScratch, i, lo, hi, first, last in
 	}
 	clear(ds[first:lo])
 	clear(ds[hi:end])
-	if scale != 1 {
-		b.set.Scale(p, p, scale)
+	if onRow != 1 {
+		b.set.Scale(p, p, onRow)
 	}
-	b.set.ExpSub(p, p, lse)
 	from := lo / keyGroup * keyGroup
 	ds = ds[from : from+len(p)]
+	capped := sc.capped[from : from+len(p)]
+	if limit != 0 {
+		copy(capped, s[from:])
+		clear(capped[:lo-from])
+		clear(capped[hi-from:])
+	}
+	b.set.ExpSub(p, p, lse)
 	b.set.SoftmaxBack(ds, ds, p, sc.sum[i])
+	if limit != 0 {
+		softCapBack(b.set, ds, capped, limit)
+	}
 	if scale != 1 {
 		b.set.Scale(ds, ds, scale)
 	}

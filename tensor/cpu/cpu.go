@@ -109,7 +109,12 @@ func (b *Backend) Narrow() dtype.Type { return b.narrow }
 func (b *Backend) Alloc(n int) tensor.Memory { return tensor.NewHost(n) }
 
 // Release frees a block.
-func (b *Backend) Release(m tensor.Memory) { m.(*tensor.Host).Free() }
+func (b *Backend) Release(m tensor.Memory) {
+	if w, ok := m.(*weights); ok {
+		m = w.mem
+	}
+	m.(*tensor.Host).Free()
+}
 
 // matrix is the kernel's view of t, transposed where asked.
 func matrix(t *tensor.Tensor, trans bool) kernel.Matrix {
@@ -130,6 +135,10 @@ func matrix(t *tensor.Tensor, trans bool) kernel.Matrix {
 
 // MatMul computes C = op(A) op(B).
 func (b *Backend) MatMul(c, a, w *tensor.Tensor, o tensor.MatMul) {
+	if k, ok := w.Mem.(*weights); ok {
+		b.multiplyWeights(c, a, w, k, o)
+		return
+	}
 	g := kernel.Gemm{
 		A: matrix(a, o.TransA), C: matrix(c, false),
 		Accumulate: o.Accumulate, Precision: b.precision,
@@ -199,8 +208,11 @@ func (s *spare) free() {
 	s.bySize, s.bytes = nil, spareBytes
 }
 
-// Pack lays op(w) out for the product kernels.
+// Pack lays op(w) out for the product kernels. Weights are laid out already.
 func (b *Backend) Pack(w *tensor.Tensor, trans bool) tensor.Packed {
+	if _, ok := w.Mem.(*weights); ok {
+		return nil
+	}
 	m := matrix(w, trans)
 	n := b.set.PackedBytes(m.Rows, m.Cols, b.precision)
 	p := b.spare.get(n)

@@ -13,7 +13,7 @@ import (
 const taskElements = 16 << 10
 
 // rowSlots is the number of rows that one kernel call may hold converted.
-const rowSlots = 5
+const rowSlots = 6
 
 // rowBuffers holds, for one worker, the f32 copies of narrow rows.
 type rowBuffers [rowSlots][]float32
@@ -31,6 +31,11 @@ func (b *Backend) each(rows, cols int, f func(w, i int)) {
 // in is row i of t as f32: the row itself, or its conversion in the worker's
 // slot.
 func (b *Backend) in(w, slot int, t *tensor.Tensor, i int) []float32 {
+	if k, ok := t.Mem.(*weights); ok {
+		buf := b.temporary(w, slot, t.Cols)
+		b.weightRow(k, t.Off/t.Stride+i, buf)
+		return buf
+	}
 	if t.DType == dtype.F32 {
 		return tensor.Row[float32](t, i)
 	}
@@ -56,14 +61,19 @@ func (b *Backend) store(t *tensor.Tensor, i int, row []float32) {
 }
 
 func (b *Backend) slot(w, slot int, t *tensor.Tensor) []float32 {
-	if t.DType != dtype.BF16 {
+	if _, ok := t.Mem.(*tensor.Host); !ok || t.DType != dtype.BF16 {
 		panic("cpu: row kernel over " + t.String())
 	}
+	return b.temporary(w, slot, t.Cols)
+}
+
+// temporary is n elements of the worker's slot.
+func (b *Backend) temporary(w, slot, n int) []float32 {
 	buf := &b.rows[w][slot]
-	if cap(*buf) < t.Cols {
-		*buf = make([]float32, t.Cols)
+	if cap(*buf) < n {
+		*buf = make([]float32, n)
 	}
-	return (*buf)[:t.Cols]
+	return (*buf)[:n]
 }
 
 // same panics unless all tensors have the shape of the first.
@@ -152,6 +162,24 @@ func (b *Backend) Scale(dst, a *tensor.Tensor, s float64) {
 	b.map1("scale", dst, a, func(y, x []float32) { b.set.Scale(y, x, float32(s)) })
 }
 
+// ScaleRows multiplies each row by its own factor.
+func (b *Backend) ScaleRows(dst, a, s *tensor.Tensor) {
+	same("scale rows", dst, a)
+	b.each(dst.Rows, dst.Cols, func(w, i int) {
+		y := b.out(w, 0, dst, i)
+		b.set.Scale(y, b.in(w, 1, a, i), tensor.Row[float32](s, i)[0])
+		b.store(dst, i, y)
+	})
+}
+
+// DotRows multiplies row with row; dst is f32.
+func (b *Backend) DotRows(dst, a, z *tensor.Tensor) {
+	same("dot rows", a, z)
+	b.each(a.Rows, a.Cols, func(w, i int) {
+		tensor.Row[float32](dst, i)[0] = b.set.Dot(b.in(w, 0, a, i), b.in(w, 1, z, i))
+	})
+}
+
 // Dropout multiplies by the mask of tensor.Dropout.
 func (b *Backend) Dropout(dst, a *tensor.Tensor, o tensor.Dropout) {
 	same("dropout", dst, a)
@@ -161,40 +189,6 @@ func (b *Backend) Dropout(dst, a *tensor.Tensor, o tensor.Dropout) {
 		b.set.Mask(y, uint64(i)*uint64(a.Cols), &m)
 		b.set.Mul(y, y, x)
 		b.store(dst, i, y)
-	})
-}
-
-// Unary is dst = f(x).
-func (b *Backend) Unary(f tensor.Func, dst, x *tensor.Tensor) {
-	k := [...]func(y, x []float32){
-		tensor.GELUTanh: b.set.GELUTanh, tensor.GELUErf: b.set.GELUErf,
-		tensor.SiLU: b.set.SiLU, tensor.ReLU: b.set.ReLU,
-	}
-	b.map1("function", dst, x, k[f])
-}
-
-// UnaryBack is dx = dy f'(x).
-func (b *Backend) UnaryBack(f tensor.Func, dx, dy, x *tensor.Tensor) {
-	k := [...]func(dx, dy, x []float32){
-		tensor.GELUTanh: b.set.GELUTanhBack, tensor.GELUErf: b.set.GELUErfBack,
-		tensor.SiLU: b.set.SiLUBack, tensor.ReLU: b.set.ReLUBack,
-	}
-	b.map2("function gradient", dx, dy, x, k[f])
-}
-
-// SwiGLU is dst = silu(gate) up.
-func (b *Backend) SwiGLU(dst, gate, up *tensor.Tensor) {
-	b.map2("SwiGLU", dst, gate, up, b.set.SwiGLU)
-}
-
-// SwiGLUBack is the gradient of SwiGLU.
-func (b *Backend) SwiGLUBack(dgate, dup, dy, gate, up *tensor.Tensor) {
-	same("SwiGLU gradient", dy, dgate, dup, gate, up)
-	b.each(dy.Rows, dy.Cols, func(w, i int) {
-		g, u := b.out(w, 0, dgate, i), b.out(w, 1, dup, i)
-		b.set.SwiGLUBack(g, u, b.in(w, 2, dy, i), b.in(w, 3, gate, i), b.in(w, 4, up, i))
-		b.store(dgate, i, g)
-		b.store(dup, i, u)
 	})
 }
 
@@ -226,20 +220,17 @@ func (b *Backend) EmbedBack(dtable, dy *tensor.Tensor, ids []int32) {
 
 // RoPE rotates the heads of x in place.
 func (b *Backend) RoPE(x *tensor.Tensor, pos []int32, r *tensor.Rotary, inverse bool) {
-	cos, sin := r.Float32()
-	half := r.D / 2
 	rotate := b.set.RoPEHalf
 	if r.Pairs {
 		rotate = b.set.RoPEPair
 	}
 	b.each(x.Rows, x.Cols, func(w, i int) {
-		p := int(pos[i]) * half
-		c, s := cos[p:p+half], sin[p:p+half]
+		c, s := r.Float32(pos[i])
 		if inverse {
 			s = b.negated(w, s)
 		}
 		row := b.in(w, 0, x, i)
-		for h := 0; h < x.Cols; h += r.D {
+		for h := 0; h < x.Cols; h += r.Width() {
 			rotate(row[h:h+r.D], c, s)
 		}
 		b.store(x, i, row)
@@ -248,10 +239,7 @@ func (b *Backend) RoPE(x *tensor.Tensor, pos []int32, r *tensor.Rotary, inverse 
 
 // negated is -s in the worker's slot.
 func (b *Backend) negated(w int, s []float32) []float32 {
-	buf := &b.rows[w][1]
-	if cap(*buf) < len(s) {
-		*buf = make([]float32, len(s))
-	}
-	b.set.Scale((*buf)[:len(s)], s, -1)
-	return (*buf)[:len(s)]
+	buf := b.temporary(w, 1, len(s))
+	b.set.Scale(buf, s, -1)
+	return buf
 }

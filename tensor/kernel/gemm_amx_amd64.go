@@ -14,6 +14,9 @@ func gemmAMX() gemmKernels {
 		packA: packTileA, packB: packTileB, mul: mulTiles,
 		toBF16: vecAVX512().ToBF16, storeBF16: storeBF16AVX512,
 	}
+	f.pairs = func(lane, k int) int {
+		return (k/tileDepth*stepBytes+lane/tileLanes*tileBytes)/2 + (k%tileDepth/2*tileLanes+lane%tileLanes)*2 + k%2
+	}
 	return gemmKernels{f32: k.f32, bf16: f}
 }
 

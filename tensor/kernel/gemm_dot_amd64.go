@@ -14,6 +14,7 @@ func gemmDot() gemmKernels {
 	f.mul = mulPanels([]mulFunc{mulDotRows1, mulDotRows2, mulDotRows3, mulDotRows4, mulDotRows5, mulDotRows6,
 		mulDotRows7, mulDotRows8, mulDotRows9, mulDotRows10, mulDotRows11, mulDotRows12, mulDotRows13, mulDotRows14}, 32, 2)
 	f.toBF16, f.storeBF16 = vecAVX512().ToBF16, storeBF16AVX512
+	f.pairs = func(lane, k int) int { return (k/2*f.nr+lane)*2 + k%2 }
 	return gemmKernels{f32: k.f32, bf16: f}
 }
 

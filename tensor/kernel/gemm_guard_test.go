@@ -10,7 +10,7 @@ import (
 
 // guardedMatrix is a random matrix whose last element is the last one before an
 // unreadable page.
-func guardedMatrix(t *testing.T, seed uint64, rows, cols int, bf16, trans bool) Matrix {
+func guardedMatrix(t testing.TB, seed uint64, rows, cols int, bf16, trans bool) Matrix {
 	m := Matrix{Rows: rows, Cols: cols, Trans: trans}
 	r, c := rows, cols
 	if trans {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"unsafe"
 
 	"github.com/foundling-lm/foundling/internal/parallel"
@@ -52,6 +53,27 @@ func (s *Set) PackB(pool *parallel.Pool, b Matrix, p Precision, dst *Packed) {
 		})
 	}
 	dst.source = operand{}
+}
+
+// Column writes the K values of column n as products see them: rounded to bf16
+// where the precision is BF16.
+func (s *Set) Column(p *Packed, n int, dst []float32) {
+	f := s.gemm.family(p.Precision)
+	data := unsafe.Add(unsafe.Pointer(unsafe.SliceData(p.Data)), p.offset)
+	kb, lanes := f.kBlock(p.K), f.packedLanes(p.N, true)
+	for k0 := 0; k0 < p.K; k0 += kb {
+		kn := min(kb, p.K-k0)
+		depth := roundUp(kn, f.ku)
+		panel := unsafe.Add(data, (lanes*k0+n/f.nr*f.nr*depth)*f.elem)
+		for k := range kn {
+			if f.elem == 2 {
+				h := *(*uint16)(unsafe.Add(panel, 2*f.pairs(n%f.nr, k)))
+				dst[k0+k] = math.Float32frombits(uint32(h) << 16)
+			} else {
+				dst[k0+k] = *(*float32)(unsafe.Add(panel, 4*(k*f.nr+n%f.nr)))
+			}
+		}
+	}
 }
 
 // operand is a factor seen as lanes times depth: the lanes of A are its rows,

@@ -32,8 +32,10 @@ type gemmFamily struct {
 	spill  bool // sums go on from block to block of depth, and wait in scratch, not in C
 
 	packA, packB func(dst unsafe.Pointer, v *operand, lane, lanes, k, n int)
-	mul          func(c *blockCall)
-	toBF16       func(dst []uint16, src []float32)
+	// pairs is the place of depth k of a lane in a panel of B of 2-byte elements.
+	pairs  func(lane, k int) int
+	mul    func(c *blockCall)
+	toBF16 func(dst []uint16, src []float32)
 	// storeBF16 rounds n whole rows of a panel of sums into C; rows are bytes apart.
 	storeBF16 func(dst unsafe.Pointer, dstRow int, src unsafe.Pointer, srcRow int, n int)
 }

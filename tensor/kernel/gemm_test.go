@@ -386,3 +386,25 @@ func TestGemmRounding(t *testing.T) {
 		}
 	})
 }
+
+// TestColumn reads packed operands back.
+func TestColumn(t *testing.T) {
+	eachSet(t, func(t *testing.T, s *kernel.Set) {
+		for i := range uint64(40) {
+			d := draws{seed: i}
+			k, n, p := 1+d.intn(900), 1+d.intn(90), kernel.Precision(i%2)
+			b := d.matrix(k, n, i%4 < 2, i%3 == 0)
+			packed := kernel.Packed{Data: make([]byte, s.PackedBytes(k, n, p))}
+			s.PackB(nil, b, p, &packed)
+			got := make([]float32, k)
+			for j := range n {
+				s.Column(&packed, j, got)
+				for q, x := range got {
+					if want := operandAt(&b, q, j, p); float64(x) != want {
+						t.Fatalf("%v (%d, %d): element (%d, %d) is %v, want %v", p, k, n, q, j, x, want)
+					}
+				}
+			}
+		}
+	})
+}

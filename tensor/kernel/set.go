@@ -17,9 +17,10 @@ import (
 
 // Set is the kernels for one class of processor.
 type Set struct {
-	Name string // "purego", "avx2", "avx512", "avx512bf16", "amx"
-	Vec         // row kernels
-	gemm gemmKernels
+	Name   string // "purego", "avx2", "avx512", "avx512bf16", "amx"
+	Vec           // row kernels
+	gemm   gemmKernels
+	blocks blockKernels
 }
 
 // Sets returns the sets that this processor and operating system can run, best

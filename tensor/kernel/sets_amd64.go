@@ -11,16 +11,16 @@ var available = detect(cpuid.Detect())
 func detect(f cpuid.Features) []*Set {
 	var sets []*Set
 	if f.AMX && f.AVX512 {
-		sets = append(sets, &Set{Name: "amx", Vec: vecAVX512(), gemm: gemmAMX()})
+		sets = append(sets, &Set{Name: "amx", Vec: vecAVX512(), gemm: gemmAMX(), blocks: blocksAVX512(f.AVX512VNNI)})
 	}
 	if f.AVX512BF16 {
-		sets = append(sets, &Set{Name: "avx512bf16", Vec: vecAVX512(), gemm: gemmDot()})
+		sets = append(sets, &Set{Name: "avx512bf16", Vec: vecAVX512(), gemm: gemmDot(), blocks: blocksAVX512(f.AVX512VNNI)})
 	}
 	if f.AVX512 {
-		sets = append(sets, &Set{Name: "avx512", Vec: vecAVX512(), gemm: gemmAVX512()})
+		sets = append(sets, &Set{Name: "avx512", Vec: vecAVX512(), gemm: gemmAVX512(), blocks: blocksAVX512(f.AVX512VNNI)})
 	}
 	if f.AVX2 {
-		sets = append(sets, &Set{Name: "avx2", Vec: vecAVX2(), gemm: gemmAVX2()})
+		sets = append(sets, &Set{Name: "avx2", Vec: vecAVX2(), gemm: gemmAVX2(), blocks: blocksAVX2()})
 	}
 	return append(sets, setPurego())
 }

@@ -46,6 +46,8 @@ type Vec struct {
 	SiLU     func(y, x []float32)
 	ReLU     func(y, x []float32)
 
+	Tanh func(y, x []float32) // y = tanh(x); error <= 6u * |y|, infinities give 1 and -1
+
 	// Their gradients, dx = dy * f'(x). Error of f': <= 12u (finite x). The
 	// derivative of ReLU at 0 is 0.
 	GELUTanhBack func(dx, dy, x []float32)
@@ -109,7 +111,7 @@ func vecPurego() Vec {
 		ToBF16: toBF16Go, FromBF16: fromBF16Go, ToF16: toF16Go, FromF16: fromF16Go,
 		Add: addGo, Mul: mulGo, MulAdd: mulAddGo, Scale: scaleGo, AddScaled: addScaledGo,
 		Sum: sumGo, SumSquares: sumSquaresGo, Dot: dotGo, Max: maxGo, ExpSub: expSubGo, SoftmaxBack: softmaxBackGo,
-		GELUTanh: geluTanhGo, GELUErf: geluErfGo, SiLU: siluGo, ReLU: reluGo,
+		GELUTanh: geluTanhGo, GELUErf: geluErfGo, SiLU: siluGo, ReLU: reluGo, Tanh: tanhGo,
 		GELUTanhBack: geluTanhBackGo, GELUErfBack: geluErfBackGo, SiLUBack: siluBackGo, ReLUBack: reluBackGo,
 		SwiGLU: swigluGo, SwiGLUBack: swigluBackGo,
 		LayerNorm: layerNormGo, LayerNormBack: layerNormBackGo, RMSNorm: rmsNormGo, RMSNormBack: rmsNormBackGo,

@@ -151,6 +151,23 @@ func reluBackGo(dx, dy, x []float32) {
 	}
 }
 
+// tanhGo is (1-e)/(1+e) with e = exp(-2|x|); near 0, where 1-e loses digits, it
+// is the Taylor series.
+func tanhGo(y, x []float32) {
+	same("Tanh", len(y), len(x))
+	for i, v := range x {
+		a, z := math.Abs(float64(v)), float64(v)*float64(v)
+		t := float64(z*(-17.0/315)) + 2.0/15
+		t = float64(z*t) - 1.0/3
+		t = a + float64(a*float64(z*t))
+		if a > 0.05 || a != a {
+			e := exp(-2 * a)
+			t = (1 - e) / (1 + e)
+		}
+		y[i] = float32(math.Copysign(t, float64(v)))
+	}
+}
+
 func swigluGo(y, gate, up []float32) {
 	same("SwiGLU", len(y), len(gate))
 	same("SwiGLU", len(y), len(up))

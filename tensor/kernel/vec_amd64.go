@@ -76,6 +76,7 @@ func (k *vecAsm) vec() Vec {
 		GELUErf:  unary("GELUErf", k.width, k.geluErf),
 		SiLU:     unary("SiLU", k.width, k.silu),
 		ReLU:     unary("ReLU", k.width, k.relu),
+		Tanh:     unary("Tanh", k.width, k.tanh),
 
 		GELUTanhBack: binary("GELUTanhBack", k.width, k.geluTanhBack),
 		GELUErfBack:  binary("GELUErfBack", k.width, k.geluErfBack),

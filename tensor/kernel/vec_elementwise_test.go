@@ -80,6 +80,11 @@ func elementwiseKernels() []elementwise {
 		activation("GELUErf", func(v *Vec) func(y, x []float32) { return v.GELUErf }, func(x float64) float64 { return x * phi(x) }),
 		activation("SiLU", func(v *Vec) func(y, x []float32) { return v.SiLU }, silu),
 		activation("ReLU", func(v *Vec) func(y, x []float32) { return v.ReLU }, func(x float64) float64 { return max(x, 0) }),
+		{"Tanh", 1, 1, []float64{2}, func(v *Vec, y, x [][]float32) { v.Tanh(y[0], x[0]) },
+			func(x []float64) ([]float64, []float64) {
+				y := math.Tanh(x[0])
+				return one(y, 6*u*math.Abs(y))
+			}},
 		gradient("GELUTanhBack", func(v *Vec) func(dx, dy, x []float32) { return v.GELUTanhBack }, geluTanhD),
 		gradient("GELUErfBack", func(v *Vec) func(dx, dy, x []float32) { return v.GELUErfBack }, geluErfD),
 		gradient("SiLUBack", func(v *Vec) func(dx, dy, x []float32) { return v.SiLUBack }, siluD),

@@ -47,6 +47,8 @@ type vecAsm struct {
 	silu func(y, x *float32, n int)
 	// y = max(x, 0)
 	relu func(y, x *float32, n int)
+	// y = tanh(x)
+	tanh func(y, x *float32, n int)
 	// y = silu(a) * b
 	swiGLU func(y, a, b *float32, n int)
 	// y = a * geluTanh'(b)
@@ -94,6 +96,7 @@ var vecAsmAVX2 = &vecAsm{
 	geluErf:      geluErfAVX2,
 	silu:         siluAVX2,
 	relu:         reluAVX2,
+	tanh:         tanhAVX2,
 	swiGLU:       swiGLUAVX2,
 	geluTanhBack: geluTanhBackAVX2,
 	geluErfBack:  geluErfBackAVX2,
@@ -166,6 +169,9 @@ func siluAVX2(y, x *float32, n int)
 func reluAVX2(y, x *float32, n int)
 
 //go:noescape
+func tanhAVX2(y, x *float32, n int)
+
+//go:noescape
 func swiGLUAVX2(y, a, b *float32, n int)
 
 //go:noescape
@@ -222,6 +228,7 @@ var vecAsmAVX512 = &vecAsm{
 	geluErf:      geluErfAVX512,
 	silu:         siluAVX512,
 	relu:         reluAVX512,
+	tanh:         tanhAVX512,
 	swiGLU:       swiGLUAVX512,
 	geluTanhBack: geluTanhBackAVX512,
 	geluErfBack:  geluErfBackAVX512,
@@ -292,6 +299,9 @@ func siluAVX512(y, x *float32, n int)
 
 //go:noescape
 func reluAVX512(y, x *float32, n int)
+
+//go:noescape
+func tanhAVX512(y, x *float32, n int)
 
 //go:noescape
 func swiGLUAVX512(y, a, b *float32, n int)

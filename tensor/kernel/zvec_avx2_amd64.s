@@ -17,15 +17,18 @@ K(k3a34e9db, $0x3a34e9db3a34e9db)
 K(k3ab510d6, $0x3ab510d63ab510d6)
 K(k3ae5edb4, $0x3ae5edb43ae5edb4)
 K(k3c091db5, $0x3c091db53c091db5)
+K(k3cac9e84, $0x3cac9e843cac9e84)
 K(k3d2aac7d, $0x3d2aac7d3d2aac7d)
 K(k3d919c54, $0x3d919c543d919c54)
 K(k3d922279, $0x3d9222793d922279)
+K(k3e088693, $0x3e0886933e088693)
 K(k3e2aaa48, $0x3e2aaa483e2aaa48)
 K(k3e5b33b6, $0x3e5b33b63e5b33b6)
 K(k3e81a93c, $0x3e81a93c3e81a93c)
 K(k3eb33333, $0x3eb333333eb33333)
 K(k3ecc422a, $0x3ecc422a3ecc422a)
 K(k3efffffe, $0x3efffffe3efffffe)
+K(k3f0ccccd, $0x3f0ccccd3f0ccccd)
 K(k3f317218, $0x3f3172183f317218)
 K(k3f800000, $0x3f8000003f800000)
 K(k3fb8aa3b, $0x3fb8aa3b3fb8aa3b)
@@ -40,9 +43,13 @@ K(kb102e308, $0xb102e308b102e308)
 K(kb8ee8295, $0xb8ee8295b8ee8295)
 K(kb9601e9c, $0xb9601e9cb9601e9c)
 K(kbba767ca, $0xbba767cabba767ca)
+K(kbbcd9823, $0xbbcd9823bbcd9823)
 K(kbc27abd1, $0xbc27abd1bc27abd1)
+K(kbd5c943d, $0xbd5c943dbd5c943d)
 K(kbe2f9c99, $0xbe2f9c99be2f9c99)
+K(kbeaaaaa5, $0xbeaaaaa5beaaaaa5)
 K(kbf000000, $0xbf000000bf000000)
+K(kc0000000, $0xc0000000c0000000)
 K(kc1400000, $0xc1400000c1400000)
 K(kc2aeac4f, $0xc2aeac4fc2aeac4f)
 K(kc2c80000, $0xc2c80000c2c80000)
@@ -623,6 +630,61 @@ loop:
 	VMOVUPS k00000000<>(SB), Y1
 	VMAXPS Y0, Y1, Y1
 	VMOVUPS Y1, 0(DI)(AX*4)
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT loop
+	VZEROUPPER
+	RET
+
+// func tanhAVX2(y, x *float32, n int)
+TEXT ·tanhAVX2(SB), NOSPLIT, $0-24
+	MOVQ y+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+	XORQ AX, AX
+
+	PCALIGN $32
+loop:
+	VMOVUPS 0(SI)(AX*4), Y0
+	VMULPS Y0, Y0, Y1
+	VMULPS Y1, Y0, Y2
+	VMOVUPS k3cac9e84<>(SB), Y3
+	VFMADD231PS kbbcd9823<>(SB), Y1, Y3
+	VFMADD213PS kbd5c943d<>(SB), Y1, Y3
+	VFMADD213PS k3e088693<>(SB), Y1, Y3
+	VFMADD213PS kbeaaaaa5<>(SB), Y1, Y3
+	VFMADD213PS Y0, Y3, Y2
+	VANDPS k7fffffff<>(SB), Y0, Y3
+	VMULPS kc0000000<>(SB), Y3, Y1
+	VMOVUPS kc2aeac4f<>(SB), Y4
+	VMAXPS Y1, Y4, Y4
+	VMOVUPS k4b400000<>(SB), Y5
+	VFMADD231PS k3fb8aa3b<>(SB), Y4, Y5
+	VSUBPS k4b400000<>(SB), Y5, Y6
+	VFNMADD231PS k3f317218<>(SB), Y6, Y4
+	VFNMADD231PS kb102e308<>(SB), Y6, Y4
+	VMOVUPS k3c091db5<>(SB), Y6
+	VFMADD231PS k3ab510d6<>(SB), Y4, Y6
+	VFMADD213PS k3d2aac7d<>(SB), Y4, Y6
+	VFMADD213PS k3e2aaa48<>(SB), Y4, Y6
+	VFMADD213PS k3efffffe<>(SB), Y4, Y6
+	VMULPS Y4, Y4, Y7
+	VFMADD231PS Y7, Y6, Y4
+	VADDPS k3f800000<>(SB), Y4, Y4
+	VPSLLD $23, Y5, Y5
+	VPADDD k3f800000<>(SB), Y5, Y5
+	VMULPS Y5, Y4, Y4
+	VCMPPS $0x15, kc2aeac4f<>(SB), Y1, Y1
+	VANDPS Y1, Y4, Y4
+	VMOVUPS k3f800000<>(SB), Y1
+	VSUBPS Y4, Y1, Y1
+	VADDPS k3f800000<>(SB), Y4, Y4
+	VDIVPS Y4, Y1, Y1
+	VANDPS k80000000<>(SB), Y0, Y0
+	VORPS Y0, Y1, Y1
+	VCMPPS $0x1e, k3f0ccccd<>(SB), Y3, Y3
+	VBLENDVPS Y3, Y1, Y2, Y2
+	VMOVUPS Y2, 0(DI)(AX*4)
 	ADDQ $8, AX
 	CMPQ AX, CX
 	JLT loop

@@ -7,7 +7,9 @@ import (
 // CrossEntropy is the options of a language model's loss.
 type CrossEntropy struct {
 	Scale float64 // the gradient is that of Scale * sum of the losses: 1 / trained tokens of the step
-	ZLoss float64 // adds ZLoss * (log Z)^2 for each trained row (PaLM, arXiv 2204.02311, section 5)
+	// LogitCap, if not 0, soft-caps the logits as SoftCap does.
+	LogitCap float64
+	ZLoss    float64 // adds ZLoss * (log Z)^2 for each trained row (PaLM, arXiv 2204.02311, section 5)
 }
 
 // logitBytes bounds the logits that exist at a time; N x V never does.
@@ -29,6 +31,10 @@ func Loss(p *Pass, h *Value, w *Param, targets []int32, o CrossEntropy) []float6
 	losses := make([]float64, rows)
 	step := chunkRows(w.T.Rows, b.Wide().Size())
 	logits := p.tensor(b.Wide(), min(step, rows), w.T.Rows)
+	var uncapped *tensor.Tensor // the logits before the cap, divided by it
+	if o.LogitCap != 0 {
+		uncapped = p.tensor(b.Wide(), logits.Rows, logits.Cols)
+	}
 	back := p.Record && h.needs
 	if back {
 		p.give(h, func(*tensor.Tensor) {})
@@ -37,7 +43,13 @@ func Loss(p *Pass, h *Value, w *Param, targets []int32, o CrossEntropy) []float6
 		hi := min(lo+step, rows)
 		l, hc := logits.RowRange(0, hi-lo), h.T.RowRange(lo, hi)
 		b.MatMul(l, hc, w.T, tensor.MatMul{TransB: true, Packed: w.packed(p, true)})
+		if o.LogitCap != 0 {
+			capLogits(b, l, uncapped.RowRange(0, hi-lo), o.LogitCap)
+		}
 		b.CrossEntropy(losses[lo:hi], l, targets[lo:hi], tensor.CrossEntropy{Scale: o.Scale, ZLoss: o.ZLoss, NoGrad: !p.Record})
+		if o.LogitCap != 0 && p.Record {
+			b.UnaryBack(tensor.Tanh, l, l, uncapped.RowRange(0, hi-lo))
+		}
 		if back {
 			b.MatMul(h.grad.RowRange(lo, hi), l, w.T, tensor.MatMul{Packed: w.packed(p, false)})
 		}
@@ -46,7 +58,17 @@ func Loss(p *Pass, h *Value, w *Param, targets []int32, o CrossEntropy) []float6
 		}
 	}
 	p.free(logits)
+	if uncapped != nil {
+		p.free(uncapped)
+	}
 	return losses
+}
+
+// capLogits soft-caps l and leaves in u what the gradient of tanh is taken at.
+func capLogits(b tensor.Backend, l, u *tensor.Tensor, limit float64) {
+	b.Scale(u, l, 1/limit)
+	b.Unary(tensor.Tanh, l, u)
+	b.Scale(l, l, limit)
 }
 
 // Logits is h (N,C) times the unembedding w (V,C), Wide (N,V).

@@ -11,17 +11,21 @@ func Unary(p *Pass, f tensor.Func, x *Value) *Value {
 	})
 }
 
-// SwiGLU is silu(gate) * up (Shazeer 2020, arXiv 2002.05202, eq. 6).
-func SwiGLU(p *Pass, gate, up *Value) *Value {
+// GLU is f(gate) * up (Shazeer 2020, arXiv 2002.05202, eq. 5 and 6): SwiGLU
+// with SiLU, GeGLU with GELU.
+func GLU(p *Pass, f tensor.Func, gate, up *Value) *Value {
 	y := p.New(gate.T.DType, gate.T.Rows, gate.T.Cols)
-	p.Backend.SwiGLU(y.T, gate.T, up.T)
+	p.Backend.GLU(f, y.T, gate.T, up.T)
 	return p.record(y, func(dy *tensor.Tensor) {
 		dgate, dup := p.like(gate.T), p.like(up.T)
-		p.Backend.SwiGLUBack(dgate, dup, dy, gate.T, up.T)
+		p.Backend.GLUBack(f, dgate, dup, dy, gate.T, up.T)
 		p.giveBuffer(gate, dgate)
 		p.giveBuffer(up, dup)
 	})
 }
+
+// SwiGLU is silu(gate) * up.
+func SwiGLU(p *Pass, gate, up *Value) *Value { return GLU(p, tensor.SiLU, gate, up) }
 
 // Add is a + b, Wide.
 func Add(p *Pass, a, b *Value) *Value {
@@ -50,6 +54,40 @@ func Scale(p *Pass, x *Value, s float64) *Value {
 	return p.record(y, func(dy *tensor.Tensor) {
 		p.give(x, func(d *tensor.Tensor) { p.Backend.Scale(d, dy, s) })
 	})
+}
+
+// ScaleRows multiplies row i of x (N,C) by s[i]; s is (N,1), Wide. The result is
+// Wide.
+func ScaleRows(p *Pass, x, s *Value) *Value {
+	y := p.New(p.Backend.Wide(), x.T.Rows, x.T.Cols)
+	p.Backend.ScaleRows(y.T, x.T, s.T)
+	return p.record(y, func(dy *tensor.Tensor) {
+		p.give(x, func(d *tensor.Tensor) { p.Backend.ScaleRows(d, dy, s.T) })
+		p.give(s, func(d *tensor.Tensor) { p.Backend.DotRows(d, dy, x.T) })
+	})
+}
+
+// Columns is columns [lo, hi) of x in its format: a copy where the pass records,
+// else a view, for operations that work in place too.
+func Columns(p *Pass, x *Value, lo, hi int) *Value {
+	if !p.Record {
+		return &Value{T: x.T.ColRange(lo, hi)}
+	}
+	y := p.New(x.T.DType, x.T.Rows, hi-lo)
+	p.Backend.Copy(y.T, x.T.ColRange(lo, hi))
+	return p.record(y, func(dy *tensor.Tensor) {
+		p.give(x, func(d *tensor.Tensor) {
+			p.Backend.Zero(d)
+			p.Backend.Copy(d.ColRange(lo, hi), dy)
+		})
+	})
+}
+
+// SoftCap keeps x within (-limit, limit): limit * tanh(x/limit) (Gemma 2, arXiv
+// 2408.00118, section 2). The result is Wide.
+func SoftCap(p *Pass, x *Value, limit float64) *Value {
+	u := Scale(p, x, 1/limit)
+	return Scale(p, Unary(p, tensor.Tanh, u), limit)
 }
 
 // Dropout sets elements to zero with probability o.P and scales the others by

@@ -6,19 +6,20 @@ import (
 	"github.com/foundling-lm/foundling/tensor"
 )
 
-// NewRotary tabulates the rotations of rotary position embedding (Su et al.
-// 2021, arXiv 2104.09864, eq. 15): pair i of a head of width d turns by
-// pos * theta^(-2i/d). pairs chooses GPT-J's neighbouring pairs.
-func NewRotary(context, d int, theta float64, pairs bool) *tensor.Rotary {
-	half := d / 2
-	r := &tensor.Rotary{D: d, Pairs: pairs, Cos: make([]float64, context*half), Sin: make([]float64, context*half)}
-	for pos := range context {
-		for i := range half {
-			angle := float64(pos) * math.Pow(theta, -2*float64(i)/float64(d))
-			r.Cos[pos*half+i], r.Sin[pos*half+i] = math.Cos(angle), math.Sin(angle)
-		}
+// Frequencies are those of rotary position embedding (Su et al. 2021, arXiv
+// 2104.09864, eq. 15): pair i of d channels turns by theta^(-2i/d) a position.
+func Frequencies(d int, theta float64) []float64 {
+	f := make([]float64, d/2)
+	for i := range f {
+		f[i] = math.Pow(theta, -2*float64(i)/float64(d))
 	}
-	return r
+	return f
+}
+
+// NewRotary is plain rotary position embedding over heads of width d; pairs
+// chooses GPT-J's neighbouring pairs. model/nn has the scaled variants.
+func NewRotary(d int, theta float64, pairs bool) *tensor.Rotary {
+	return &tensor.Rotary{D: d, Pairs: pairs, Freq: Frequencies(d, theta)}
 }
 
 // RoPE rotates the heads of x (N, heads*D) in place, row i by position pos[i].

@@ -1,7 +1,10 @@
 package op
 
 import (
+	"fmt"
+
 	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/tensor/dtype"
 )
 
 // Value is an activation: a tensor of the pass and, during Backward, its
@@ -54,6 +57,8 @@ type Param struct {
 	Grad  *tensor.Tensor // nil until NeedGrad
 	Fresh bool           // Grad holds nothing yet: the first gradient of a step overwrites it
 
+	// InOut says that the rows of a matrix are its inputs, as in GPT-2's Conv1D.
+	InOut bool
 	// Lookup says that rows are looked up by id or position; optimizers that treat
 	// matrices as linear maps leave such tables out.
 	Lookup bool
@@ -80,8 +85,36 @@ func NewParam(b tensor.Backend, name string, shape ...int) *Param {
 // Len is the number of elements.
 func (w *Param) Len() int { return w.T.Len() }
 
-// NeedGrad allocates the gradient if it is not there.
+// SetWeights replaces the values by constant ones in format dt, which stay in it:
+// they can be multiplied and looked up, not trained. Data is what
+// tensor.Backend.Weights takes.
+func (w *Param) SetWeights(b tensor.Backend, dt dtype.Type, data []byte) error {
+	t, err := b.Weights(dt, w.T.Rows, w.T.Cols, data)
+	if err != nil {
+		return err
+	}
+	w.Changed()
+	b.Release(w.T.Mem)
+	t.Name = w.T.Name
+	w.T = t
+	return nil
+}
+
+// Trainable says whether a gradient can be taken: values are Wide, not constants
+// in another format.
+func (w *Param) Trainable(b tensor.Backend) error {
+	if w.T.DType != b.Wide() {
+		return fmt.Errorf("tensor %s is kept in %v: only weights in %v can be trained, convert the model first", w.Name, w.T.DType, b.Wide())
+	}
+	return nil
+}
+
+// NeedGrad allocates the gradient if it is not there. The Param must be
+// Trainable.
 func (w *Param) NeedGrad(b tensor.Backend) {
+	if err := w.Trainable(b); err != nil {
+		panic("op: " + err.Error())
+	}
 	if w.Grad == nil {
 		w.Grad = tensor.Over(b.Alloc(w.T.Len()*b.Wide().Size()), b.Wide(), w.T.Rows, w.T.Cols)
 		w.Grad.Name = w.Name + ".grad"

@@ -24,6 +24,12 @@ func fn(f tensor.Func, x float64) (y, dy float64) {
 			return x, 1
 		}
 		return 0, 0
+	case tensor.Tanh:
+		t := math.Tanh(x)
+		return t, 1 - t*t
+	case tensor.Sigmoid:
+		s := 1 / (1 + math.Exp(-x))
+		return s, s * (1 - s)
 	}
 	panic("ref: unknown function")
 }
@@ -40,17 +46,17 @@ func (*Backend) UnaryBack(f tensor.Func, dx, dy, x *tensor.Tensor) {
 	each(dx, func(i, j int) { _, s := fn(f, m.at(i, j)); d.set(i, j, g.at(i, j)*s) })
 }
 
-// SwiGLU is dst = silu(gate) up.
-func (*Backend) SwiGLU(dst, gate, up *tensor.Tensor) {
+// GLU is dst = f(gate) up.
+func (*Backend) GLU(f tensor.Func, dst, gate, up *tensor.Tensor) {
 	d, g, u := of(dst), of(gate), of(up)
-	each(dst, func(i, j int) { y, _ := fn(tensor.SiLU, g.at(i, j)); d.set(i, j, y*u.at(i, j)) })
+	each(dst, func(i, j int) { y, _ := fn(f, g.at(i, j)); d.set(i, j, y*u.at(i, j)) })
 }
 
-// SwiGLUBack is the gradient of SwiGLU.
-func (*Backend) SwiGLUBack(dgate, dup, dy, gate, up *tensor.Tensor) {
+// GLUBack is the gradient of GLU.
+func (*Backend) GLUBack(f tensor.Func, dgate, dup, dy, gate, up *tensor.Tensor) {
 	dg, du, d, g, u := of(dgate), of(dup), of(dy), of(gate), of(up)
 	each(dy, func(i, j int) {
-		y, s := fn(tensor.SiLU, g.at(i, j))
+		y, s := fn(f, g.at(i, j))
 		gy, uy := d.at(i, j)*s*u.at(i, j), d.at(i, j)*y
 		dg.set(i, j, gy)
 		du.set(i, j, uy)
@@ -139,9 +145,9 @@ func (*Backend) RoPE(x *tensor.Tensor, pos []int32, r *tensor.Rotary, inverse bo
 	m := of(x)
 	half := r.D / 2
 	for i := range x.Rows {
-		for h := 0; h < x.Cols; h += r.D {
+		for h := 0; h < x.Cols; h += r.Width() {
 			for p := range half {
-				cos, sin := r.Cos[int(pos[i])*half+p], r.Sin[int(pos[i])*half+p]
+				cos, sin := r.Turn(pos[i], p)
 				if inverse {
 					sin = -sin
 				}
@@ -157,9 +163,9 @@ func (*Backend) RoPE(x *tensor.Tensor, pos []int32, r *tensor.Rotary, inverse bo
 	}
 }
 
-// visit calls f for each query row and head with the key rows it sees and
-// their weights.
-func visit(q, k *tensor.Tensor, a *tensor.Attention, f func(row, h, kvCol, key0 int, lse float64, p []float64)) {
+// visit calls f for each query row and head with the key rows it sees, their
+// weights, and the slopes of their soft-capped scores (1 without a cap).
+func visit(q, k *tensor.Tensor, a *tensor.Attention, f func(row, h, kvCol, key0 int, lse float64, p, slope []float64)) {
 	Q, K := of(q), of(k)
 	for row := range a.B * a.TQ {
 		base := row / a.TQ * a.TK
@@ -172,11 +178,19 @@ func visit(q, k *tensor.Tensor, a *tensor.Attention, f func(row, h, kvCol, key0 
 					s[t] += a.Scale * Q.at(row, h*a.D+c) * K.at(base+lo+t, kv+c)
 				}
 			}
+			slope := make([]float64, hi-lo)
+			for t := range s {
+				slope[t] = 1
+				if a.SoftCap != 0 {
+					u, du := fn(tensor.Tanh, s[t]/a.SoftCap)
+					s[t], slope[t] = a.SoftCap*u, du
+				}
+			}
 			lse := logSumExp(s)
 			for t := range s {
 				s[t] = math.Exp(s[t] - lse)
 			}
-			f(row, h, kv, base+lo, lse, s)
+			f(row, h, kv, base+lo, lse, s, slope)
 		}
 	}
 }
@@ -184,7 +198,7 @@ func visit(q, k *tensor.Tensor, a *tensor.Attention, f func(row, h, kvCol, key0 
 // Attention is softmax(scale q kT) v.
 func (*Backend) Attention(out, lse, q, k, v *tensor.Tensor, a *tensor.Attention) {
 	O, L, V := of(out), of(lse), of(v)
-	visit(q, k, a, func(row, h, kv, key0 int, l float64, p []float64) {
+	visit(q, k, a, func(row, h, kv, key0 int, l float64, p, _ []float64) {
 		L.set(row, h, l)
 		for c := range a.D {
 			var s float64
@@ -197,13 +211,13 @@ func (*Backend) Attention(out, lse, q, k, v *tensor.Tensor, a *tensor.Attention)
 }
 
 // AttentionBack is the gradient of Attention: with dp = dout vT,
-// ds = p (dp - sum(dp p)).
+// ds = p (dp - sum(dp p)) times the slope of the cap.
 func (b *Backend) AttentionBack(dq, dk, dv, dout, out, lse, q, k, v *tensor.Tensor, a *tensor.Attention) {
 	b.Zero(dq)
 	b.Zero(dk)
 	b.Zero(dv)
 	DQ, DK, DV, DO, Q, K, V := of(dq), of(dk), of(dv), of(dout), of(q), of(k), of(v)
-	visit(q, k, a, func(row, h, kv, key0 int, _ float64, p []float64) {
+	visit(q, k, a, func(row, h, kv, key0 int, _ float64, p, slope []float64) {
 		dp := make([]float64, len(p))
 		var sum float64
 		for t := range p {
@@ -214,7 +228,7 @@ func (b *Backend) AttentionBack(dq, dk, dv, dout, out, lse, q, k, v *tensor.Tens
 			sum += dp[t] * p[t]
 		}
 		for t := range p {
-			ds := a.Scale * p[t] * (dp[t] - sum)
+			ds := a.Scale * slope[t] * p[t] * (dp[t] - sum)
 			for c := range a.D {
 				DQ.add(row, h*a.D+c, ds*K.at(key0+t, kv+c))
 				DK.add(key0+t, kv+c, ds*Q.at(row, h*a.D+c))

@@ -35,7 +35,11 @@ func (*Backend) Narrow() dtype.Type { return dtype.F64 }
 func (*Backend) Alloc(n int) tensor.Memory { return tensor.NewHost(n) }
 
 // Release frees a block.
-func (*Backend) Release(m tensor.Memory) { m.(*tensor.Host).Free() }
+func (*Backend) Release(m tensor.Memory) {
+	if h, ok := m.(*tensor.Host); ok {
+		h.Free()
+	}
+}
 
 // mat reads and writes a tensor of any float format as float64.
 type mat struct {
@@ -43,7 +47,12 @@ type mat struct {
 	stride int
 }
 
-func of(t *tensor.Tensor) mat { return mat{tensor.Data[float64](t), t.Stride} }
+func of(t *tensor.Tensor) mat {
+	if c, ok := t.Mem.(*constant); ok {
+		return mat{c.x[t.Off:], t.Stride}
+	}
+	return mat{tensor.Data[float64](t), t.Stride}
+}
 
 func (m mat) at(i, j int) float64     { return m.d[i*m.stride+j] }
 func (m mat) set(i, j int, x float64) { m.d[i*m.stride+j] = x }
@@ -85,6 +94,9 @@ func (*Backend) Copy(dst, a *tensor.Tensor) {
 
 // MatMul is the triple loop.
 func (*Backend) MatMul(c, a, b *tensor.Tensor, o tensor.MatMul) {
+	if _, ok := b.Mem.(*constant); ok {
+		a = rounded(a, b.DType)
+	}
 	C, A, B := of(c), of(a), of(b)
 	K := a.Cols
 	if o.TransA {
@@ -154,6 +166,24 @@ func (*Backend) Sum(t *tensor.Tensor) (s float64) {
 func (*Backend) SumRows(dst, a *tensor.Tensor) {
 	d, x := of(dst), of(a)
 	each(a, func(i, j int) { d.add(0, j, x.at(i, j)) })
+}
+
+// ScaleRows multiplies each row by its own factor.
+func (*Backend) ScaleRows(dst, a, s *tensor.Tensor) {
+	d, x, f := of(dst), of(a), of(s)
+	each(dst, func(i, j int) { d.set(i, j, f.at(i, 0)*x.at(i, j)) })
+}
+
+// DotRows multiplies row with row.
+func (*Backend) DotRows(dst, a, b *tensor.Tensor) {
+	d, x, y := of(dst), of(a), of(b)
+	for i := range a.Rows {
+		var s float64
+		for j := range a.Cols {
+			s += x.at(i, j) * y.at(i, j)
+		}
+		d.set(i, 0, s)
+	}
 }
 
 // SumSquares adds the squares of all elements.

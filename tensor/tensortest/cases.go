@@ -16,7 +16,8 @@ type picker = func(pair) *tensor.Tensor
 func cases() []testCase {
 	return []testCase{
 		{"copy and convert", copies}, {"products", products}, {"packed products", packedProducts},
-		{"elementwise", elementwise}, {"sums", sums}, {"functions", functions}, {"swiglu", swiglu},
+		{"weights", constantWeights}, {"broken weights", brokenWeights},
+		{"elementwise", elementwise}, {"sums", sums}, {"functions", functions}, {"gated units", gated}, {"rows", rowwise},
 		{"softmax", softmax}, {"embedding", embedding}, {"norms", norms}, {"rope", rope},
 		{"attention", attention}, {"attention gradient", attentionGradient},
 		{"cross-entropy", crossEntropy}, {"adamw", adamw}, {"dropout", dropout},
@@ -125,27 +126,44 @@ func sums(s *session) {
 
 func functions(s *session) {
 	r, c := s.n(1, 20), s.n(1, 300)
-	for f := tensor.GELUTanh; f <= tensor.ReLU; f++ {
+	for f := tensor.GELUTanh; f <= tensor.Sigmoid; f++ {
 		x, dy, y, dx := s.narrow(r, c), s.wide(r, c), s.narrow(r, c), s.wide(r, c)
 		s.both(func(b tensor.Backend, p picker) {
 			b.Unary(f, p(y), p(x))
 			b.UnaryBack(f, p(dx), p(dy), p(x))
+			b.UnaryBack(f, p(dy), p(dy), p(x)) // in place
 		})
 		s.same("value", y, 4, false)
 		s.same("gradient", dx, 4, false)
+		s.same("gradient in place", dy, 4, false)
 	}
 }
 
-func swiglu(s *session) {
-	r, c := s.n(1, 20), s.n(1, 300)
-	g, u, dy, y, dg, du := s.narrow(r, c), s.narrow(r, c), s.wide(r, c), s.narrow(r, c), s.wide(r, c), s.wide(r, c)
-	s.both(func(b tensor.Backend, p picker) {
-		b.SwiGLU(p(y), p(g), p(u))
-		b.SwiGLUBack(p(dg), p(du), p(dy), p(g), p(u))
+func gated(s *session) {
+	for f := tensor.GELUTanh; f <= tensor.ReLU; f++ {
+		r, c := s.n(1, 20), s.n(1, 300)
+		g, u, dy, y, dg, du := s.narrow(r, c), s.narrow(r, c), s.wide(r, c), s.narrow(r, c), s.wide(r, c), s.wide(r, c)
+		s.both(func(b tensor.Backend, p picker) {
+			b.GLU(f, p(y), p(g), p(u))
+			b.GLUBack(f, p(dg), p(du), p(dy), p(g), p(u))
+		})
+		s.same("value", y, 4, false)
+		s.same("gate's gradient", dg, 4, false)
+		s.same("up's gradient", du, 4, false)
+	}
+}
+
+func rowwise(s *session) {
+	n, c := s.n(1, 90), s.n(1, 300)
+	a, b, f, y, z, d := s.narrow(n, c), s.wide(n, c), s.wide(n, 1), s.wide(n, c), s.narrow(n, c), s.wide(n, 1)
+	s.both(func(be tensor.Backend, p picker) {
+		be.ScaleRows(p(y), p(a), p(f))
+		be.ScaleRows(p(z), p(b), p(f))
+		be.DotRows(p(d), p(a), p(b))
 	})
-	s.same("value", y, 4, false)
-	s.same("gate's gradient", dg, 4, false)
-	s.same("up's gradient", du, 4, false)
+	s.same("scaled rows", y, 4, false)
+	s.same("scaled rows, narrow", z, 4, false)
+	s.same("products of rows", d, math.Sqrt(float64(c)), false)
 }
 
 func softmax(s *session) {
@@ -195,11 +213,14 @@ func norms(s *session) {
 func rope(s *session) {
 	heads, half, n := s.n(1, 4), s.n(1, 20), s.n(1, 50)
 	r := &tensor.Rotary{D: 2 * half, Pairs: s.seed%2 == 1}
-	for i := range 64 * half {
-		r.Cos, r.Sin = append(r.Cos, math.Cos(float64(i)/9)), append(r.Sin, math.Sin(float64(i)/9))
+	for i := range half {
+		r.Freq = append(r.Freq, math.Pow(50, -float64(i)/float64(half)))
 	}
-	pos := s.ids(n, 64)
-	x, y := s.narrow(n, heads*r.D), s.wide(n, heads*r.D)
+	if s.seed >= 4 {
+		r.Head, r.Scale = 2*half+s.n(0, 9), 1.2
+	}
+	pos := s.ids(n, 2000)
+	x, y := s.narrow(n, heads*r.Width()), s.wide(n, heads*r.Width())
 	s.both(func(b tensor.Backend, p picker) {
 		b.RoPE(p(x), pos, r, false)
 		b.RoPE(p(y), pos, r, true)

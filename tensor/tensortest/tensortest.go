@@ -141,7 +141,7 @@ func (s *session) both(f func(b tensor.Backend, pick func(pair) *tensor.Tensor))
 }
 
 // attention draws an attention problem: ranges are causal, with documents or a
-// window in some trials, and more keys than any backend takes at a time in the
+// window or a soft cap in some trials, and more keys than any backend takes at a time in the
 // last ones.
 func (s *session) attention() *tensor.Attention {
 	K := s.n(1, 3)
@@ -164,5 +164,8 @@ func (s *session) attention() *tensor.Attention {
 		window = s.n(1, 90)
 	}
 	op.CausalRanges(a.Lo, a.Hi, start, a.TQ, window)
+	if s.seed%2 == 1 {
+		a.SoftCap = 2
+	}
 	return a
 }

@@ -18,7 +18,17 @@ type addedToken struct {
 	Normalized bool   `json:"normalized"`
 	Special    bool   `json:"special"`
 
-	inVocab bool // model.vocab has it too
+	inVocab bool   // model.vocab has it too
+	late    bool   // it is looked for in normalised text
+	pattern string // what is looked for; "" means content
+}
+
+// sought is the text that the token is found by.
+func (a *addedToken) sought() string {
+	if a.pattern != "" {
+		return a.pattern
+	}
+	return a.Content
 }
 
 // matcher finds added tokens in text: at each place the longest. The cost per
@@ -34,14 +44,15 @@ func newMatcher(added []addedToken, use func(*addedToken) bool) matcher {
 	firsts := map[byte]bool{}
 	for i := range added {
 		a := &added[i]
-		if !use(a) || a.Content == "" {
+		s := a.sought()
+		if !use(a) || s == "" {
 			continue
 		}
-		m.tokens[a.Content] = a
-		b := a.Content[0]
+		m.tokens[s] = a
+		b := s[0]
 		firsts[b] = true
-		if !slices.Contains(m.lengths[b], len(a.Content)) {
-			m.lengths[b] = append(m.lengths[b], len(a.Content))
+		if !slices.Contains(m.lengths[b], len(s)) {
+			m.lengths[b] = append(m.lengths[b], len(s))
 		}
 	}
 	for b := range firsts {

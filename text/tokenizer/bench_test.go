@@ -5,12 +5,14 @@ import (
 	"compress/gzip"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/foundling-lm/foundling/internal/golden"
 )
@@ -69,6 +71,13 @@ func BenchmarkEncode(b *testing.B) {
 	}{
 		{"gpt2", loadHFGPT2},
 		{"cl100k", func(t testing.TB) *Tokenizer { return loadRanks(t, "cl100k_base.tiktoken.gz", "gpt4") }},
+		{"spm-llama2", loadPieces("llama2.model.gz")},
+		{"spm-unigram1k", loadPieces("test_model_unigram.model")},
+		{"unigram8k", trainedUnigram},
+		{"hf-llama", loadHF("llama")},
+		{"bert", loadHF("bert-base-uncased")},
+		{"deepseek-coder", loadGGUF("deepseek-coder")},
+		{"rwkv", rwkvVocab},
 		{"trained8k", func(t testing.TB) *Tokenizer {
 			return must(t)(Train(t.Context(), slices.Values(goSource(t, 8<<20)), TrainOptions{}))
 		}},
@@ -137,4 +146,27 @@ func BenchmarkTrain(b *testing.B) {
 			}
 		})
 	}
+}
+
+// trainedUnigram is a unigram model with the tokens of a BPE vocabulary of Go
+// source; the score of a token is the log of its share in the text.
+func trainedUnigram(t testing.TB) *Tokenizer {
+	texts := goSource(t, 8<<20)
+	bpe := must(t)(Train(t.Context(), slices.Values(texts), TrainOptions{}))
+	counts := make([]float64, bpe.VocabSize())
+	total := 0.0
+	for _, text := range texts {
+		for _, id := range bpe.Encode(text) {
+			counts[id]++
+			total++
+		}
+	}
+	pieces := []testPiece{{"<unk>", 0, pieceUnknown}}
+	for id, token := range bpe.tokens {
+		if utf8.ValidString(token) {
+			piece := strings.ReplaceAll(token, " ", metaspace)
+			pieces = append(pieces, testPiece{piece, float32(math.Log((counts[id] + 1) / total)), pieceNormal})
+		}
+	}
+	return mustPieces(t, pieces, "", keepsAll)
 }

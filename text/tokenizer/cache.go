@@ -26,7 +26,10 @@ type scratch struct {
 	short [shortSlots]shortEntry
 	long  longCache
 	merge merger
-	text  []byte
+	path  []pathNode // of unigram
+	ids   []int32
+	text  [2][]byte // normalised text, by turns
+	lead  [][]byte  // what a step wrote, by step
 }
 
 // shortEntry maps a piece of up to shortKey bytes to up to 3 ids.

@@ -19,20 +19,23 @@ const (
 	newline             // [\r\n], besides space
 	upper               // [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]
 	lower               // [\p{Ll}\p{Lm}\p{Lo}\p{M}]
+	mark                // \p{M}, besides other
+	sign                // [\p{P}\p{S}], besides other
+	punct               // \p{P}, besides sign
 )
 
 // classTable gives the class of every character: ascii for one byte (0 for a
 // byte of a longer character, and for no other), blocks of 256 for the rest.
 type classTable struct {
-	ascii  [256]uint8
+	ascii  [256]uint16
 	index  [(unicode.MaxRune + 1) >> 8]uint16
-	blocks [][256]uint8
+	blocks [][256]uint16
 }
 
 // classes builds the table from package unicode on first use.
 var classes = sync.OnceValue(func() *classTable {
-	flat := make([]uint8, unicode.MaxRune+1)
-	mark := func(t *unicode.RangeTable, bit uint8) {
+	flat := make([]uint16, unicode.MaxRune+1)
+	add := func(t *unicode.RangeTable, bit uint16) {
 		for _, r := range t.R16 {
 			for c := uint32(r.Lo); c <= uint32(r.Hi); c += uint32(r.Stride) {
 				flat[c] |= bit
@@ -44,21 +47,24 @@ var classes = sync.OnceValue(func() *classTable {
 			}
 		}
 	}
-	mark(unicode.L, letter)
-	mark(unicode.N, number)
-	mark(unicode.White_Space, space)
+	add(unicode.L, letter)
+	add(unicode.N, number)
+	add(unicode.White_Space, space)
 	for _, t := range []*unicode.RangeTable{unicode.Lu, unicode.Lt, unicode.Lm, unicode.Lo, unicode.M} {
-		mark(t, upper)
+		add(t, upper)
 	}
 	for _, t := range []*unicode.RangeTable{unicode.Ll, unicode.Lm, unicode.Lo, unicode.M} {
-		mark(t, lower)
+		add(t, lower)
 	}
+	add(unicode.M, mark)
+	add(unicode.P, sign|punct)
+	add(unicode.S, sign)
 	flat['\r'] |= newline
 	flat['\n'] |= newline
 	t := &classTable{}
-	seen := map[[256]uint8]uint16{}
+	seen := map[[256]uint16]uint16{}
 	for b := range t.index {
-		var block [256]uint8
+		var block [256]uint16
 		copy(block[:], flat[b<<8:])
 		for i := range block {
 			if block[i]&(letter|number|space) == 0 {
@@ -78,8 +84,8 @@ var classes = sync.OnceValue(func() *classTable {
 })
 
 // at returns the class and the length of the character at s[i]. A byte that
-// starts no valid character is "other", of length 1.
-func (t *classTable) at(s string, i int) (class uint8, n int) {
+// starts no valid character has the class of U+FFFD, and length 1.
+func (t *classTable) at(s string, i int) (class uint16, n int) {
 	if class = t.ascii[s[i]]; class != 0 {
 		return class, 1
 	}
@@ -87,17 +93,17 @@ func (t *classTable) at(s string, i int) (class uint8, n int) {
 }
 
 // wide is at for a byte that is not ASCII.
-func (t *classTable) wide(s string, i int) (class uint8, n int) {
+func (t *classTable) wide(s string, i int) (class uint16, n int) {
 	r, n := utf8.DecodeRuneInString(s[i:])
 	if r == utf8.RuneError && n == 1 {
-		return other, 1
+		return other | sign, 1
 	}
 	return t.blocks[t.index[uint32(r)>>8]][r&255], n
 }
 
 // run returns the end of the run of characters with one of the mask's bits
 // that starts at i.
-func (t *classTable) run(s string, i int, mask uint8) int {
+func (t *classTable) run(s string, i int, mask uint16) int {
 	for i < len(s) && t.ascii[s[i]]&mask != 0 {
 		i++
 	}
@@ -128,7 +134,7 @@ func (t *classTable) letters(s string, i int) int {
 	return t.run(s, i, letter)
 }
 
-func (t *classTable) wideRun(s string, i int, mask uint8) int {
+func (t *classTable) wideRun(s string, i int, mask uint16) int {
 	for i < len(s) {
 		c, n := t.at(s, i)
 		if c&mask == 0 {

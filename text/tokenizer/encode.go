@@ -1,10 +1,6 @@
 package tokenizer
 
-import (
-	"unsafe"
-
-	"golang.org/x/text/unicode/norm"
-)
+import "unsafe"
 
 // Encode returns the ids of s. Special tokens in s are ordinary text: text
 // from users cannot forge them. Added tokens that are not special, which some
@@ -17,57 +13,68 @@ func (t *Tokenizer) Encode(s string) []int32 {
 // EncodeAppend is Encode that appends to dst. It allocates only to grow dst,
 // once the caches are warm.
 func (t *Tokenizer) EncodeAppend(dst []int32, s string) []int32 {
-	return t.encode(dst, s, &t.plain)
+	return t.encode(dst, s, &t.early, &t.late)
 }
 
 // EncodeSpecial returns the ids of s with each special token in it as its id:
 // at each place the longest. Use it for text made by the program, such as a
 // rendered chat template.
 func (t *Tokenizer) EncodeSpecial(s string) []int32 {
-	return t.encode(make([]int32, 0, len(s)/3+1), s, &t.all)
+	return t.encode(make([]int32, 0, len(s)/3+1), s, &t.earlyAll, &t.lateAll)
 }
 
-// encode cuts s at the added tokens of m and encodes what lies between.
-func (t *Tokenizer) encode(dst []int32, s string, m *matcher) []int32 {
+// encode cuts s at the early added tokens and encodes what lies between.
+func (t *Tokenizer) encode(dst []int32, s string, early, late *matcher) []int32 {
 	sc := t.acquire()
 	start := 0
 	for start < len(s) {
-		from, to, id, ok := m.next(s, start)
+		from, to, id, ok := early.next(s, start)
 		if !ok {
 			break
 		}
-		dst = t.segment(dst, s[start:from], sc)
+		dst = t.segment(dst, s[start:from], start == 0, late, sc)
 		dst = append(dst, id)
 		start = to
 	}
-	dst = t.segment(dst, s[start:], sc)
+	dst = t.segment(dst, s[start:], start == 0, late, sc)
 	t.release(sc)
 	return dst
 }
 
-// segment encodes text that holds no added tokens.
-func (t *Tokenizer) segment(dst []int32, s string, sc *scratch) []int32 {
-	if s == "" {
-		return dst
-	}
-	if t.nfc && !norm.NFC.IsNormalString(s) {
-		s = norm.NFC.String(s)
-	}
-	if t.prefixSpace && s[0] != ' ' {
-		sc.text = append(append(sc.text[:0], ' '), s...)
-		s = unsafe.String(unsafe.SliceData(sc.text), len(sc.text))
-	}
-	if len(t.rules) == 0 && !t.ignoreMerges {
-		for i := range len(s) {
-			dst = append(dst, t.byteIDs[s[i]])
+// segment encodes text that holds no early tokens. first says that it begins
+// the whole text.
+func (t *Tokenizer) segment(dst []int32, s string, first bool, late *matcher, sc *scratch) []int32 {
+	turn := 0
+	for _, n := range t.normalizers {
+		var buf []byte
+		s, buf = n.apply(s, sc.text[turn])
+		sc.text[turn] = buf
+		if s != "" && unsafe.StringData(s) == unsafe.SliceData(buf) {
+			turn = 1 - turn
 		}
-		return dst
 	}
-	return t.pieces(dst, s, sc)
+	start := 0
+	for start < len(s) {
+		from, to, id, ok := late.next(s, start)
+		if !ok {
+			break
+		}
+		dst = t.cut(dst, s[start:from], first && start == 0, 0, sc)
+		dst = append(dst, id)
+		start = to
+	}
+	return t.cut(dst, s[start:], first && start == 0, 0, sc)
 }
 
 // pieces is the hot loop: find the next piece, look it up, append its ids.
 func (t *Tokenizer) pieces(dst []int32, s string, sc *scratch) []int32 {
+	if t.split.rule == splitBytes {
+		ids := &t.model.(*bytePairs).ids
+		for i := range len(s) {
+			dst = append(dst, ids[s[i]])
+		}
+		return dst
+	}
 	b := unsafe.Slice(unsafe.StringData(s), len(s)) // never written
 	for i := 0; i < len(s); {
 		end := t.split.next(s, i)
@@ -103,33 +110,16 @@ func (t *Tokenizer) pieces(dst []int32, s string, sc *scratch) []int32 {
 // longPiece encodes a piece that the short cache does not have.
 func (t *Tokenizer) longPiece(dst []int32, piece string, sc *scratch) []int32 {
 	if len(piece) > longKey {
-		return t.piece(dst, piece, sc)
+		return t.model.encode(dst, piece, sc)
 	}
 	hash := hashString(piece)
 	if ids := sc.long.find(piece, hash); ids != nil {
 		return append(dst, ids...)
 	}
 	from := len(dst)
-	dst = t.piece(dst, piece, sc)
+	dst = t.model.encode(dst, piece, sc)
 	if len(piece) > shortKey || len(dst)-from > len(shortEntry{}.ids) {
 		sc.long.add(piece, hash, dst[from:])
 	}
 	return dst
-}
-
-// maxPiece bounds the memory for one piece: a longer one is merged in parts.
-const maxPiece = 1 << 24
-
-// piece encodes a piece without the caches.
-func (t *Tokenizer) piece(dst []int32, piece string, sc *scratch) []int32 {
-	if t.ignoreMerges {
-		if id, ok := t.vocab[piece]; ok {
-			return append(dst, id)
-		}
-	}
-	for len(piece) > maxPiece {
-		dst = t.merge(dst, piece[:maxPiece], &sc.merge)
-		piece = piece[maxPiece:]
-	}
-	return t.merge(dst, piece, &sc.merge)
 }

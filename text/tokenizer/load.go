@@ -8,23 +8,26 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // maxFile is the largest file read, in bytes. The largest published
 // tokenizer.json files have about 35 MB.
 const maxFile = 1 << 28
 
-// Load reads tokenizer.json, given its path or that of the directory that
-// holds it. A directory without one may hold vocab.json and merges.txt of GPT-2
-// instead. Only byte-level BPE models can be read.
+// Load reads a vocabulary file: tokenizer.json of Hugging Face, tokenizer.model
+// of SentencePiece, ranks of tiktoken (.tiktoken), RWKV's rwkv_vocab_*.txt. A
+// directory is searched for these in this order, then for GPT-2's vocab.json and
+// merges.txt. FromGGUF takes the vocabulary of a GGUF file.
 func Load(path string) (*Tokenizer, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		dir := path
-		path = filepath.Join(dir, "tokenizer.json")
-		vocab, merges := filepath.Join(dir, "vocab.json"), filepath.Join(dir, "merges.txt")
-		if !exists(path) && exists(vocab) && exists(merges) {
-			return LoadMerges(vocab, merges, FileOptions{})
-		}
+		return loadDir(path)
+	}
+	switch {
+	case filepath.Ext(path) == ".tiktoken":
+		return LoadTiktoken(path, FileOptions{})
+	case filepath.Ext(path) == ".txt":
+		return LoadRWKV(path)
 	}
 	data, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -33,11 +36,38 @@ func Load(path string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := parse(data)
+	read := parse
+	if filepath.Ext(path) == ".model" || looksLikePieces(data) {
+		read = parsePieces
+	}
+	t, err := read(data)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer %s: %w", path, err)
 	}
 	return t, nil
+}
+
+// loadDir loads the first vocabulary that the directory has.
+func loadDir(dir string) (*Tokenizer, error) {
+	for _, name := range []string{"tokenizer.json", "tokenizer.model"} {
+		if path := filepath.Join(dir, name); exists(path) {
+			t, err := Load(path)
+			if err == nil && name == "tokenizer.model" {
+				err = t.readConfig(filepath.Join(dir, "tokenizer_config.json"))
+			}
+			return t, err
+		}
+	}
+	for _, pattern := range []string{"*.tiktoken", "rwkv_vocab_*.txt"} {
+		// The pattern is well formed, so there is no error but of reading.
+		if found, _ := fs.Glob(os.DirFS(dir), pattern); len(found) > 0 {
+			return Load(filepath.Join(dir, found[0]))
+		}
+	}
+	if vocab, merges := filepath.Join(dir, "vocab.json"), filepath.Join(dir, "merges.txt"); exists(vocab) && exists(merges) {
+		return LoadMerges(vocab, merges, FileOptions{})
+	}
+	return Load(filepath.Join(dir, "tokenizer.json"))
 }
 
 func exists(path string) bool {
@@ -62,25 +92,42 @@ func readFile(path string) ([]byte, error) {
 	return data, nil
 }
 
-// tokenizerFile is tokenizer.json, model is its model field; what is not
-// listed has no influence on ids.
+// tokenizerFile is tokenizer.json; what is not listed has no influence on ids.
 type tokenizerFile struct {
 	AddedTokens []addedToken `json:"added_tokens"`
 	rawFields
 	Model json.RawMessage `json:"model"`
 }
 
-type model struct {
+// modelFile is the model field, of all kinds together.
+type modelFile struct {
 	Type                    string          `json:"type"`
 	Dropout                 *float64        `json:"dropout"`
 	UnkToken                *string         `json:"unk_token"`
-	ContinuingSubwordPrefix string          `json:"continuing_subword_prefix"`
+	UnkID                   *int64          `json:"unk_id"`
+	ContinuingSubwordPrefix *string         `json:"continuing_subword_prefix"`
 	EndOfWordSuffix         string          `json:"end_of_word_suffix"`
+	MaxInputChars           *int            `json:"max_input_chars_per_word"`
 	FuseUnk                 bool            `json:"fuse_unk"`
 	ByteFallback            bool            `json:"byte_fallback"`
 	IgnoreMerges            bool            `json:"ignore_merges"`
 	Vocab                   json.RawMessage `json:"vocab"`
 	Merges                  json.RawMessage `json:"merges"`
+}
+
+// kind is the type of model; files of early versions do not say it.
+func (m *modelFile) kind() string {
+	switch {
+	case m.Type != "":
+		return m.Type
+	case !isNull(m.Merges):
+		return "BPE"
+	case m.MaxInputChars != nil:
+		return "WordPiece"
+	case len(m.Vocab) > 0 && m.Vocab[0] == '[':
+		return "Unigram"
+	}
+	return ""
 }
 
 // parse reads the text of a tokenizer.json.
@@ -92,57 +139,128 @@ func parse(data []byte) (*Tokenizer, error) {
 	if isNull(file.Model) {
 		return nil, errors.New("field model is missing: this is not a tokenizer.json")
 	}
-	var m model
+	var m modelFile
 	if err := json.Unmarshal(file.Model, &m); err != nil {
 		return nil, badJSON("model", err)
 	}
-	if err := m.check(); err != nil {
-		return nil, err
-	}
-	t := &Tokenizer{ignoreMerges: m.IgnoreMerges, raw: file.rawFields}
-	p, prefixSpace, err := readPreTokenizer(file.PreTokenizer)
+	pre, err := readPreTokenizer(file.PreTokenizer)
 	if err != nil {
 		return nil, err
 	}
-	t.prefixSpace = prefixSpace
-	if t.nfc, err = readNormalizer(file.Normalizer); err != nil {
+	t := &Tokenizer{raw: file.rawFields}
+	if t.normalizers, err = readNormalizer(file.Normalizer, "normalizer"); err != nil {
 		return nil, err
 	}
-	vocab, err := readVocab(m.Vocab)
+	switch m.kind() {
+	case "BPE":
+		if err := m.checkBPE(); err != nil {
+			return nil, err
+		}
+		if pre.byteLevel {
+			err = t.readBytePairs(&m, file.AddedTokens)
+		} else {
+			err = t.readCharPairs(&m, file.AddedTokens, pre)
+		}
+	case "Unigram":
+		err = t.readUnigram(&m, file.AddedTokens, pre)
+	case "WordPiece":
+		err = t.readWordPiece(&m, file.AddedTokens, pre)
+	default:
+		err = fmt.Errorf("model.type is %q: known are BPE, Unigram and WordPiece", m.Type)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if err := t.fill(vocab, file.AddedTokens); err != nil {
-		return nil, err
+	if !pre.byteLevel {
+		model := file.Model
+		t.modelText = func() ([]byte, error) { return model, nil }
 	}
-	if t.rules, err = readMerges(m.Merges, vocab); err != nil {
-		return nil, err
-	}
-	if t.before, t.after, err = readFrame(file.PostProcessor, len(t.tokens)); err != nil {
-		return nil, err
-	}
-	return t, t.finish(p)
+	t.index()
+	t.setSteps(pre.steps)
+	t.before, t.after, err = readFrame(file.PostProcessor, len(t.tokens))
+	return t, err
 }
 
-// check refuses models that are not byte-level BPE.
-func (m *model) check() error {
+// checkBPE refuses what no BPE model here has.
+func (m *modelFile) checkBPE() error {
 	switch {
-	case m.Type != "BPE" && (m.Type != "" || isNull(m.Merges)):
-		return fmt.Errorf("model.type is %q: only byte-level BPE can be read", m.Type)
-	case m.ByteFallback:
-		return errors.New("model.byte_fallback is true: SentencePiece-like models (Llama 1 and 2, Mistral) can't be read, only byte-level BPE")
-	case m.ContinuingSubwordPrefix != "":
-		return fmt.Errorf("model.continuing_subword_prefix is %q: only byte-level BPE, which has none, can be read", m.ContinuingSubwordPrefix)
+	case m.ContinuingSubwordPrefix != nil && *m.ContinuingSubwordPrefix != "":
+		return fmt.Errorf("model.continuing_subword_prefix is %q: BPE models with one can't be read", *m.ContinuingSubwordPrefix)
 	case m.EndOfWordSuffix != "":
-		return fmt.Errorf("model.end_of_word_suffix is %q: only byte-level BPE, which has none, can be read", m.EndOfWordSuffix)
+		return fmt.Errorf("model.end_of_word_suffix is %q: BPE models with one can't be read", m.EndOfWordSuffix)
 	case m.Dropout != nil && *m.Dropout != 0:
 		return fmt.Errorf("model.dropout is %v: set it to null, ids must not be random", *m.Dropout)
 	}
 	return nil
 }
 
-// fill sets the tokens from the vocabulary's entries and the added tokens.
+// readBytePairs makes a byte-level model.
+func (t *Tokenizer) readBytePairs(m *modelFile, added []addedToken) error {
+	if m.ByteFallback {
+		return errors.New("model.byte_fallback is true and pre_tokenizer is ByteLevel: one of them must go")
+	}
+	vocab, err := readVocab(m.Vocab)
+	if err != nil {
+		return err
+	}
+	if err := t.fill(vocab, added); err != nil {
+		return err
+	}
+	if t.rules, err = readMerges(m.Merges, vocab); err != nil {
+		return err
+	}
+	t.ignoreMerges = m.IgnoreMerges
+	b, err := newBytePairs(t.vocab, t.rules, t.ignoreMerges)
+	t.model = b
+	t.lateTokens()
+	return err
+}
+
+// lateTokens marks the added tokens that are looked for in normalised text.
+func (t *Tokenizer) lateTokens() {
+	for i := range t.added {
+		a := &t.added[i]
+		if a.Normalized && len(t.normalizers) > 0 {
+			a.late = true
+			a.pattern = a.Content
+			for _, n := range t.normalizers {
+				s, _ := n.apply(a.pattern, nil)
+				a.pattern = s
+			}
+		}
+	}
+}
+
+// fill sets the tokens of a byte-level model from the vocabulary's entries and
+// the added tokens.
 func (t *Tokenizer) fill(vocab *vocabulary, added []addedToken) error {
+	content := make(map[string]bool, len(added))
+	for _, a := range added {
+		content[a.Content] = true
+	}
+	t.literal = map[int32]bool{}
+	bytes := make(map[string]string, len(vocab.ids))
+	t.vocab = make(map[string]int32, len(vocab.ids))
+	for key, id := range vocab.ids {
+		if content[key] {
+			continue
+		}
+		text, ok := unspell(key)
+		if !ok {
+			text = key
+			t.literal[id] = true
+		}
+		bytes[key] = text
+		if other, twice := t.vocab[text]; twice {
+			return fmt.Errorf("model.vocab: ids %d and %d stand for the same bytes %.80q: remove one", min(id, other), max(id, other), text)
+		}
+		t.vocab[text] = id
+	}
+	return t.place(vocab, added, func(key string) string { return bytes[key] })
+}
+
+// place sets t.tokens and t.added. text gives the bytes of a vocabulary entry.
+func (t *Tokenizer) place(vocab *vocabulary, added []addedToken, text func(key string) string) error {
 	top := vocab.top
 	content := make(map[string]bool, len(added))
 	for i := range added {
@@ -163,23 +281,10 @@ func (t *Tokenizer) fill(vocab *vocabulary, added []addedToken) error {
 	}
 	t.tokens = make([]string, top+1)
 	used := make([]string, top+1) // the entry that has the id
-	t.vocab = make(map[string]int32, len(vocab.ids))
-	t.literal = map[int32]bool{}
 	for key, id := range vocab.ids {
-		used[id] = key
-		if content[key] {
-			continue
+		if used[id] = key; !content[key] {
+			t.tokens[id] = text(key)
 		}
-		bytes, ok := unspell(key)
-		if !ok {
-			bytes = key
-			t.literal[id] = true
-		}
-		t.tokens[id] = bytes
-		if other, twice := t.vocab[bytes]; twice {
-			return fmt.Errorf("model.vocab: ids %d and %d stand for the same bytes %.80q: remove one", min(id, other), max(id, other), bytes)
-		}
-		t.vocab[bytes] = id
 	}
 	for i, a := range added {
 		id, inVocab := vocab.ids[a.Content]
@@ -207,29 +312,6 @@ func checkTop(top int32, entries int) error {
 		return fmt.Errorf("id %d is far above the number of tokens (%d): the ids of a vocabulary must be nearly without gaps", top, entries)
 	}
 	return nil
-}
-
-// readNormalizer accepts no normalisation and NFC.
-func readNormalizer(raw json.RawMessage) (nfc bool, err error) {
-	var n struct {
-		Type        string            `json:"type"`
-		Normalizers []json.RawMessage `json:"normalizers"`
-	}
-	if isNull(raw) {
-		return false, nil
-	}
-	if err := json.Unmarshal(raw, &n); err != nil {
-		return false, badJSON("normalizer", err)
-	}
-	switch {
-	case n.Type == "NFC":
-		return true, nil
-	case n.Type == "Sequence" && len(n.Normalizers) == 0:
-		return false, nil
-	case n.Type == "Sequence" && len(n.Normalizers) == 1:
-		return readNormalizer(n.Normalizers[0])
-	}
-	return false, fmt.Errorf("normalizer.type: %q is not supported: byte-level models use none or NFC", n.Type)
 }
 
 // postProcessor is the post_processor field.
@@ -312,4 +394,48 @@ func badJSON(field string, err error) error {
 		return fmt.Errorf("%snot valid JSON at byte %d (%w): the file is cut short or damaged, fetch it again", field, syntax.Offset, err)
 	}
 	return fmt.Errorf("%s%w", field, err)
+}
+
+// readConfig takes the ids around a text from tokenizer_config.json, which says
+// them where a tokenizer.model does not.
+func (t *Tokenizer) readConfig(path string) error {
+	data, err := readFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var config struct {
+		AddBOS *bool           `json:"add_bos_token"`
+		AddEOS *bool           `json:"add_eos_token"`
+		BOS    json.RawMessage `json:"bos_token"`
+		EOS    json.RawMessage `json:"eos_token"`
+		Class  string          `json:"tokenizer_class"`
+	}
+	if err := json.Unmarshal(data, &config); err != nil {
+		return fmt.Errorf("tokenizer %s: %w", path, badJSON("", err))
+	}
+	llama := strings.HasPrefix(config.Class, "Llama") // adds a begin token unless it is told not to
+	if config.AddBOS != nil && *config.AddBOS || config.AddBOS == nil && llama {
+		t.before = t.tokenNamed(config.BOS)
+	}
+	if config.AddEOS != nil && *config.AddEOS {
+		t.after = t.tokenNamed(config.EOS)
+	}
+	return nil
+}
+
+// tokenNamed finds the special token of a configuration: a text, or an object
+// with the text as content.
+func (t *Tokenizer) tokenNamed(raw json.RawMessage) []int32 {
+	var name string
+	var object struct{ Content string }
+	if json.Unmarshal(raw, &name) != nil && json.Unmarshal(raw, &object) == nil {
+		name = object.Content
+	}
+	if id, ok := t.SpecialID(name); ok {
+		return []int32{id}
+	}
+	return nil
 }

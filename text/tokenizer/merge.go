@@ -66,17 +66,17 @@ func (t *mergeTable) find(a, b int32) (rank, id uint32) {
 	}
 }
 
-// shortPiece is the number of bytes up to which a linear search for the best
+// shortPiece is the number of symbols up to which a linear search for the best
 // pair is faster than a heap.
 const shortPiece = 96
 
-// keepScratch is the length in bytes of the longest piece whose scratch memory
+// keepScratch is the number of symbols of the longest piece whose scratch memory
 // is kept for the next one.
 const keepScratch = 1 << 16
 
 // merger is the scratch memory of the merge of one piece.
 type merger struct {
-	ids   [shortPiece]int32
+	ids   []int32 // the symbols at the start
 	rank  [shortPiece]uint32
 	to    [shortPiece]uint32
 	nodes []mergeNode
@@ -89,19 +89,17 @@ type mergeNode struct {
 	rank, to       uint32 // the rule of this token and the next one
 }
 
-// merge appends the ids of one piece: the rule of lowest rank is applied until
-// none is left, the leftmost first among equals.
-func (t *Tokenizer) merge(dst []int32, piece string, m *merger) []int32 {
-	if len(piece) > shortPiece {
-		return t.mergeLong(dst, piece, m)
+// apply appends to dst what becomes of the symbols: the rule of lowest rank is
+// applied until none is left, the leftmost first among equals. It overwrites
+// symbols.
+func (t *mergeTable) apply(dst, symbols []int32, m *merger) []int32 {
+	if len(symbols) > shortPiece {
+		return t.applyLong(dst, symbols, m)
 	}
-	n := len(piece)
-	ids, rank, to := m.ids[:n], m.rank[:n], m.to[:n]
-	for i := range n {
-		ids[i] = t.byteIDs[piece[i]]
-	}
+	n := len(symbols)
+	ids, rank, to := symbols, m.rank[:n], m.to[:n]
 	for i := 0; i+1 < n; i++ {
-		rank[i], to[i] = t.merges.find(ids[i], ids[i+1])
+		rank[i], to[i] = t.find(ids[i], ids[i+1])
 	}
 	for n > 1 {
 		best, at := noRank, 0
@@ -119,26 +117,26 @@ func (t *Tokenizer) merge(dst []int32, piece string, m *merger) []int32 {
 		copy(to[at:n-2], to[at+1:n-1])
 		n--
 		if at+1 < n {
-			rank[at], to[at] = t.merges.find(ids[at], ids[at+1])
+			rank[at], to[at] = t.find(ids[at], ids[at+1])
 		}
 		if at > 0 {
-			rank[at-1], to[at-1] = t.merges.find(ids[at-1], ids[at])
+			rank[at-1], to[at-1] = t.find(ids[at-1], ids[at])
 		}
 	}
 	return append(dst, ids[:n]...)
 }
 
-// mergeLong is merge in O(n log n) time. A heap entry is rank<<32 | position;
-// it counts only while the token there still has that rule.
-func (t *Tokenizer) mergeLong(dst []int32, piece string, m *merger) []int32 {
-	nodes := slices.Grow(m.nodes[:0], len(piece))
-	heap := slices.Grow(m.heap[:0], len(piece))
-	for i := range len(piece) {
-		nodes = append(nodes, mergeNode{id: t.byteIDs[piece[i]], prev: int32(i - 1), next: int32(i + 1), rank: noRank})
+// applyLong is apply in O(n log n) time. A heap entry is rank<<32 | position;
+// it counts only while the symbol there still has that rule.
+func (t *mergeTable) applyLong(dst, symbols []int32, m *merger) []int32 {
+	nodes := slices.Grow(m.nodes[:0], len(symbols))
+	heap := slices.Grow(m.heap[:0], len(symbols))
+	for i, id := range symbols {
+		nodes = append(nodes, mergeNode{id: id, prev: int32(i - 1), next: int32(i + 1), rank: noRank})
 	}
 	nodes[len(nodes)-1].next = -1
 	for i := range nodes[:len(nodes)-1] {
-		if nodes[i].rank, nodes[i].to = t.merges.find(nodes[i].id, nodes[i+1].id); nodes[i].rank != noRank {
+		if nodes[i].rank, nodes[i].to = t.find(nodes[i].id, nodes[i+1].id); nodes[i].rank != noRank {
 			heap = append(heap, uint64(nodes[i].rank)<<32|uint64(i))
 		}
 	}
@@ -159,13 +157,13 @@ func (t *Tokenizer) mergeLong(dst []int32, piece string, m *merger) []int32 {
 		heap = popHeap(heap)
 		if node.rank = noRank; node.next >= 0 {
 			nodes[node.next].prev = i
-			if node.rank, node.to = t.merges.find(node.id, nodes[node.next].id); node.rank != noRank {
+			if node.rank, node.to = t.find(node.id, nodes[node.next].id); node.rank != noRank {
 				heap = pushHeap(heap, uint64(node.rank)<<32|uint64(i))
 			}
 		}
 		if node.prev >= 0 {
 			left := &nodes[node.prev]
-			if left.rank, left.to = t.merges.find(left.id, node.id); left.rank != noRank {
+			if left.rank, left.to = t.find(left.id, node.id); left.rank != noRank {
 				heap = pushHeap(heap, uint64(left.rank)<<32|uint64(node.prev))
 			}
 		}
@@ -174,7 +172,7 @@ func (t *Tokenizer) mergeLong(dst []int32, piece string, m *merger) []int32 {
 		dst = append(dst, nodes[i].id)
 	}
 	m.nodes, m.heap = nodes, heap
-	if len(piece) > keepScratch {
+	if len(symbols) > keepScratch {
 		m.nodes, m.heap = nil, nil
 	}
 	return dst

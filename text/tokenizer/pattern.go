@@ -15,9 +15,22 @@ type pattern struct {
 	// None of them: the pattern is ByteLevel's own, or digits before it.
 	regexes  []string
 	splitter splitter
+	// gguf are the names of tokenizer.ggml.pre that mean this pattern.
+	gguf []string
+}
+
+// steps returns the pre-tokeniser.
+func (p *pattern) steps() []step {
+	return []step{{cut: &p.splitter}}
 }
 
 const regexGPT2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+
+const (
+	regexQwen2    = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	regexGPT4o    = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	regexDeepSeek = "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"
+)
 
 // patterns lists what the scanners can match exactly. Sources of the
 // expressions: OpenAI tiktoken (r50k_base, cl100k_base, o200k_base) and the
@@ -31,6 +44,8 @@ var patterns = []pattern{
 			`'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s`,
 		},
 		splitter: splitter{rule: splitGPT2},
+		gguf: []string{"gpt-2", "phi-2", "jina-es", "jina-de", "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code", "roberta-bpe",
+			"gigachat", "a.x-4.0", "mellum", "modern-bert", "exaone4", "mpt", "olmo", "jais", "trillion", "granite-docling"},
 	},
 	{
 		name: "gpt4",
@@ -39,6 +54,8 @@ var patterns = []pattern{
 			`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`,
 		},
 		splitter: splitter{rule: splitGPT4, maxDigits: 3},
+		gguf: []string{"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano",
+			"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"},
 	},
 	{
 		name: "gpt4-tail",
@@ -50,19 +67,61 @@ var patterns = []pattern{
 	{
 		name: "qwen2",
 		regexes: []string{
-			`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+			regexQwen2,
 		},
 		splitter: splitter{rule: splitGPT4, maxDigits: 1},
+		gguf:     []string{"qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez", "stablelm2", "hunyuan", "solar-open", "grok-2", "bailingmoe", "bailingmoe2", "llada-moe"},
+	},
+	{
+		name: "qwen35",
+		regexes: []string{
+			`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+		},
+		splitter: splitter{rule: splitGPT4, maxDigits: 1, marks: true},
+		gguf:     []string{"qwen35"},
+	},
+	{
+		name: "seed-coder",
+		regexes: []string{
+			`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+`,
+		},
+		splitter: splitter{rule: splitGPT4, maxDigits: 1, noEnds: true},
+		gguf:     []string{"seed-coder"},
+	},
+	{
+		name: "ufakzeka",
+		regexes: []string{
+			`[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+		},
+		splitter: splitter{rule: splitGPT4, maxDigits: 1, bare: true},
+		gguf:     []string{"ufakzeka"},
 	},
 	{
 		name: "gpt4o",
 		regexes: []string{
-			`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+			regexGPT4o,
 		},
 		splitter: splitter{rule: splitGPT4o, maxDigits: 3},
+		gguf:     []string{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2", "granite-embed-multi-97m"},
+	},
+	{
+		name: "tekken",
+		regexes: []string{
+			`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
+		},
+		splitter: splitter{rule: splitGPT4o, maxDigits: 1, bare: true},
+		gguf:     []string{"tekken"},
+	},
+	{
+		name:     "deepseek",
+		regexes:  []string{regexDeepSeek, strings.NewReplacer("\r", `\r`, "\n", `\n`).Replace(regexDeepSeek)},
+		splitter: splitter{rule: splitDeepSeek},
 	},
 	{name: "chars", regexes: []string{`[\s\S]`}, splitter: splitter{rule: splitChars}},
-	{name: "starcoder", splitter: splitter{rule: splitGPT2, lone: true}},
+	{
+		name: "starcoder", splitter: splitter{rule: splitGPT2, lone: true},
+		gguf: []string{"starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b", "mellum2"},
+	},
 	{name: "whole", splitter: splitter{rule: splitWhole}},
 }
 
@@ -87,20 +146,6 @@ func patternOfRegex(regex string) (*pattern, bool) {
 	return nil, false
 }
 
-// preTokenizer is the pre_tokenizer field of tokenizer.json, in the forms of it
-// that byte-level BPE models use.
-type preTokenizer struct {
-	Type             string            `json:"type"`
-	AddPrefixSpace   *bool             `json:"add_prefix_space,omitempty"`
-	TrimOffsets      *bool             `json:"trim_offsets,omitempty"`
-	UseRegex         *bool             `json:"use_regex,omitempty"`
-	Pattern          map[string]string `json:"pattern,omitempty"`
-	Behavior         string            `json:"behavior,omitempty"`
-	Invert           *bool             `json:"invert,omitempty"`
-	IndividualDigits bool              `json:"individual_digits,omitempty"`
-	PreTokenizers    []preTokenizer    `json:"pretokenizers,omitempty"`
-}
-
 // raw returns the pattern as a pre_tokenizer that other tools understand.
 func (p *pattern) raw() json.RawMessage {
 	no, yes := false, true
@@ -116,91 +161,13 @@ func (p *pattern) raw() json.RawMessage {
 		bytes.UseRegex = &yes
 		first = preTokenizer{Type: "Digits", IndividualDigits: true}
 	default:
-		first = preTokenizer{Type: "Split", Pattern: map[string]string{"Regex": p.regexes[0]}, Behavior: "Isolated", Invert: &no}
+		first = splitBy(p.regexes[0])
 	}
 	return marshal(preTokenizer{Type: "Sequence", PreTokenizers: []preTokenizer{first, bytes}})
 }
 
-// readPreTokenizer finds the scanner for a pre_tokenizer field.
-func readPreTokenizer(raw json.RawMessage) (p *pattern, prefixSpace bool, err error) {
-	var top preTokenizer
-	if isNull(raw) {
-		return nil, false, fmt.Errorf("pre_tokenizer is null: only byte-level models (pre_tokenizer ByteLevel) can be read")
-	}
-	if err := json.Unmarshal(raw, &top); err != nil {
-		return nil, false, fmt.Errorf("pre_tokenizer: %w", err)
-	}
-	steps := []preTokenizer{top}
-	if top.Type == "Sequence" {
-		steps = top.PreTokenizers
-	}
-	field := func(i int) string {
-		if top.Type == "Sequence" {
-			return fmt.Sprintf("pre_tokenizer.pretokenizers[%d]", i)
-		}
-		return "pre_tokenizer"
-	}
-	byteLevel := false
-	digits := false
-	for i, step := range steps {
-		if byteLevel {
-			return nil, false, fmt.Errorf("%s: a step after ByteLevel is not supported", field(i))
-		}
-		switch step.Type {
-		case "ByteLevel":
-			byteLevel = true
-			prefixSpace = step.AddPrefixSpace == nil || *step.AddPrefixSpace
-			if step.UseRegex != nil && !*step.UseRegex {
-				break
-			}
-			if p != nil {
-				return nil, false, fmt.Errorf("%s.use_regex: true after a Split is not supported", field(i))
-			}
-			p, err = findPattern("gpt2")
-			if digits {
-				p, err = findPattern("starcoder")
-			}
-		case "Digits":
-			if digits = step.IndividualDigits; !digits || i > 0 {
-				return nil, false, fmt.Errorf("%s: Digits is supported only as the first step and with individual_digits true", field(i))
-			}
-		case "Split":
-			if p != nil || digits {
-				return nil, false, fmt.Errorf("%s: a second split is not supported", field(i))
-			}
-			p, err = step.split(field(i))
-		default:
-			err = fmt.Errorf("%s.type: %q is not supported: byte-level models use ByteLevel, Split and Digits", field(i), step.Type)
-		}
-		if err != nil {
-			return nil, false, err
-		}
-	}
-	switch {
-	case !byteLevel:
-		return nil, false, fmt.Errorf("pre_tokenizer has no ByteLevel step: only byte-level models can be read")
-	case p == nil && digits:
-		return nil, false, fmt.Errorf("pre_tokenizer: Digits without a pattern after it is not supported")
-	case p == nil:
-		p, err = findPattern("whole")
-	}
-	return p, prefixSpace, err
-}
-
-// split finds the scanner for a Split step. The known expressions match every
-// character, so that keeping the matches and isolating them are the same.
-func (s *preTokenizer) split(field string) (*pattern, error) {
-	invert := s.Invert != nil && *s.Invert
-	if s.Behavior != "Isolated" && !(s.Behavior == "Removed" && invert) {
-		return nil, fmt.Errorf("%s.behavior: %q (invert %v) is not supported: use Isolated", field, s.Behavior, invert)
-	}
-	regex, ok := s.Pattern["Regex"]
-	if !ok {
-		return nil, fmt.Errorf("%s.pattern has no Regex: splitting at a fixed string is not supported", field)
-	}
-	p, ok := patternOfRegex(regex)
-	if !ok {
-		return nil, fmt.Errorf("%s.pattern.Regex: no scanner for this expression: known are those of GPT-2, GPT-4, GPT-4o, Llama 3 and Qwen2; got %.200q", field, regex)
-	}
-	return p, nil
+// splitBy is the Split step of an expression.
+func splitBy(regex string) preTokenizer {
+	no := false
+	return preTokenizer{Type: "Split", Pattern: map[string]string{"Regex": regex}, Behavior: string(isolated), Invert: &no}
 }

@@ -15,9 +15,10 @@ type node func(s string, i int, next func(int) bool) bool
 
 // regexParser turns an expression into a node.
 type regexParser struct {
-	src  string
-	pos  int
-	fold bool // inside (?i: )
+	src   string
+	pos   int
+	fold  bool // inside (?i: )
+	inSet bool // inside [ ]
 }
 
 // compile panics on constructs that no pattern has.
@@ -30,16 +31,26 @@ func compile(src string) node {
 	return n
 }
 
-// oracleSplit cuts s with the expression as a regex engine does.
+// oracleSplit cuts s with the expression as a regex engine does; what lies
+// between matches is a piece as well.
 func oracleSplit(n node, s string) (pieces []string) {
+	gap := 0
 	for i := 0; i < len(s); {
 		end := -1
 		n(s, i, func(e int) bool { end = e; return true })
 		if end <= i {
-			panic("regex: no match at " + s[i:])
+			_, size := utf8.DecodeRuneInString(s[i:])
+			i += size
+			continue
+		}
+		if gap < i {
+			pieces = append(pieces, s[gap:i])
 		}
 		pieces = append(pieces, s[i:end])
-		i = end
+		i, gap = end, end
+	}
+	if gap < len(s) {
+		pieces = append(pieces, s[gap:])
 	}
 	return pieces
 }
@@ -90,6 +101,7 @@ func (p *regexParser) repeated() node {
 		least, most = 0, 1<<30
 	case p.eat("{1,3}"):
 		most = 3
+	case p.eat("{1}"):
 	default:
 		return n
 	}
@@ -160,8 +172,17 @@ func (p *regexParser) class() func(rune) bool {
 	}
 	negated := p.eat("^")
 	var members []func(rune) bool
+	p.inSet = true
+	defer func() { p.inSet = false }()
 	for !p.eat("]") {
-		members = append(members, p.single())
+		from := p.pos
+		member := p.single()
+		if low, n := utf8.DecodeRuneInString(p.src[from:]); p.pos == from+n && p.src[p.pos] == '-' && p.src[p.pos+1] != ']' {
+			high, n := utf8.DecodeRuneInString(p.src[p.pos+1:])
+			p.pos += 1 + n
+			member = func(r rune) bool { return low <= r && r <= high }
+		}
+		members = append(members, member)
 	}
 	return func(r rune) bool {
 		for _, in := range members {
@@ -188,8 +209,16 @@ func (p *regexParser) single() func(rune) bool {
 	case p.eat(`\n`):
 		return func(r rune) bool { return r == '\n' }
 	}
+	if p.eat(`\`) {
+		want := rune(p.src[p.pos])
+		p.pos++
+		if unicode.IsLetter(want) {
+			panic("regex: unknown escape " + string(want))
+		}
+		return func(r rune) bool { return r == want }
+	}
 	want, n := utf8.DecodeRuneInString(p.src[p.pos:])
-	if strings.ContainsRune(`\()?*+.^{}`, want) {
+	if !p.inSet && strings.ContainsRune(`\()?*+.^{}`, want) {
 		panic("regex: unknown construct at " + p.src[p.pos:])
 	}
 	p.pos += n

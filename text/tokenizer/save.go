@@ -16,7 +16,9 @@ import (
 // Save writes tokenizer.json to path, or into path where it is a directory.
 // Load and Hugging Face tokenizers read it back to the same ids. Parts of a
 // loaded file that have no influence on ids are kept, padding and truncation
-// excepted.
+// excepted. Vocabularies for which the format has no equal give an error:
+// RWKV's, and SentencePiece models that are unigram or whose rules about spaces
+// differ from Hugging Face's.
 func (t *Tokenizer) Save(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "tokenizer.json")
@@ -35,10 +37,10 @@ func (t *Tokenizer) Save(path string) error {
 func (t *Tokenizer) MarshalJSON() ([]byte, error) {
 	raw := t.raw
 	byteLevel := marshal(map[string]any{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false})
-	if raw.Decoder == nil {
+	if raw.Decoder == nil && t.modelText == nil {
 		raw.Decoder = byteLevel
 	}
-	if raw.PostProcessor == nil {
+	if raw.PostProcessor == nil && t.modelText == nil {
 		raw.PostProcessor = byteLevel
 	}
 	added := t.added
@@ -62,24 +64,39 @@ func (t *Tokenizer) MarshalJSON() ([]byte, error) {
 		}
 		fmt.Fprintf(&b, ",\n \"%s\": %s", field.name, field.raw)
 	}
-	b.WriteString(",\n \"model\": {\n  \"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null,\n")
-	fmt.Fprintf(&b, "  \"fuse_unk\": false, \"byte_fallback\": false, \"ignore_merges\": %v,\n  \"vocab\": {", t.ignoreMerges)
+	b.WriteString(",\n \"model\": ")
+	if t.modelText == nil {
+		t.writeBytePairs(&b)
+	} else {
+		model, err := t.modelText()
+		if err != nil {
+			return nil, err
+		}
+		b.Write(model)
+	}
+	b.WriteString("\n}")
+	return b.Bytes(), nil
+}
+
+// writeBytePairs writes the model field of byte-level BPE.
+func (t *Tokenizer) writeBytePairs(b *bytes.Buffer) {
+	b.WriteString("{\n  \"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, \"continuing_subword_prefix\": null, \"end_of_word_suffix\": null,\n")
+	fmt.Fprintf(b, "  \"fuse_unk\": false, \"byte_fallback\": false, \"ignore_merges\": %v,\n  \"vocab\": {", t.ignoreMerges)
 	keys := t.keys()
 	comma := ""
 	for id, key := range keys {
 		if a := t.byID[int32(id)]; key != "" && (a == nil || a.inVocab) {
-			fmt.Fprintf(&b, "%s\n   %s: %d", comma, marshal(key), id)
+			fmt.Fprintf(b, "%s\n   %s: %d", comma, marshal(key), id)
 			comma = ","
 		}
 	}
 	b.WriteString("\n  },\n  \"merges\": [")
 	comma = ""
 	for _, r := range t.rulesByRank() {
-		fmt.Fprintf(&b, "%s\n   %s", comma, marshal(keys[r.a]+" "+keys[r.b]))
+		fmt.Fprintf(b, "%s\n   %s", comma, marshal(keys[r.a]+" "+keys[r.b]))
 		comma = ","
 	}
-	b.WriteString("\n  ]\n }\n}")
-	return b.Bytes(), nil
+	b.WriteString("\n  ]\n }")
 }
 
 // keys returns the tokens as model.vocab spells them, by id.

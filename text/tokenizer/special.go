@@ -6,7 +6,10 @@ package tokenizer
 // writes, never on text of users.
 func (t *Tokenizer) FindSpecial(s string, start int) (from, to int, token string, ok bool) {
 	for {
-		from, to, id, ok := t.all.next(s, start)
+		from, to, id, ok := t.earlyAll.next(s, start)
+		if f, e, late, found := t.lateAll.next(s, start); found && (!ok || f < from) {
+			from, to, id, ok = f, e, late, true
+		}
 		if !ok {
 			return 0, 0, "", false
 		}

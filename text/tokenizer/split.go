@@ -1,5 +1,10 @@
 package tokenizer
 
+import (
+	"strings"
+	"unicode/utf8"
+)
+
 // splitRule is one of the scanners below.
 type splitRule uint8
 
@@ -9,6 +14,10 @@ const (
 	splitGPT2
 	splitGPT4
 	splitGPT4o
+	splitDeepSeek
+	splitSpaces    // before each run of U+2581, and where no token goes on
+	splitMetaspace // before each U+2581
+	splitBytes     // each byte is a piece and a token
 )
 
 // splitter finds the pieces of a text. It is a value without state: a piece's
@@ -22,9 +31,19 @@ type splitter struct {
 	lone bool
 	// tail says that white space which reaches the end of the text is one piece,
 	// before any rule about line ends is tried.
-	tail    bool
+	tail bool
+	// marks says that \p{M} counts as a letter (GPT-4 rules).
+	marks bool
+	// bare says that no 's, 't and so on are split off or belong to a word.
+	bare bool
+	// noEnds says that line ends do not belong to the symbols before them.
+	noEnds  bool
 	classes *classTable
+	joins   *joinTable // of splitSpaces; nil: every two bytes are in a token
 }
+
+// piece makes a splitter a cutter.
+func (p *splitter) piece(s string, i int) (from, to int) { return i, p.next(s, i) }
 
 // next returns the end of the piece that starts at s[i]; i < len(s). The cost
 // of all pieces together is linear in len(s).
@@ -36,6 +55,12 @@ func (p *splitter) next(s string, i int) int {
 		return p.gpt4(s, i)
 	case splitGPT4o:
 		return p.gpt4o(s, i)
+	case splitDeepSeek:
+		return p.deepSeek(s, i)
+	case splitSpaces:
+		return p.joins.next(s, i)
+	case splitMetaspace:
+		return nextSpace(s, i+1)
 	case splitChars:
 		_, n := p.classes.at(s, i)
 		return i + n
@@ -75,10 +100,13 @@ func (p *splitter) gpt2(s string, i int) int {
 //	 ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
 func (p *splitter) gpt4(s string, i int) int {
 	c, n := p.classes.at(s, i)
+	if p.marks {
+		return p.gpt4Marks(s, i, c, n)
+	}
 	if c&letter != 0 {
 		return p.classes.letters(s, i+n)
 	}
-	if s[i] == '\'' {
+	if s[i] == '\'' && !p.bare {
 		if e := contraction(s, i, true); e > 0 {
 			return e
 		}
@@ -91,21 +119,60 @@ func (p *splitter) gpt4(s string, i int) int {
 	return p.rest(s, i, c, n, false)
 }
 
+// gpt4Marks is gpt4 with [\p{L}\p{M}]+ for \p{L}+ and without \p{M} among the
+// other characters (Qwen 3.5). A mark may lead a word or belong to it, which
+// is the same.
+func (p *splitter) gpt4Marks(s string, i int, c uint16, n int) int {
+	if s[i] == '\'' {
+		if e := contraction(s, i, true); e > 0 {
+			return e
+		}
+	}
+	if c&(letter|mark) != 0 {
+		return p.classes.run(s, i+n, letter|mark)
+	}
+	if c&(number|newline) == 0 && i+n < len(s) {
+		if c1, n1 := p.classes.at(s, i+n); c1&(letter|mark) != 0 {
+			return p.classes.run(s, i+n+n1, letter|mark)
+		}
+	}
+	return p.rest(s, i, c, n, false)
+}
+
 // rest is the part that the GPT-4 patterns share once no word matches: numbers,
 // other characters with [\r\n]* (or [\r\n/]*) after them, white space. The
 // character at s[i] has class c and length n.
-func (p *splitter) rest(s string, i int, c uint8, n int, slash bool) int {
+func (p *splitter) rest(s string, i int, c uint16, n int, slash bool) int {
 	switch {
 	case c&number != 0:
 		return p.digits(s, i+n)
 	case c&other != 0:
-		return lineEnds(s, p.classes.run(s, i+n, other), slash)
+		return p.others(s, i+n, slash)
 	case s[i] == ' ' && i+1 < len(s):
 		if c1, n1 := p.classes.at(s, i+1); c1&other != 0 {
-			return lineEnds(s, p.classes.run(s, i+1+n1, other), slash)
+			return p.others(s, i+1+n1, slash)
 		}
 	}
 	return p.spaces(s, i)
+}
+
+// others returns the end of [^\s\p{L}\p{N}]*[\r\n]* at s[i].
+func (p *splitter) others(s string, i int, slash bool) int {
+	if p.marks {
+		for i < len(s) {
+			c, n := p.classes.at(s, i)
+			if c&other == 0 || c&mark != 0 {
+				break
+			}
+			i += n
+		}
+	} else {
+		i = p.classes.run(s, i, other)
+	}
+	if p.noEnds {
+		return i
+	}
+	return lineEnds(s, i, slash)
 }
 
 // digits returns the end of a number whose first digit ends at i.
@@ -241,10 +308,71 @@ func (p *splitter) casedWord(s string, i int) (end int, lowered bool) {
 }
 
 func (p *splitter) suffix(s string, i int) int {
-	if i < len(s) && s[i] == '\'' {
+	if !p.bare && i < len(s) && s[i] == '\'' {
 		if e := contraction(s, i, true); e > 0 {
 			return e
 		}
 	}
 	return i
+}
+
+// deepSeek is
+//
+//	[!-/:-@\[-`{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+|
+//	 ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//
+// and between the matches, where none of it matches, up to the next match.
+func (p *splitter) deepSeek(s string, i int) int {
+	if e := p.deepSeekMatch(s, i); e > 0 {
+		return e
+	}
+	for i < len(s) {
+		_, n := p.classes.at(s, i)
+		if i += n; i < len(s) && p.deepSeekMatch(s, i) > 0 {
+			break
+		}
+	}
+	return i
+}
+
+// deepSeekMatch returns the end of the match at s[i], or 0.
+func (p *splitter) deepSeekMatch(s string, i int) int {
+	c, n := p.classes.at(s, i)
+	if c&(letter|mark) != 0 {
+		return p.classes.run(s, i+n, letter|mark)
+	}
+	if s[i] < utf8.RuneSelf && c&sign != 0 {
+		end := i + 1
+		for end < len(s) && asciiLetter(s[end]) {
+			end++
+		}
+		if end > i+1 {
+			return end
+		}
+	}
+	c1, n1 := uint16(0), 0
+	if i+n < len(s) {
+		c1, n1 = p.classes.at(s, i+n)
+	}
+	switch {
+	case c&(newline|sign) == 0 && c1&(letter|mark) != 0:
+		return p.classes.run(s, i+n+n1, letter|mark)
+	case c&sign != 0:
+		return lineEnds(s, p.classes.run(s, i+n, sign), false)
+	case s[i] == ' ' && c1&sign != 0:
+		return lineEnds(s, p.classes.run(s, i+n+n1, sign), false)
+	case c&space != 0:
+		return p.spaces(s, i)
+	}
+	return 0
+}
+
+// nextSpace returns where the next U+2581 begins at or after s[i].
+func nextSpace(s string, i int) int {
+	for ; i < len(s); i++ {
+		if s[i] == metaspace[0] && strings.HasPrefix(s[i:], metaspace) {
+			return i
+		}
+	}
+	return len(s)
 }

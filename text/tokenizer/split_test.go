@@ -114,9 +114,9 @@ func TestSplitEqualsRegex(t *testing.T) {
 // TestClasses compares the table with the oracle's classes for every character
 // by way of one expression a class.
 func TestClasses(t *testing.T) {
-	bits := map[string]uint8{
+	bits := map[string]uint16{
 		`\p{L}`: letter, `\p{N}`: number, `\s`: space, `[^\s\p{L}\p{N}]`: other, `[\r\n]`: newline,
-		`[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`: upper, `[\p{Ll}\p{Lm}\p{Lo}\p{M}]`: lower,
+		`[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`: upper, `[\p{Ll}\p{Lm}\p{Lo}\p{M}]`: lower, `\p{M}`: mark, `[\p{P}\p{S}]`: sign, `\p{P}`: punct,
 	}
 	for regex, bit := range bits {
 		in := (&regexParser{src: regex}).class()

@@ -9,6 +9,9 @@ import (
 
 // Tokenizer turns text into ids and back. It is read-only after it is made and
 // safe for concurrent use.
+//
+// Text goes through these steps: added tokens are cut out, what is between them
+// is normalised, cut into pieces, and each piece becomes ids by the model.
 type Tokenizer struct {
 	tokens  []string         // bytes by id; "" for special tokens and unused ids
 	vocab   map[string]int32 // id by bytes, without added tokens
@@ -17,16 +20,20 @@ type Tokenizer struct {
 	added   []addedToken     // sorted by id
 	byID    map[int32]*addedToken
 
-	byteIDs      [256]int32
-	merges       mergeTable
-	split        splitter
-	plain, all   matcher // added tokens that are not special; all of them
-	nfc          bool    // normalise to NFC first
-	prefixSpace  bool    // put a space before text that has none
-	ignoreMerges bool    // a piece that is a token needs no merges
+	// Added tokens in the text as it is given and in normalised text, each
+	// without special tokens and with them.
+	early, earlyAll matcher
+	late, lateAll   matcher
+	normalizers     []normalizer
+	steps           []step   // before split
+	split           splitter // the last cut
+	model           model
+	ignoreMerges    bool // a piece that is a token needs no merges
+	reading         reading
 
 	before, after []int32 // ids that the post-processor adds
 	raw           rawFields
+	modelText     func() ([]byte, error) // tokenizer.json's model field; nil for byte-level BPE
 
 	mu   sync.Mutex
 	idle []*scratch
@@ -40,33 +47,33 @@ type rawFields struct {
 	Decoder       json.RawMessage `json:"decoder"`
 }
 
-// finish builds the tables from tokens, vocab, rules, added and the flags.
+// finish builds the tables of byte-level BPE from tokens, vocab, rules, added
+// and the flags.
 func (t *Tokenizer) finish(p *pattern) error {
-	missing := 0
-	for b := range t.byteIDs {
-		id, ok := t.vocab[string([]byte{byte(b)})]
-		if !ok {
-			missing++
-		}
-		t.byteIDs[b] = id
+	b, err := newBytePairs(t.vocab, t.rules, t.ignoreMerges)
+	if err != nil {
+		return err
 	}
-	if missing > 0 {
-		return fmt.Errorf("model.vocab: %d of the 256 byte tokens are missing, so text would be lost: train with the whole byte alphabet", missing)
+	t.model = b
+	t.index()
+	t.setSteps(p.steps())
+	if t.raw.PreTokenizer == nil {
+		t.raw.PreTokenizer = p.raw()
 	}
+	return nil
+}
+
+// index builds what finds added tokens.
+func (t *Tokenizer) index() {
 	slices.SortFunc(t.added, func(a, b addedToken) int { return int(a.ID) - int(b.ID) })
 	t.byID = make(map[int32]*addedToken, len(t.added))
 	for i := range t.added {
 		t.byID[t.added[i].ID] = &t.added[i]
 	}
-	t.plain = newMatcher(t.added, func(a *addedToken) bool { return !a.Special })
-	t.all = newMatcher(t.added, func(*addedToken) bool { return true })
-	t.merges = newMergeTable(t.rules)
-	t.split = p.splitter
-	t.split.classes = classes()
-	if t.raw.PreTokenizer == nil {
-		t.raw.PreTokenizer = p.raw()
-	}
-	return nil
+	t.early = newMatcher(t.added, func(a *addedToken) bool { return !a.Special && !a.late })
+	t.earlyAll = newMatcher(t.added, func(a *addedToken) bool { return !a.late })
+	t.late = newMatcher(t.added, func(a *addedToken) bool { return !a.Special && a.late })
+	t.lateAll = newMatcher(t.added, func(a *addedToken) bool { return a.late })
 }
 
 // VocabSize is the number of ids: one more than the largest.
@@ -74,8 +81,10 @@ func (t *Tokenizer) VocabSize() int { return len(t.tokens) }
 
 // SpecialID returns the id of the special token with this content.
 func (t *Tokenizer) SpecialID(content string) (int32, bool) {
-	if a := t.all.tokens[content]; a != nil && a.Special {
-		return a.ID, true
+	for i := range t.added {
+		if a := &t.added[i]; a.Special && a.Content == content {
+			return a.ID, true
+		}
 	}
 	return 0, false
 }
@@ -90,15 +99,17 @@ func (t *Tokenizer) Special(id int32) (content string, ok bool) {
 
 // TokenID returns the id of the token that stands for exactly these bytes.
 func (t *Tokenizer) TokenID(bytes string) (int32, bool) {
-	if a := t.plain.tokens[bytes]; a != nil {
-		return a.ID, true
+	for i := range t.added {
+		if a := &t.added[i]; !a.Special && a.Content == bytes {
+			return a.ID, true
+		}
 	}
 	id, ok := t.vocab[bytes]
 	return id, ok
 }
 
-// Tokens lists the vocabulary by id: each token's bytes, empty for special
-// tokens and unused ids, and which ids are special. The slices are the
+// Tokens lists the vocabulary by id: each token's bytes inside a text, empty for
+// special tokens and unused ids, and which ids are special. The slices are the
 // caller's.
 func (t *Tokenizer) Tokens() (bytes [][]byte, special []bool) {
 	bytes, special = make([][]byte, len(t.tokens)), make([]bool, len(t.tokens))

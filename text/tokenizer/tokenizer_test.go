@@ -436,9 +436,10 @@ func TestMergeLong(t *testing.T) {
 		pieces = append(pieces, corpus(t)[i:i+2+i%(shortPiece-2)])
 	}
 	for _, piece := range pieces {
-		got, want := tok.mergeLong(nil, piece, &m), tok.merge(nil, piece, &m)
+		b := tok.model.(*bytePairs)
+		got, want := b.merges.applyLong(nil, b.symbols(piece), &m), b.merges.apply(nil, b.symbols(piece), &m)
 		if !slices.Equal(got, want) {
-			t.Errorf("mergeLong(%q) = %v, want %v", piece, got, want)
+			t.Errorf("applyLong(%q) = %v, want %v", piece, got, want)
 		}
 	}
 	long := strings.Repeat("e", 1<<20)
@@ -461,4 +462,12 @@ func TestLongCacheStartsAnew(t *testing.T) {
 			t.Fatalf("Decode(Encode(%q)) = %q", s, got)
 		}
 	}
+}
+
+// symbols are the tokens of a piece's bytes.
+func (b *bytePairs) symbols(piece string) (ids []int32) {
+	for i := range len(piece) {
+		ids = append(ids, b.ids[piece[i]])
+	}
+	return ids
 }

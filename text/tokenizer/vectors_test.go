@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -142,20 +141,7 @@ func TestLlamaCppVectors(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			const separator = "\n__ggml_vocab_test__\n"
-			texts := strings.Split(strings.TrimSuffix(string(data(t, test.files+".inp")), separator), separator)
-			var want [][]int32
-			for line := range strings.Lines(string(data(t, test.files+".out"))) {
-				ids := []int32{}
-				for _, f := range strings.Fields(line) {
-					id, err := strconv.Atoi(f)
-					if err != nil {
-						t.Fatal(err)
-					}
-					ids = append(ids, int32(id))
-				}
-				want = append(want, ids)
-			}
+			texts, want := ggufVectors(t, test.files)
 			checkIDs(t, test.load(t), texts, want, (*Tokenizer).Encode)
 		})
 	}
@@ -209,11 +195,74 @@ func TestReferenceMerges(t *testing.T) {
 	}
 }
 
-func TestRefusesOtherModels(t *testing.T) {
-	for name, want := range map[string]string{"llama": "model.byte_fallback", "bert-base-uncased": "model.type"} {
-		_, err := Load(file(t, data(t, "hf", name, "tokenizer.json.gz")))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Load(%s) error = %v, want one that names %s", name, err, want)
-		}
+// reference is a file of texts with the ids that another program gives.
+type reference struct {
+	Cases []struct {
+		Text    string  `json:"text"`
+		IDs     []int32 `json:"ids"`
+		Framed  []int32 `json:"ids_with_special"`
+		Decoded *string `json:"decoded"`
+		Skipped *string `json:"decoded_skip_special"`
+	} `json:"cases"`
+}
+
+func loadHF(name string) func(testing.TB) *Tokenizer {
+	return func(t testing.TB) *Tokenizer {
+		return must(t)(Load(file(t, data(t, "hf", name, "tokenizer.json.gz"))))
+	}
+}
+
+func loadPieces(name string) func(testing.TB) *Tokenizer {
+	return func(t testing.TB) *Tokenizer { return must(t)(Load(file(t, data(t, "spm", name)))) }
+}
+
+// TestReferencePieces compares ids and texts of SentencePiece and WordPiece
+// models, loaded and, where it can be saved, saved and loaded again.
+func TestReferencePieces(t *testing.T) {
+	for _, test := range []struct {
+		name, ids string
+		load      func(testing.TB) *Tokenizer
+		encode    func(*Tokenizer, string) []int32
+		saves     bool
+	}{
+		{"hf llama", "hf/llama/reference_ids.json.gz", loadHF("llama"), (*Tokenizer).EncodeSpecial, true},
+		{"hf bert", "hf/bert-base-uncased/reference_ids.json.gz", loadHF("bert-base-uncased"), (*Tokenizer).EncodeSpecial, true},
+		{"llama2", "spm/llama2.reference_ids.json.gz", loadPieces("llama2.model.gz"), (*Tokenizer).Encode, true},
+		{"mistral", "spm/mistral_v3.reference_ids.json.gz", loadPieces("mistral_v3.model.gz"), (*Tokenizer).Encode, false},
+		{"unigram", "spm/test_model_unigram.reference_ids.json.gz", loadPieces("test_model_unigram.model"), (*Tokenizer).Encode, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var file reference
+			if err := json.Unmarshal(data(t, test.ids), &file); err != nil {
+				t.Fatal(err)
+			}
+			tok := test.load(t)
+			all := []*Tokenizer{tok, tok}
+			if test.saves {
+				all = append(all, again(t, tok))
+			} else if _, err := tok.MarshalJSON(); err == nil || !strings.Contains(err.Error(), "keep the original file") {
+				t.Errorf("MarshalJSON error = %v", err)
+			}
+			if len(file.Cases) < 30 {
+				t.Fatalf("%d cases", len(file.Cases))
+			}
+			for _, c := range file.Cases {
+				for round, tok := range all {
+					if got := test.encode(tok, c.Text); !slices.Equal(got, c.IDs) {
+						t.Errorf("round %d, Encode(%.200q) = %v, want %v", round, c.Text, got, c.IDs)
+					}
+					want := c.Skipped
+					if want == nil {
+						want = c.Decoded
+					}
+					if got := tok.Decode(c.IDs); got != *want {
+						t.Errorf("round %d, Decode = %.200q, want %.200q", round, got, *want)
+					}
+					if before, after := tok.Frame(); c.Framed != nil && !slices.Equal(slices.Concat(before, c.IDs, after), c.Framed) {
+						t.Errorf("Frame = %v, %v, want %v around %v", before, after, c.Framed, c.IDs)
+					}
+				}
+			}
+		})
 	}
 }

@@ -80,6 +80,9 @@ func New(b tensor.Backend, params []*op.Param, hidden func(*op.Param) bool, o Op
 	o.defaults()
 	z := &Optimizer{b: b, o: o, work: &orthogonalizer{b: b}}
 	for _, w := range params {
+		if err := w.Trainable(b); err != nil {
+			return nil, err
+		}
 		w.NeedGrad(b)
 		if o.Name == "muon" && hidden(w) {
 			z.muon = append(z.muon, &muon{w, zeros(b, w)})

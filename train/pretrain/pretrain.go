@@ -61,7 +61,8 @@ type Job struct {
 // NewModel makes a model of the shape with zero weights.
 func NewModel(b tensor.Backend, s plan.Shape, end int32) (zoo.Trainable, error) {
 	z := zoo.Shape{
-		Family: s.Family, Layers: s.Layers, Width: s.Width, Heads: s.Heads, KVHeads: s.KVHeads, FF: s.FF,
+		Family: s.Family, Layers: s.Layers, Width: s.Width, Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, FF: s.FF,
+		Experts: s.Experts, ExpertsPerToken: s.ExpertsPerToken, ExpertFF: s.ExpertFF, SharedFF: s.SharedFF,
 		Vocab: s.Vocab, Context: s.Context, Untied: !s.Tied && s.Family != "gpt2", BOS: end, EOS: end, Pad: -1,
 	}
 	return zoo.FromShape(b, z)

@@ -18,6 +18,21 @@ func fits() {
 	}
 	c, e = remez(tail, func(q float64) float64 { return 1 / tail(q) }, 8, -1, 1-2/(1+0.35*13.3))
 	fmt.Printf("normal: %.9e, relative error %.1e\n", c, e)
+	// tanh(x) = x + x z q(z), z = x^2: an error d of q is an error d x^3/tanh(x).
+	c, e = remez(tanhRest, func(z float64) float64 {
+		x := math.Sqrt(z)
+		return z * x / math.Tanh(x)
+	}, 4, 1e-9, tanhSmall*tanhSmall)
+	fmt.Printf("tanh: %.9e, relative error %.1e\n", c, e)
+}
+
+// tanhRest is (tanh(x)/x-1)/z for z = x^2.
+func tanhRest(z float64) float64 {
+	if z < 1e-3 {
+		return -1.0/3 + z*(2.0/15+z*(-17.0/315+z*62/2835))
+	}
+	x := math.Sqrt(z)
+	return (math.Tanh(x)/x - 1) / z
 }
 
 // expRest is (exp(r)-1-r)/r^2.

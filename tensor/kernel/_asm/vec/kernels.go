@@ -73,6 +73,7 @@ var defs = []def{
 		b.write("y", b.mul(x, s))
 	}},
 	{"relu", unary, "y = max(x, 0)", 0, func(b *builder) { b.write("y", b.atLeast(b.read("x"), 0)) }},
+	{"tanh", unary, "y = tanh(x)", 0, func(b *builder) { b.write("y", b.tanh(b.read("x"))) }},
 	{"swiGLU", binary, "y = silu(a) * b", 0, func(b *builder) {
 		x := b.read("a")
 		s, _ := b.sigmoid(x)

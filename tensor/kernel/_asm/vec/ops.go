@@ -154,3 +154,19 @@ func (b *builder) siluGrad(x, s, c val) val {
 	x = b.limit(x, 100)
 	return b.fma(b.mul(x, s), c, s)
 }
+
+// tanhSmall is where tanh changes from a polynomial to the exponential.
+const tanhSmall = 0.55
+
+// tanh is x + x^3 q(x^2) near 0 (fit.go, relative error 1.0e-9), else
+// (1-e)/(1+e) with e = exp(-2|x|) and the sign of x.
+func (b *builder) tanh(x val) val {
+	q := []float64{-3.333331756e-01, 1.333258614e-01, -5.385230994e-02, 2.107167920e-02, -6.274239758e-03}
+	z := b.mul(x, x)
+	small := b.fma(b.mul(x, z), b.horner(z, q), x)
+	a := b.and(x, b.bits(1<<31-1))
+	e := b.exp(b.mul(a, b.num(-2)))
+	large := b.div(b.sub(b.num(1), e), b.add(e, b.num(1)))
+	large = b.or(large, b.and(x, b.bits(1<<31)))
+	return b.choose(b.compare(greater, a, b.num(tanhSmall)), large, small)
+}

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/llama"
+	"github.com/foundling-lm/foundling/model/nn"
+	"github.com/foundling-lm/foundling/plan/machine"
+	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/tensor/cpu"
+	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/tensor/op"
+)
+
+// publicShapes are published models, whose speed others report too.
+var publicShapes = map[string]nn.Config{
+	"llama-3.2-1b": {HiddenSize: 2048, IntermediateSize: 8192, NumHiddenLayers: 16, NumAttentionHeads: 32, NumKeyValueHeads: 8, VocabSize: 128256},
+	"qwen2.5-0.5b": {HiddenSize: 896, IntermediateSize: 4864, NumHiddenLayers: 24, NumAttentionHeads: 14, NumKeyValueHeads: 2, VocabSize: 151936},
+	"smollm2-135m": {HiddenSize: 576, IntermediateSize: 1536, NumHiddenLayers: 30, NumAttentionHeads: 9, NumKeyValueHeads: 3, VocabSize: 49152},
+}
+
+// shapeContext is room for the longest prompt of the bench and what follows it.
+const shapeContext = 2048 + 256
+
+// shapeConfig is the configuration of a public shape: tied and without biases.
+func shapeConfig(name string) (llama.Config, error) {
+	s, ok := publicShapes[name]
+	if !ok {
+		return llama.Config{}, usageError{fmt.Errorf("--shape %s is unknown: there are %s", name, strings.Join(slices.Sorted(maps.Keys(publicShapes)), ", "))}
+	}
+	c := llama.Default()
+	c.HiddenSize, c.IntermediateSize, c.NumHiddenLayers = s.HiddenSize, s.IntermediateSize, s.NumHiddenLayers
+	c.NumAttentionHeads, c.NumKeyValueHeads, c.VocabSize = s.NumAttentionHeads, s.NumKeyValueHeads, s.VocabSize
+	c.MaxPositionEmbeddings, c.TieWordEmbeddings = shapeContext, true
+	return c, nil
+}
+
+// mixtures are the file types of llama.cpp that are no single format. The first
+// format is that of most matrices, the second that of the embedding, of some
+// values and of some projections back to the model's width (llama.cpp,
+// src/llama-quant.cpp); the third and fourth stand in where a row is not whole
+// blocks.
+var mixtures = map[string][4]dtype.Type{
+	"q4_k_m": {dtype.Q4_K, dtype.Q6_K, dtype.Q5_0, dtype.Q8_0},
+	"q5_k_m": {dtype.Q5_K, dtype.Q6_K, dtype.Q5_1, dtype.Q8_0},
+	"q6_k":   {dtype.Q6_K, dtype.Q6_K, dtype.Q8_0, dtype.Q8_0},
+}
+
+// formatOf is the format of a matrix of the model in a file of that type.
+func formatOf(fileType string, w *op.Param, layers int) (dtype.Type, error) {
+	mix, ok := mixtures[fileType]
+	if !ok {
+		dt, err := dtype.Parse(fileType)
+		if err != nil {
+			return 0, usageError{fmt.Errorf("--type: %w, or %s", err, strings.Join(slices.Sorted(maps.Keys(mixtures)), ", "))}
+		}
+		return dt, nil
+	}
+	i := 0
+	var layer int
+	if w.Lookup {
+		i = 1
+	} else if _, err := fmt.Sscanf(w.Name, "model.layers.%d.", &layer); err == nil &&
+		(strings.Contains(w.Name, "v_proj") || strings.Contains(w.Name, "down_proj")) {
+		if eighth := layers / 8; layer < eighth || layer >= 7*layers/8 || (layer-eighth)%3 == 2 {
+			i = 1
+		}
+	}
+	if values, _ := mix[i].Block(); w.T.Cols%values != 0 {
+		i += 2
+	}
+	return mix[i], nil
+}
+
+// shapeCases measure one public shape in one type of file.
+func (c *benchCmd) shapeCases() []benchCase {
+	prefix := "generate/" + c.Shape + "/" + c.Type
+	names := []string{prefix + "/rss", prefix + "/weights"}
+	for _, m := range shapeMeasures {
+		names = append(names, prefix+"/"+m.name, prefix+"/"+m.name+"/"+m.rate, prefix+"/"+m.name+"/peak")
+	}
+	return []benchCase{{names, func(ctx context.Context, c *benchCmd) ([]benchRow, error) { return c.shapeRows(ctx, prefix) }}}
+}
+
+// shapeMeasure is one figure: tokens a second, and the rate of what limits it.
+type shapeMeasure struct {
+	name string
+	rate string // "arithmetic" or "bandwidth"
+	run  func(ctx context.Context, c *benchCmd, s *shaped) (float64, error)
+}
+
+var shapeMeasures = []shapeMeasure{
+	{"prefill512", "arithmetic", func(ctx context.Context, _ *benchCmd, s *shaped) (float64, error) { return s.prefill(ctx, 512) }},
+	{"prefill2048", "arithmetic", func(ctx context.Context, _ *benchCmd, s *shaped) (float64, error) { return s.prefill(ctx, 2048) }},
+	{"decode1", "bandwidth", func(ctx context.Context, _ *benchCmd, s *shaped) (float64, error) { return s.decode(ctx) }},
+	{"step32", "arithmetic", func(_ context.Context, _ *benchCmd, s *shaped) (float64, error) { return s.step(32), nil }},
+}
+
+// shaped is a model of a public shape with random weights.
+type shaped struct {
+	b       *cpu.Backend
+	m       *llama.Model
+	e       *generate.Engine
+	weights int     // bytes that one token reads
+	ops     float64 // of the products of one token, the unembedding left out
+}
+
+func (c *benchCmd) newShaped() (_ *shaped, err error) {
+	cfg, err := shapeConfig(c.Shape)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.exact().backend()
+	if err != nil {
+		return nil, err
+	}
+	s := &shaped{b: b}
+	if s.m, err = llama.New(b, cfg); err != nil {
+		b.Close()
+		return nil, err
+	}
+	for _, w := range s.m.Params() {
+		if err := s.fill(w, c.Type, cfg.NumHiddenLayers); err != nil {
+			s.Close()
+			return nil, err
+		}
+		if s.weights += w.T.Mem.Bytes(); !w.Lookup {
+			s.ops += 2 * float64(w.Len())
+		}
+	}
+	s.e = generate.New(b, s.m, nil)
+	return s, nil
+}
+
+// fill gives w random values: those of a few blocks, over and over.
+func (s *shaped) fill(w *op.Param, fileType string, layers int) error {
+	if len(w.Shape) == 1 {
+		x := make([]float32, w.Len())
+		for i := range x {
+			x[i] = 1
+		}
+		s.b.Upload(w.T, x)
+		return nil
+	}
+	dt, err := formatOf(fileType, w, layers)
+	if err != nil {
+		return err
+	}
+	values, _ := dt.Block()
+	if w.T.Cols%values != 0 {
+		return usageError{fmt.Errorf("--type %s: rows of %d values are not whole blocks of %d", fileType, w.T.Cols, values)}
+	}
+	const blocks = 61 // a prime number, so that rows differ
+	some := make([]float32, blocks*values*max(1, 32/values))
+	for i := range some {
+		some[i] = 0.02 * float32(rng.Normal(1, 4, uint64(i)))
+	}
+	pattern := make([]byte, dt.RowBytes(len(some)))
+	dtype.Quantize(dt, pattern, some)
+	data := tensor.NewHost(w.T.Rows * dt.RowBytes(w.T.Cols))
+	defer data.Free()
+	for at := 0; at < len(data.Data); {
+		at += copy(data.Data[at:], pattern)
+	}
+	return w.SetWeights(s.b, dt, data.Data)
+}
+
+// Close gives everything back.
+func (s *shaped) Close() {
+	if s.e != nil {
+		s.e.Close()
+	}
+	for _, w := range s.m.Params() {
+		w.Changed()
+		s.b.Release(w.T.Mem)
+	}
+	s.b.Close()
+}
+
+func (s *shaped) prompt(n int) []int32 {
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = int32(rng.Intn(1, 3, uint64(i), s.m.Dims().Vocab))
+	}
+	return ids
+}
+
+func (s *shaped) prefill(ctx context.Context, n int) (float64, error) {
+	prompt := s.prompt(n)
+	return rateOf(float64(n), func() error {
+		_, err := s.e.Generate(ctx, prompt, generate.Options{MaxTokens: 1}, nil)
+		return err
+	})
+}
+
+func (s *shaped) decode(ctx context.Context) (float64, error) {
+	var first, last time.Time
+	_, err := s.e.Generate(ctx, s.prompt(decodePrompt), generate.Options{MaxTokens: decodeTokens + 1}, func(generate.Piece) bool {
+		if last = time.Now(); first.IsZero() {
+			first = last
+		}
+		return true
+	})
+	return decodeTokens / max(last.Sub(first).Seconds(), 1e-9), err
+}
+
+// step is the rate of the products of one token of each of n sequences, without
+// their past.
+func (s *shaped) step(n int) float64 {
+	p := op.NewPass(s.b, op.Options{})
+	defer p.Close()
+	run := func() {
+		h := s.m.Hidden(p, &model.Input{B: n, T: 1, IDs: s.prompt(n), Pos: make([]int32, n)})
+		op.Logits(p, h, s.m.Unembedding())
+		p.Reset()
+	}
+	run()
+	const times = 8
+	at := time.Now()
+	for range times {
+		run()
+	}
+	return times * float64(n) / max(time.Since(at).Seconds(), 1e-9)
+}
+
+func (c *benchCmd) shapeRows(ctx context.Context, prefix string) ([]benchRow, error) {
+	peaks, err := machine.Measure(ctx, machine.Options{Kernels: c.Kernels, Threads: c.Threads})
+	if err != nil {
+		return nil, err
+	}
+	clean := machine.ResetPeak()
+	s, err := c.newShaped()
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	arithmetic := peaks.Int8.All
+	switch c.Type {
+	case "f32", "f16":
+		arithmetic = peaks.F32.All
+	case "bf16":
+		arithmetic = peaks.BF16.All
+	}
+	var rows []benchRow
+	for _, m := range shapeMeasures {
+		name := prefix + "/" + m.name
+		if !slices.ContainsFunc([]string{name, name + "/" + m.rate, name + "/peak"}, c.wants) {
+			continue
+		}
+		xs, err := repeat(ctx, c.each(4*time.Second), func() (float64, error) { return m.run(ctx, c, s) })
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, summary(name, "tokens/s", xs))
+		per, peak, unit := s.ops/1e9, arithmetic/1e9, "GOP/s"
+		if m.rate == "bandwidth" {
+			per, peak, unit = float64(s.weights)/1e9, peaks.Read.All/1e9, "GB/s"
+		}
+		rates, shares := make([]float64, len(xs)), make([]float64, len(xs))
+		for i, x := range xs {
+			rates[i], shares[i] = x*per, x*per/max(peak, 1e-9)
+		}
+		rows = append(rows, summary(name+"/"+m.rate, unit, rates))
+		if peak > 0 {
+			rows = append(rows, summary(name+"/peak", "of "+figures(peak)+" "+unit, shares))
+		}
+	}
+	if clean {
+		rows = append(rows, summary(prefix+"/rss", "bytes", []float64{float64(machine.PeakMemory())}))
+	}
+	return append(rows, summary(prefix+"/weights", "bytes", []float64{float64(s.weights)})), nil
+}
