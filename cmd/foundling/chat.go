@@ -15,12 +15,11 @@ import (
 )
 
 type chatCmd struct {
-	Model         string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
+	Model         string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	System        string `help:"What the model is told before the conversation." placeholder:"TEXT"`
 	decodingFlags `embed:"" set:"maxtokens=512"`
-	cacheFlags
 	speculateFlags
-	computeFlags
+	openFlags
 }
 
 // Help is the detail of --help.
@@ -49,7 +48,7 @@ func (c *chatCmd) Run(context.Context) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	m, err := openSpeculating(c.computeFlags, c.cacheFlags, c.speculateFlags, c.Model)
+	m, err := openSpeculating(c.openFlags, c.speculateFlags, c.Model)
 	if err != nil {
 		return err
 	}

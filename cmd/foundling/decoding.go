@@ -72,13 +72,32 @@ func (f speculateFlags) Validate() error {
 	return nil
 }
 
-// openModel opens a model directory for decoding and scoring.
-func openModel(c computeFlags, k cacheFlags, dir string) (*foundling.Model, error) {
-	return openSpeculating(c, k, speculateFlags{}, dir)
+// openFlags are shared by the commands that open a model.
+type openFlags struct {
+	storeFlags
+	cacheFlags
+	computeFlags
 }
 
-func openSpeculating(c computeFlags, k cacheFlags, f speculateFlags, dir string) (*foundling.Model, error) {
-	b, err := c.backend() // impossible flags are wrong usage
+// openModel opens a model, by its path or its name in the store, for decoding and
+// scoring.
+func openModel(o openFlags, name string) (*foundling.Model, error) {
+	return openSpeculating(o, speculateFlags{}, name)
+}
+
+// openSpeculating is openModel with guesses, by a model of the store where it is
+// named so.
+func openSpeculating(o openFlags, f speculateFlags, name string) (*foundling.Model, error) {
+	dir, err := o.modelPath(name)
+	if err != nil {
+		return nil, fmt.Errorf("--model: %w", err)
+	}
+	if f.Speculate != "" && f.Speculate != "ngram" {
+		if f.Speculate, err = o.modelPath(f.Speculate); err != nil {
+			return nil, fmt.Errorf("--speculate: %w", err)
+		}
+	}
+	b, err := o.backend() // impossible flags are wrong usage
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +105,7 @@ func openSpeculating(c computeFlags, k cacheFlags, f speculateFlags, dir string)
 	p := newProgress("loading " + dir)
 	defer p.Close()
 	m, err := foundling.Open(dir, foundling.Options{
-		Threads: c.Threads, Kernels: c.Kernels, Precision: c.exact().Precision, CacheFormat: k.CacheFormat,
+		Threads: o.Threads, Kernels: o.Kernels, Precision: o.exact().Precision, CacheFormat: o.CacheFormat,
 		Speculate: f.Speculate, SpeculateTokens: f.SpeculateTokens, Rejection: f.SpeculateMode == "rejection",
 	})
 	if err != nil {

@@ -16,14 +16,13 @@ type evalCmd struct {
 }
 
 type perplexityCmd struct {
-	Model    string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
+	Model    string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	Data     string `help:"File of text; - reads standard input." required:"" placeholder:"FILE"`
 	Context  int    `help:"Tokens that the model sees at a time; 0 means its context." placeholder:"N"`
 	Stride   int    `help:"Tokens from one window to the next; 0 means half a window. Tokens that two windows hold are scored in the first." placeholder:"N"`
 	LlamaCpp bool   `name:"llama-cpp" help:"Count as llama.cpp's perplexity tool does: windows side by side (512 tokens unless --context says), each beginning with the start token, and only their second halves count."`
 	JSON     bool   `name:"json" help:"Print one JSON object."`
-	cacheFlags
-	computeFlags
+	openFlags
 }
 
 // Help is the detail of --help.
@@ -73,7 +72,7 @@ func (c *perplexityCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := openModel(c.computeFlags, c.cacheFlags, c.Model)
+	m, err := openModel(c.openFlags, c.Model)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 type generateCmd struct {
-	Model         string   `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
+	Model         string   `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	Prompt        string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
 	Stop          []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
 	N             int      `name:"n" help:"Write so many texts in one batch, each with random numbers of its own." default:"1"`
@@ -24,8 +24,7 @@ type generateCmd struct {
 	JSON          bool     `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
 	decodingFlags `embed:"" set:"maxtokens=256"`
 	speculateFlags
-	cacheFlags
-	computeFlags
+	openFlags
 }
 
 // Help is the detail of --help.
@@ -94,7 +93,7 @@ func (c *generateCmd) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	m, err := openSpeculating(c.computeFlags, c.cacheFlags, c.speculateFlags, c.Model)
+	m, err := openSpeculating(c.openFlags, c.speculateFlags, c.Model)
 	if err != nil {
 		return err
 	}

@@ -21,12 +21,13 @@ type inspectCmds struct {
 }
 
 type inspectAttentionCmd struct {
-	Model  string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
+	Model  string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	Prompt string `help:"Text to look at; - reads standard input." required:""`
 	Layer  int    `help:"Layer of the map on the terminal, from 0." default:"0"`
 	Head   int    `help:"Head of the map on the terminal, from 0." default:"0"`
 	HTML   string `name:"html" help:"Write a page with queries, keys, values and weights of all heads of all layers." placeholder:"FILE"`
 	JSON   bool   `name:"json" help:"Print the head as one JSON object instead of the map."`
+	storeFlags
 	computeFlags
 }
 
@@ -53,7 +54,7 @@ func (c *inspectAttentionCmd) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	m, err := openModel(c.computeFlags, cacheFlags{}, c.Model)
+	m, err := openModel(openFlags{storeFlags: c.storeFlags, computeFlags: c.computeFlags}, c.Model)
 	if err != nil {
 		return err
 	}

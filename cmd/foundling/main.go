@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/foundling-lm/foundling/model/hub"
 	"github.com/foundling-lm/foundling/train"
 )
 
@@ -37,6 +38,8 @@ type cli struct {
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
+	Pull      pullCmd      `cmd:"" help:"Bring a model from a hub to the local store."`
+	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
 	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, or what its heads look at."`
@@ -56,6 +59,7 @@ func run(args []string) int {
 		kong.Name("foundling"),
 		kong.Description("The whole life of a foundation model in one program."),
 		kong.UsageOnError(),
+		kong.Vars{"endpoint": hub.DefaultEndpoint},
 		kong.Exit(func(n int) { code = n }),
 	)
 	if err != nil {
