@@ -173,6 +173,10 @@ func (z *Bundle) TokenBytes() [][]byte {
 // Save writes the directory; the weights come last, so a directory with weights
 // is whole. dt is the format of the weights.
 func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
+	return z.save(dt, model.Sources(b, z.Model))
+}
+
+func (z *Bundle) save(dt dtype.Type, ts []checkpoint.Source) error {
 	if err := os.MkdirAll(z.Dir, 0o755); err != nil {
 		return err
 	}
@@ -187,7 +191,7 @@ func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
 			return err
 		}
 	}
-	return checkpoint.Save(filepath.Join(z.Dir, WeightsFile), dt, nil, model.Sources(b, z.Model), 5<<30)
+	return checkpoint.Save(filepath.Join(z.Dir, WeightsFile), dt, nil, ts, 5<<30)
 }
 
 func (z *Bundle) saveTokenizer() error {

@@ -14,7 +14,7 @@ import (
 )
 
 type chatCmd struct {
-	Model         string `help:"Model directory." required:"" placeholder:"DIR"`
+	Model         string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
 	System        string `help:"What the model is told before the conversation." placeholder:"TEXT"`
 	decodingFlags `embed:"" set:"maxtokens=512"`
 	computeFlags

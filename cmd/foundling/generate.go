@@ -15,7 +15,7 @@ import (
 )
 
 type generateCmd struct {
-	Model         string   `help:"Model directory." required:"" placeholder:"DIR"`
+	Model         string   `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
 	Prompt        string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
 	Stop          []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
 	Raw           bool     `help:"Continue the prompt as text, also where the model answers questions."`

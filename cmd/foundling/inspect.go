@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/checkpoint"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/text/tokenizer"
@@ -17,7 +20,7 @@ import (
 
 // inspectCmd shows what files hold.
 type inspectCmd struct {
-	Path string `arg:"" help:"Model directory, safetensors file or tokenizer.json." placeholder:"PATH"`
+	Path string `arg:"" help:"Model directory, GGUF or safetensors file, or tokenizer.json." placeholder:"PATH"`
 	JSON bool   `name:"json" help:"Print one JSON object."`
 }
 
@@ -27,6 +30,7 @@ func (inspectCmd) Help() string {
 
     foundling inspect run1
     foundling inspect run1/model.safetensors --json
+    foundling inspect model.gguf
     foundling inspect run1/tokenizer.json`
 }
 
@@ -37,9 +41,12 @@ type inspection struct {
 	Config     any                `json:"config,omitempty"`
 	Parameters int64              `json:"parameters,omitempty"`
 	Parts      []part             `json:"parts,omitempty"`
+	Metadata   map[string]any     `json:"metadata,omitempty"` // of a GGUF file, long lists abridged
 	Tensors    []tensorInfo       `json:"tensors,omitempty"`
+	Formats    map[string]int64   `json:"formats,omitempty"` // bytes in each number format
 	Tokenizer  *tokenizerInfo     `json:"tokenizer,omitempty"`
 	Chat       bool               `json:"chat"`
+	Template   string             `json:"chat_template,omitempty"`
 	Generation *bundle.Generation `json:"generation,omitempty"`
 	Notes      []string           `json:"notes,omitempty"`
 }
@@ -59,8 +66,21 @@ type tensorInfo struct {
 }
 
 type tokenizerInfo struct {
+	Model   string   `json:"model,omitempty"` // of a GGUF file, as Pre
+	Pre     string   `json:"pre,omitempty"`
 	Tokens  int      `json:"tokens"`
 	Special []string `json:"special"`
+}
+
+// kind is the tokenizer's model and pre-tokeniser where a GGUF file names them.
+func (t *tokenizerInfo) kind() string {
+	switch {
+	case t.Model == "":
+		return ""
+	case t.Pre == "":
+		return t.Model + ", "
+	}
+	return t.Model + " (" + t.Pre + "), "
 }
 
 // Run prints the inspection.
@@ -75,7 +95,7 @@ func (c *inspectCmd) Run() error {
 	case filepath.Ext(c.Path) == ".json":
 		err = z.tokenizer(c.Path)
 	default:
-		err = z.tensors(c.Path)
+		err = z.weights(c.Path)
 	}
 	if err != nil {
 		return err
@@ -96,7 +116,17 @@ func (z *inspection) directory(dir string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	z.Family, z.Config = m.Family(), m.Config()
+	z.model(m)
+	z.bundle(dir)
+	for _, err := range []error{z.tensors(dir), z.tokenizer(dir)} {
+		z.note(err)
+	}
+	return nil
+}
+
+// model adds the configuration and the parameters by kind.
+func (z *inspection) model(m model.Model) {
+	z.Family, z.Config, z.Parts, z.Parameters = m.Family(), m.Config(), nil, 0
 	parts := map[string]int{}
 	for _, w := range m.Params() {
 		name := partName(w.Name)
@@ -110,17 +140,6 @@ func (z *inspection) directory(dir string) error {
 	for i := range z.Parts {
 		z.Parts[i].Share = float64(z.Parts[i].Count) / float64(z.Parameters)
 	}
-	if b, err := bundle.Open(nil, dir); err != nil {
-		z.Notes = append(z.Notes, err.Error())
-	} else {
-		z.Chat, z.Generation = b.Chat, &b.Generation
-	}
-	for _, err := range []error{z.tensors(dir), z.tokenizer(filepath.Join(dir, bundle.TokenizerFile))} {
-		if err != nil {
-			z.Notes = append(z.Notes, err.Error())
-		}
-	}
-	return nil
 }
 
 // partName is a parameter's name with the layer's number left out.
@@ -140,10 +159,7 @@ func (z *inspection) tensors(path string) error {
 		return err
 	}
 	defer f.Close()
-	for _, name := range f.Names() {
-		t, _ := f.Tensor(name)
-		z.Tensors = append(z.Tensors, tensorInfo{name, t.Stored, t.Shape, len(t.Data)})
-	}
+	z.list(f)
 	return nil
 }
 
@@ -154,6 +170,11 @@ func (z *inspection) tokenizer(path string) error {
 	} else if err != nil {
 		return err
 	}
+	z.Tokenizer = describeTokenizer(t)
+	return nil
+}
+
+func describeTokenizer(t *tokenizer.Tokenizer) *tokenizerInfo {
 	info := &tokenizerInfo{Tokens: t.VocabSize()}
 	_, special := t.Tokens()
 	for id, ok := range special {
@@ -162,12 +183,14 @@ func (z *inspection) tokenizer(path string) error {
 			info.Special = append(info.Special, s)
 		}
 	}
-	z.Tokenizer = info
-	return nil
+	return info
 }
 
 func (z *inspection) print() error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	if z.Metadata != nil {
+		printMetadata(w, z.Metadata)
+	}
 	if z.Config != nil {
 		config, err := json.MarshalIndent(z.Config, "", "  ")
 		if err != nil {
@@ -186,13 +209,20 @@ func (z *inspection) print() error {
 			fmt.Fprintf(w, "%s\t%s\t%v\t%d\n", t.Name, t.DType, t.Shape, t.Bytes)
 			total += t.Bytes
 		}
-		fmt.Fprintf(w, "%d tensors\t\t\t%d\n\n", len(z.Tensors), total)
+		fmt.Fprintf(w, "%d tensors\t\t\t%d\n", len(z.Tensors), total)
+		for _, name := range slices.Sorted(maps.Keys(z.Formats)) {
+			fmt.Fprintf(w, "\t%s\t\t%d\n", name, z.Formats[name])
+		}
+		fmt.Fprintln(w)
 	}
 	if z.Tokenizer != nil {
-		fmt.Fprintf(w, "tokenizer\t%d tokens, special: %s\n", z.Tokenizer.Tokens, strings.Join(z.Tokenizer.Special, " "))
+		fmt.Fprintf(w, "tokenizer\t%s%d tokens, special: %s\n", z.Tokenizer.kind(), z.Tokenizer.Tokens, strings.Join(z.Tokenizer.Special, " "))
 	}
 	if z.Config != nil {
 		fmt.Fprintf(w, "answers questions\t%v\n", z.Chat)
+	}
+	if z.Template != "" {
+		fmt.Fprintf(w, "chat template\n%s\n", harmless(z.Template))
 	}
 	for _, n := range z.Notes {
 		fmt.Fprintf(w, "note\t%s\n", n)

@@ -37,6 +37,7 @@ type cli struct {
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
+	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
 	Inspect   inspectCmd   `cmd:"" help:"Show what a model directory, a weights file or a tokenizer holds."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
 	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`

@@ -16,9 +16,10 @@ import (
 const scoreTop = 10
 
 type scoreCmd struct {
-	Model string `help:"Model directory." required:"" placeholder:"DIR"`
+	Model string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
 	JSONL bool   `name:"jsonl" help:"Read {\"text\":...} or {\"ids\":[...]} a line, answer {\"ids\":[...],\"logprobs\":[...],\"top\":[[id,logprob],...]} a line."`
 	Start bool   `help:"Put the token that documents start with before a text, so that its first token has a probability too."`
+	promptTemplate
 	computeFlags
 }
 
@@ -86,6 +87,9 @@ func (c *scoreCmd) Run(ctx context.Context) error {
 func (c *scoreCmd) encode(m *opened, text string) ([]int32, error) {
 	if m.Tokenizer == nil {
 		return nil, fmt.Errorf(`%s has no tokenizer to read text with: give {"ids":[...]}: %w`, c.Model, m.NoTokens)
+	}
+	if c.chat() {
+		return c.question(m.Bundle, text)
 	}
 	if c.Start {
 		return m.TextPrompt(text)

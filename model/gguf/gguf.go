@@ -41,6 +41,9 @@ type Family struct {
 	// Fixed are the values of config.json that GGUF has no key for: the runtime
 	// assumes them, so a model that has others cannot be written.
 	Fixed map[string]any
+	// OwnHead says that files must have an unembedding: a tied model's embedding
+	// is written twice.
+	OwnHead bool
 	// Is tells the family from others of the same architecture; nil: it is the
 	// one for files that no other wants.
 	Is func(md Metadata) bool

@@ -37,6 +37,13 @@ func (f *Family) Sources(c Values, ts []checkpoint.Source) ([]checkpoint.Source,
 		s.Name = name
 		out = append(out, s)
 	}
+	if f.OwnHead && !slices.ContainsFunc(out, func(s checkpoint.Source) bool { return s.Name == "output.weight" }) {
+		if i := slices.IndexFunc(out, func(s checkpoint.Source) bool { return s.Name == "token_embd.weight" }); i >= 0 {
+			head := out[i]
+			head.Name = "output.weight"
+			out = append(out, head)
+		}
+	}
 	return append(out, ropeTensors(c)...), nil
 }
 

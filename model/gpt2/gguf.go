@@ -38,6 +38,7 @@ func GGUF() gguf.Family {
 			return nil
 		},
 		Write: func(c gguf.Values, out map[string]any) error {
+			out["vocab_size"] = uint32(c.Int("vocab_size"))
 			if c.Int("n_inner") == 0 {
 				out["feed_forward_length"] = uint32(4 * c.Int("n_embd"))
 			}

@@ -8,6 +8,6 @@ func GGUF() gguf.Family {
 		{GGUF: "blk.*.post_attention_norm", HF: "model.layers.*.post_attention_layernorm"},
 		{GGUF: "blk.*.post_ffw_norm", HF: "model.layers.*.post_feedforward_layernorm"},
 	})
-	f.Fixed["attention_bias"] = false
+	f.Fixed["attention_bias"], f.OwnHead = false, true
 	return f
 }

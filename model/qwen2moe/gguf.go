@@ -25,6 +25,7 @@ func GGUF() gguf.Family {
 		gguf.Key{GGUF: "expert_feed_forward_length", HF: "moe_intermediate_size"},
 		gguf.Key{GGUF: "expert_shared_feed_forward_length", HF: "shared_expert_intermediate_size"},
 	)
+	f.OwnHead = true
 	f.Read = func(md gguf.Metadata, config map[string]any) error {
 		config["use_sliding_window"], config["norm_topk_prob"] = false, normalised
 		// Older files do not say how wide an expert is.
