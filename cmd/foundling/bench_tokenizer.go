@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/text/corpus"
 	"github.com/foundling-lm/foundling/text/tokenizer"
 )
@@ -65,7 +66,7 @@ func tokenizerCases() []benchCase {
 
 func (c *benchCmd) encodeTokenizer(ctx context.Context) (*tokenizer.Tokenizer, error) {
 	if c.Tokenizer != "" {
-		return tokenizer.Load(c.Tokenizer)
+		return bundle.OpenTokenizer(c.Tokenizer)
 	}
 	docs, err := c.source(ctx, quickTrainBytes)
 	if err != nil {

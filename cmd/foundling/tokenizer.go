@@ -14,6 +14,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/text/corpus"
 	"github.com/foundling-lm/foundling/text/tokenizer"
@@ -119,7 +120,7 @@ func texts(c *corpus.Corpus, p *progress, err *error) iter.Seq[string] {
 }
 
 type tokenizerEncodeCmd struct {
-	Model   string `help:"Model directory or tokenizer.json." required:"" placeholder:"PATH"`
+	Model   string `help:"Model directory, GGUF file, tokenizer.json, tokenizer.model, .tiktoken or rwkv_vocab_*.txt." required:"" placeholder:"PATH"`
 	Special bool   `help:"Special tokens in the text become their ids, instead of being text."`
 	JSONL   bool   `name:"jsonl" help:"Read {\"text\":...} a line, answer {\"ids\":[...]} a line."`
 }
@@ -132,12 +133,13 @@ JSON cannot hold text that is not UTF-8: {"bytes":"<base64>"} can.
 Examples:
 
     foundling tokenizer encode --model tokenizer.json < main.go
+    foundling tokenizer encode --model model-Q8_0.gguf --special < prompt
     echo '{"text":"hello"}' | foundling tokenizer encode --model run1 --jsonl`
 }
 
 // Run answers standard input.
 func (c *tokenizerEncodeCmd) Run(ctx context.Context) error {
-	t, err := tokenizer.Load(c.Model)
+	t, err := bundle.OpenTokenizer(c.Model)
 	if err != nil {
 		return err
 	}
@@ -177,14 +179,15 @@ func (c *tokenizerEncodeCmd) Run(ctx context.Context) error {
 }
 
 type tokenizerDecodeCmd struct {
-	Model       string `help:"Model directory or tokenizer.json." required:"" placeholder:"PATH"`
+	Model       string `help:"Model directory, GGUF file, tokenizer.json, tokenizer.model, .tiktoken or rwkv_vocab_*.txt." required:"" placeholder:"PATH"`
 	SkipSpecial bool   `help:"Leave special tokens out instead of writing them as text."`
 	JSONL       bool   `name:"jsonl" help:"Read {\"ids\":[...]} a line, answer {\"text\":...} a line."`
 }
 
 // Help is the detail of --help.
 func (tokenizerDecodeCmd) Help() string {
-	return `Reads ids from standard input and writes exactly the bytes that encode read.
+	return `Reads ids from standard input and writes the bytes that encode read: exactly
+those, unless the vocabulary normalises text or lacks characters of it.
 With --jsonl, text that is not UTF-8 is answered as {"bytes":"<base64>"}.
 
 Examples:
@@ -195,7 +198,7 @@ Examples:
 
 // Run answers standard input.
 func (c *tokenizerDecodeCmd) Run(ctx context.Context) error {
-	t, err := tokenizer.Load(c.Model)
+	t, err := bundle.OpenTokenizer(c.Model)
 	if err != nil {
 		return err
 	}

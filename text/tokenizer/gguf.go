@@ -111,6 +111,7 @@ func (v *ggufVocab) read() error {
 	if len(v.scores) < len(v.tokens) {
 		return fmt.Errorf("tokenizer.ggml.scores has %d entries, tokens %d", len(v.scores), len(v.tokens))
 	}
+	v.scores = v.scores[:len(v.tokens)]
 	seen := make(map[string]int, len(v.tokens))
 	for id, token := range v.tokens {
 		if len(token) > maxToken {

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,4 +143,141 @@ func TestGGUFVectors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBadGGUF expects errors that name the key.
+func TestBadGGUF(t *testing.T) {
+	good := func(model string) map[string]any {
+		return map[string]any{ggufPrefix + "model": model, ggufPrefix + "tokens": []string{"<unk>", "a", "b"}}
+	}
+	for _, test := range []struct {
+		name, want string
+		change     func(kv map[string]any)
+	}{
+		{"no model", "no tokenizer.ggml.model", func(kv map[string]any) { delete(kv, ggufPrefix+"model") }},
+		{"model of another type", "tokenizer.ggml.model is a uint32", func(kv map[string]any) { kv[ggufPrefix+"model"] = uint32(1) }},
+		{"unknown model", `is "plamo2"`, func(kv map[string]any) { kv[ggufPrefix+"model"] = "plamo2" }},
+		{"no tokens", "tokens is missing", func(kv map[string]any) { delete(kv, ggufPrefix+"tokens") }},
+		{"tokens of another type", "tokens is a []int32", func(kv map[string]any) { kv[ggufPrefix+"tokens"] = []int32{1} }},
+		{"few types", "token_type has 1 entries", func(kv map[string]any) { kv[ggufPrefix+"token_type"] = []int32{1} }},
+		{"few scores", "scores has 1 entries", func(kv map[string]any) { kv[ggufPrefix+"scores"] = []float32{1} }},
+		{"token twice", `ids 1 and 2 are both "a"`, func(kv map[string]any) { kv[ggufPrefix+"tokens"] = []string{"x", "a", "a"} }},
+		{"unknown pre", `tokenizer.ggml.pre is "gpt9": known are`, func(kv map[string]any) { kv[ggufPrefix+"model"], kv[ggufPrefix+"pre"] = "gpt2", "gpt9" }},
+		{"no bytes", "256 byte tokens", func(kv map[string]any) { kv[ggufPrefix+"model"] = "gpt2" }},
+		{"merge without space", "merges[0]", func(kv map[string]any) {
+			kv[ggufPrefix+"model"], kv[ggufPrefix+"merges"] = "gpt2", []string{"ab"}
+		}},
+		{"charsmap", "precompiled_charsmap", func(kv map[string]any) {
+			kv[ggufPrefix+"model"], kv[ggufPrefix+"precompiled_charsmap"] = "t5", []int8{1, 2, 3}
+		}},
+		{"no unknown token", "unknown_token_id", func(kv map[string]any) { kv[ggufPrefix+"model"] = "bert" }},
+		{"flag of another type", "add_bos_token is a string", func(kv map[string]any) { kv[ggufPrefix+"add_bos_token"] = "yes" }},
+	} {
+		kv := good("llama")
+		test.change(kv)
+		if _, err := FromGGUF(kv); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: error = %v, want %q", test.name, err, test.want)
+		}
+	}
+	if _, err := FromGGUF(good("llama")); err != nil {
+		t.Errorf("the unchanged metadata: %v", err)
+	}
+}
+
+// TestGGUFKinds makes small vocabularies of the kinds that the shared files
+// lack.
+func TestGGUFKinds(t *testing.T) {
+	kv := map[string]any{
+		ggufPrefix + "model":            "t5",
+		ggufPrefix + "tokens":           []string{"<pad>", "</s>", "<unk>", "\u2581", "a", "b", "ab", "\u2581ab", "<x>"},
+		ggufPrefix + "scores":           []float32{0, 0, 0, -2, -3, -3, -4, -4.5, 0},
+		ggufPrefix + "token_type":       []int32{3, 3, 2, 1, 1, 1, 1, 1, 4},
+		ggufPrefix + "add_space_prefix": true, ggufPrefix + "remove_extra_whitespaces": true,
+		ggufPrefix + "eos_token_id": uint32(1),
+	}
+	tok := must(t)(FromGGUF(kv))
+	if got, want := tok.Encode(" ab  aabcc<x>"), []int32{7, 3, 4, 6, 2, 8}; !slices.Equal(got, want) {
+		t.Errorf("t5: Encode = %v, want %v", got, want)
+	}
+	if before, after := tok.Frame(); len(before) != 0 || !slices.Equal(after, []int32{1}) {
+		t.Errorf("t5: Frame = %v, %v", before, after)
+	}
+	tokens := []string{"<s>"}
+	for b := range 256 {
+		tokens = append(tokens, fmt.Sprintf(`\x%02x`, b))
+	}
+	tokens = append(tokens, `ab`, `a\n`, `\\n`, `\xe4\xb8`)
+	kinds := make([]int32, len(tokens))
+	for i := range kinds {
+		kinds[i] = 1
+	}
+	kinds[0] = 3
+	tok = must(t)(FromGGUF(map[string]any{ggufPrefix + "model": "rwkv", ggufPrefix + "tokens": tokens, ggufPrefix + "token_type": kinds}))
+	if got, want := tok.Encode("aba\n\\n\xe4\xb8\xad"), []int32{257, 258, 259, 260, 0xAD + 1}; !slices.Equal(got, want) {
+		t.Errorf("rwkv: Encode = %v, want %v", got, want)
+	}
+	if got, want := tok.Decode(tok.Encode("aba\n\\n中")), "aba\n\\n中"; got != want {
+		t.Errorf("rwkv: Decode = %q, want %q", got, want)
+	}
+}
+
+// TestGGUFNames expects every name of a pre-tokeniser once, with steps.
+func TestGGUFNames(t *testing.T) {
+	names := ggufNames()
+	if len(names) < 60 || len(slices.Compact(slices.Clone(names))) != len(names) {
+		t.Errorf("%d names, some twice: %v", len(names), names)
+	}
+	for _, name := range names {
+		steps, raw, ok := ggufSteps(name)
+		if !ok || len(steps) == 0 || len(raw) == 0 {
+			t.Errorf("%s: %d steps, %s", name, len(steps), raw)
+		}
+		read, err := readPreTokenizer(raw)
+		if err != nil || !read.byteLevel {
+			t.Errorf("%s: saved as %s: %v", name, raw, err)
+			continue
+		}
+		text := "It's 12345 tokens, Über\n\n  中文 x_y!  \t"
+		if got, want := stepPieces(read.steps, text), stepPieces(steps, text); !slices.Equal(got, want) {
+			t.Errorf("%s: saved and read it cuts into\n%q, want\n%q", name, got, want)
+		}
+	}
+}
+
+func FuzzFromGGUF(f *testing.F) {
+	f.Add("llama", "<unk> a b ab \u2581 <0x00>", "a b", []byte{2, 1, 1, 1, 1, 6}, uint32(0))
+	f.Add("t5", "<unk> a b ab \u2581", "", []byte{2, 1, 4, 5, 1}, uint32(3))
+	f.Add("bert", "[UNK] \u2581a b \u2581ab", "", []byte{3, 1, 1, 1}, uint32(0))
+	f.Add("rwkv", `\x00 a \\ \xff`, "", []byte{1, 1, 1, 1}, uint32(9))
+	f.Add("gpt2", "a b ab", "a b", []byte{1, 1, 4}, uint32(0))
+	f.Fuzz(func(t *testing.T, model, tokens, merges string, kinds []byte, id uint32) {
+		kv := map[string]any{
+			ggufPrefix + "model": model, ggufPrefix + "tokens": strings.Split(tokens, " "),
+			ggufPrefix + "merges":           strings.Split(merges, "\n"),
+			ggufPrefix + "unknown_token_id": id, ggufPrefix + "bos_token_id": id,
+			ggufPrefix + "precompiled_charsmap": kinds,
+		}
+		types := make([]int32, len(kinds))
+		scores := make([]float32, len(kinds))
+		for i, k := range kinds {
+			types[i], scores[i] = int32(k), -float32(k>>3)
+		}
+		kv[ggufPrefix+"token_type"], kv[ggufPrefix+"scores"] = types, scores
+		if model == "llama" || id%2 == 0 {
+			delete(kv, ggufPrefix+"precompiled_charsmap")
+		}
+		tok, err := FromGGUF(kv)
+		if err != nil {
+			return
+		}
+		for _, s := range append([]string{tokens}, hardTexts[:14]...) {
+			tok.Decode(tok.EncodeSpecial(s))
+			tok.Encode(s)
+		}
+		if out, err := tok.MarshalJSON(); err == nil {
+			if _, err := parse(out); err != nil {
+				t.Errorf("the saved file can't be read: %v", err)
+			}
+		}
+	})
 }

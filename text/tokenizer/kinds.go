@@ -1,17 +1,12 @@
 package tokenizer
 
 import (
-	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // readCharPairs makes BPE over characters from a model field.
@@ -118,7 +113,7 @@ func readScores(raw json.RawMessage) (*vocabulary, []float64, error) {
 		if err := json.Unmarshal(entry, &pair); err != nil || len(pair) != 2 {
 			return nil, nil, fmt.Errorf(`model.vocab[%d] is not ["piece", score]`, i)
 		}
-		if math.IsNaN(scores[i]) || len(piece) > maxToken {
+		if len(piece) > maxToken {
 			return nil, nil, fmt.Errorf("model.vocab[%d]: %.80q has %d bytes, at most %d are allowed", i, piece, len(piece), maxToken)
 		}
 		if other, twice := v.ids[piece]; twice {
@@ -262,218 +257,4 @@ func byteOf(piece string) (byte, bool) {
 		value = 16*value + digit
 	}
 	return byte(value), true
-}
-
-// decoding is the decoder field: what bytes a piece stands for.
-type decoding struct {
-	byteLevel bool
-	spaces    bool // U+2581 is a space
-	bytes     bool // <0x00> is a byte
-	prefix    *string
-	cleanup   bool
-	strip     stripWhat
-}
-
-// decoderFile is the decoder field as written.
-type decoderFile struct {
-	Type          string            `json:"type"`
-	Decoders      []decoderFile     `json:"decoders"`
-	Pattern       map[string]string `json:"pattern"`
-	Content       string            `json:"content"`
-	Start         int               `json:"start"`
-	Stop          int               `json:"stop"`
-	Prefix        string            `json:"prefix"`
-	Cleanup       bool              `json:"cleanup"`
-	PrependScheme string            `json:"prepend_scheme"`
-	AddPrefix     *bool             `json:"add_prefix_space"`
-}
-
-func readDecoder(raw json.RawMessage) (d decoding, err error) {
-	if isNull(raw) {
-		return d, nil
-	}
-	var f decoderFile
-	if err := json.Unmarshal(raw, &f); err != nil {
-		return d, badJSON("decoder", err)
-	}
-	return d, d.add(&f, "decoder")
-}
-
-func (d *decoding) add(f *decoderFile, field string) error {
-	switch f.Type {
-	case "Sequence":
-		for i := range f.Decoders {
-			if err := d.add(&f.Decoders[i], fmt.Sprintf("%s.decoders[%d]", field, i)); err != nil {
-				return err
-			}
-		}
-	case "ByteLevel":
-		d.byteLevel = true
-	case "ByteFallback":
-		d.bytes = true
-	case "Fuse":
-	case "Metaspace":
-		d.spaces = true
-		if f.PrependScheme != "never" && (f.AddPrefix == nil || *f.AddPrefix) {
-			d.strip = stripRun
-		}
-	case "Replace":
-		if f.Pattern["String"] != metaspace || f.Content != " " {
-			return fmt.Errorf("%s: only %q can be replaced, by a space", field, metaspace)
-		}
-		d.spaces = true
-	case "Strip":
-		if f.Content != " " || f.Start > 1 || f.Stop > 0 {
-			return fmt.Errorf("%s: only one space at the start can be stripped", field)
-		}
-		if f.Start == 1 {
-			d.strip = stripOne
-		}
-	case "WordPiece":
-		d.prefix, d.cleanup, d.strip = &f.Prefix, f.Cleanup, stripOne
-	default:
-		return fmt.Errorf("%s.type: %q is not supported: known are ByteLevel, ByteFallback, Fuse, Metaspace, Replace, Strip, WordPiece and Sequence", field, f.Type)
-	}
-	return nil
-}
-
-// text returns the bytes of a piece inside a text.
-func (d *decoding) text(piece string) string {
-	if b, ok := byteOf(piece); ok && d.bytes {
-		return string([]byte{b})
-	}
-	if d.prefix != nil {
-		tail, ok := strings.CutPrefix(piece, *d.prefix)
-		if !ok {
-			tail = " " + piece
-		}
-		if d.cleanup {
-			tail = wordPieceCleanup.Replace(tail)
-		}
-		return tail
-	}
-	if d.spaces {
-		return strings.ReplaceAll(piece, metaspace, " ")
-	}
-	return piece
-}
-
-// wordPieceCleanup takes back the spaces before punctuation, as Hugging Face's
-// WordPiece decoder does in each token.
-var wordPieceCleanup = strings.NewReplacer(" .", ".", " ?", "?", " !", "!", " ,", ",", " n't", "n't", " 'm", "'m", " 's", "'s", " 've", "'ve", " 're", "'re")
-
-// normalizerFile is the normalizer field as written.
-type normalizerFile struct {
-	Type               string            `json:"type"`
-	Normalizers        []json.RawMessage `json:"normalizers"`
-	Prepend            string            `json:"prepend"`
-	Pattern            map[string]string `json:"pattern"`
-	Content            string            `json:"content"`
-	StripLeft          bool              `json:"strip_left"`
-	StripRight         bool              `json:"strip_right"`
-	CleanText          *bool             `json:"clean_text"`
-	HandleChineseChars *bool             `json:"handle_chinese_chars"`
-	StripAccents       *bool             `json:"strip_accents"`
-	Lowercase          *bool             `json:"lowercase"`
-	PrecompiledCharMap *string           `json:"precompiled_charsmap"`
-}
-
-func readNormalizer(raw json.RawMessage, field string) ([]normalizer, error) {
-	if isNull(raw) {
-		return nil, nil
-	}
-	var f normalizerFile
-	if err := json.Unmarshal(raw, &f); err != nil {
-		return nil, badJSON(field, err)
-	}
-	forms := map[string]norm.Form{"NFC": norm.NFC, "NFD": norm.NFD, "NFKC": norm.NFKC, "NFKD": norm.NFKD}
-	if form, ok := forms[f.Type]; ok {
-		return []normalizer{normalForm{form}}, nil
-	}
-	yes := func(b *bool) bool { return b == nil || *b }
-	switch f.Type {
-	case "Sequence":
-		var all []normalizer
-		for i, part := range f.Normalizers {
-			n, err := readNormalizer(part, fmt.Sprintf("%s.normalizers[%d]", field, i))
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, n...)
-		}
-		return all, nil
-	case "Lowercase":
-		return []normalizer{newMapRunes(lowerCase)}, nil
-	case "StripAccents":
-		return []normalizer{newMapRunes(stripMarks)}, nil
-	case "Strip":
-		return []normalizer{trim{f.StripLeft, f.StripRight}}, nil
-	case "Prepend":
-		return []normalizer{prepend(f.Prepend)}, nil
-	case "Replace":
-		n, err := readReplace(&f, field)
-		return []normalizer{n}, err
-	case "BertNormalizer":
-		lowercase := yes(f.Lowercase)
-		strip := lowercase
-		if f.StripAccents != nil {
-			strip = *f.StripAccents
-		}
-		return []normalizer{newBERTNormalizer(yes(f.CleanText), yes(f.HandleChineseChars), strip, lowercase)}, nil
-	case "Precompiled":
-		if f.PrecompiledCharMap == nil || *f.PrecompiledCharMap == "" {
-			return nil, nil
-		}
-		bytes, err := base64.StdEncoding.DecodeString(*f.PrecompiledCharMap)
-		if err != nil {
-			return nil, fmt.Errorf("%s.precompiled_charsmap is not base64", field)
-		}
-		m, err := readCharsmap(bytes)
-		if err != nil {
-			return nil, fmt.Errorf("%s.%w", field, err)
-		}
-		return []normalizer{precompiled{m}}, nil
-	}
-	return nil, fmt.Errorf("%s.type: %q is not supported: known are NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, BertNormalizer, Precompiled and Sequence", field, f.Type)
-}
-
-func readReplace(f *normalizerFile, field string) (normalizer, error) {
-	if text, ok := f.Pattern["String"]; ok {
-		return replaceText{text, f.Content}, nil
-	}
-	regex, ok := f.Pattern["Regex"]
-	if !ok {
-		return nil, fmt.Errorf("%s.pattern has neither String nor Regex", field)
-	}
-	if strings.Contains(f.Content, "$") {
-		return nil, fmt.Errorf("%s.content: %q with a group's number is not supported", field, f.Content)
-	}
-	e, err := newExpression(regex, isolated, false)
-	if err != nil {
-		return nil, fmt.Errorf("%s.pattern.Regex: %w", field, err)
-	}
-	return replaceMatches{e, f.Content}, nil
-}
-
-// replaceMatches replaces what an expression matches.
-type replaceMatches struct {
-	e   *expression
-	new string
-}
-
-func (r replaceMatches) apply(s string, buf []byte) (string, []byte) {
-	found, _ := r.e.re.FindAllStringIndex(s, -1)
-	if len(found) == 0 {
-		return s, buf
-	}
-	var b bytes.Buffer
-	at := 0
-	for _, span := range found {
-		b.WriteString(s[at:span[0]])
-		b.WriteString(r.new)
-		at = span[1]
-	}
-	b.WriteString(s[at:])
-	buf = append(buf[:0], b.Bytes()...)
-	return view(buf), buf
 }

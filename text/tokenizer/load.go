@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,18 +26,21 @@ func Load(path string) (*Tokenizer, error) {
 	}
 	switch {
 	case filepath.Ext(path) == ".tiktoken":
-		return LoadTiktoken(path, FileOptions{})
+		return LoadTiktoken(path, FileOptions{Pattern: ranksPattern(path)})
 	case filepath.Ext(path) == ".txt":
 		return LoadRWKV(path)
 	}
 	data, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tokenizer: %w: name a tokenizer.json or a directory that holds one", err)
+		return nil, fmt.Errorf("tokenizer: %w: name a tokenizer.json, a tokenizer.model or a directory that holds one", err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	read := parse
+	if bytes.HasPrefix(data, []byte("GGUF")) {
+		return nil, fmt.Errorf("tokenizer %s: a GGUF file, whose metadata FromGGUF takes", path)
+	}
 	if filepath.Ext(path) == ".model" || looksLikePieces(data) {
 		read = parsePieces
 	}
@@ -45,6 +49,16 @@ func Load(path string) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer %s: %w", path, err)
 	}
 	return t, nil
+}
+
+// ranksPattern is the pattern of OpenAI's files of ranks, by their names.
+func ranksPattern(path string) string {
+	for name, pattern := range map[string]string{"r50k_base": "gpt2", "p50k_base": "gpt2", "o200k_base": "gpt4o"} {
+		if strings.HasPrefix(filepath.Base(path), name) {
+			return pattern
+		}
+	}
+	return ""
 }
 
 // loadDir loads the first vocabulary that the directory has.

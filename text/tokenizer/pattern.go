@@ -21,7 +21,9 @@ type pattern struct {
 
 // steps returns the pre-tokeniser.
 func (p *pattern) steps() []step {
-	return []step{{cut: &p.splitter}}
+	split := p.splitter
+	split.classes = classes()
+	return []step{{cut: &split}}
 }
 
 const regexGPT2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
