@@ -8,6 +8,8 @@
 package model
 
 import (
+	"strings"
+
 	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/tensor/op"
 )
@@ -34,6 +36,8 @@ type Dims struct {
 	Layers, Width, Heads, KVHeads, HeadDim, FF, Vocab, Context int
 
 	LogitCap float64 // logits are soft-capped at it; 0: they are not
+
+	Experts, ExpertsPerToken int // of a mixture; 0: none
 }
 
 // Input is one forward pass over B sequences of T tokens.
@@ -93,4 +97,20 @@ func Count(m Model) int {
 		n += w.Len()
 	}
 	return n
+}
+
+// Active is the number of parameters that one token uses: all but those of the
+// experts that it does not visit.
+func Active(m Model) int {
+	n, d := Count(m), m.Dims()
+	if d.Experts == 0 {
+		return n
+	}
+	experts := 0
+	for _, w := range m.Params() {
+		if strings.Contains(w.Name, ".experts.") {
+			experts += w.Len()
+		}
+	}
+	return n - experts/d.Experts*(d.Experts-d.ExpertsPerToken) // they are of one size
 }

@@ -19,7 +19,8 @@ type FLOP struct {
 }
 
 // FLOP counts a token of sequences of T tokens with causal attention: on
-// average it sees (T+1)/2 keys.
+// average it sees (T+1)/2 keys. Sliding windows, which see fewer, are not
+// counted; of a mixture only the experts that a token visits are.
 func (s Shape) FLOP(T int) FLOP {
 	if T < 1 {
 		panic(fmt.Sprintf("plan: FLOP of sequences of %d tokens", T))

@@ -40,6 +40,7 @@ type inspection struct {
 	Family     string             `json:"family,omitempty"`
 	Config     any                `json:"config,omitempty"`
 	Parameters int64              `json:"parameters,omitempty"`
+	Active     int64              `json:"active_parameters,omitempty"` // that one token uses, of a mixture of experts
 	Parts      []part             `json:"parts,omitempty"`
 	Metadata   map[string]any     `json:"metadata,omitempty"` // of a GGUF file, long lists abridged
 	Tensors    []tensorInfo       `json:"tensors,omitempty"`
@@ -137,6 +138,9 @@ func (z *inspection) model(m model.Model) {
 		z.Parts[parts[name]].Count += int64(w.Len())
 		z.Parameters += int64(w.Len())
 	}
+	if n := int64(model.Active(m)); n < z.Parameters {
+		z.Active = n
+	}
 	for i := range z.Parts {
 		z.Parts[i].Share = float64(z.Parts[i].Count) / float64(z.Parameters)
 	}
@@ -200,7 +204,11 @@ func (z *inspection) print() error {
 		for _, p := range z.Parts {
 			fmt.Fprintf(w, "%s\t%d\t%.1f %%\n", p.Name, p.Count, 100*p.Share)
 		}
-		fmt.Fprintf(w, "all\t%d\t100 %%\n\n", z.Parameters)
+		fmt.Fprintf(w, "all\t%d\t100 %%\n", z.Parameters)
+		if z.Active > 0 {
+			fmt.Fprintf(w, "used by one token\t%d\t%.1f %%\n", z.Active, 100*float64(z.Active)/float64(z.Parameters))
+		}
+		fmt.Fprintln(w)
 	}
 	if len(z.Tensors) > 0 {
 		fmt.Fprintln(w, "tensor\tformat\tshape\tbytes")

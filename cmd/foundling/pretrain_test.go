@@ -84,7 +84,7 @@ func TestPretrainBadOptions(t *testing.T) {
 		{"mode", []string{"--mode", "sliding"}, 2, "--mode"},
 		{"kernels", []string{"--kernels", "abacus"}, 2, "abacus"},
 		{"unknown flag", []string{"--colour", "red"}, 2, "--colour"},
-		{"too large", []string{"--width", "1000000", "--heads", "1000"}, 2, "training needs about"},
+		{"too large", []string{"--width", "65536", "--heads", "64"}, 2, "training needs about"},
 		{"no such tokenizer", []string{"--tokenizer", filepath.Join(dir, "none.json")}, 1, "none.json"},
 		{"no such data", []string{"--data", filepath.Join(dir, "nowhere")}, 1, "nowhere"},
 		{"broken data", []string{"--data", broken}, 1, "broken.txt.gz"},

@@ -18,13 +18,14 @@ import (
 // Config is config.json of a Llama or a Mistral.
 type Config struct {
 	nn.Config
-	AttentionBias bool `json:"attention_bias,omitempty"`
-	MLPBias       bool `json:"mlp_bias,omitempty"`
+	AttentionBias *bool `json:"attention_bias,omitempty"` // on queries, keys, values and output; Mistral has no such keys
+	MLPBias       *bool `json:"mlp_bias,omitempty"`
 }
 
 // Default is the configuration that absent keys of a Llama's config.json mean.
 func Default() Config {
-	return Config{Config: nn.Config{
+	var attention, mlp bool
+	return Config{AttentionBias: &attention, MLPBias: &mlp, Config: nn.Config{
 		ModelType: "llama", Architectures: []string{"LlamaForCausalLM"},
 		VocabSize: 32000, MaxPositionEmbeddings: 2048, HiddenSize: 4096, IntermediateSize: 11008,
 		NumHiddenLayers: 32, NumAttentionHeads: 32, HiddenAct: "silu", RMSNormEps: 1e-6,
@@ -35,6 +36,7 @@ func Default() Config {
 // Mistral is the configuration that absent keys of a Mistral's config.json mean.
 func Mistral() Config {
 	c := Default()
+	c.AttentionBias, c.MLPBias = nil, nil
 	c.ModelType, c.Architectures = "mistral", []string{"MistralForCausalLM"}
 	c.MaxPositionEmbeddings, c.IntermediateSize, c.NumKeyValueHeads = 131072, 14336, 8
 	c.SlidingWindow = nn.Some(4096)
@@ -73,15 +75,16 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	attention, mlp := c.AttentionBias != nil && *c.AttentionBias, c.MLPBias != nil && *c.MLPBias
 	m := &Model{cfg: c, rotary: rotary, Layers: make([]block, c.NumHiddenLayers)}
 	m.windows = c.Windows(func(int) bool { return true }) // sliding_window is Mistral's
 	m.Embed = nn.NewEmbedding(b, c.VocabSize, c.HiddenSize)
 	for i := range m.Layers {
 		m.Layers[i] = block{
 			InputNorm: nn.NewRMSNorm(b, c.HiddenSize),
-			Attention: nn.NewSelfAttention(b, &c.Config, c.AttentionBias, c.AttentionBias),
+			Attention: nn.NewSelfAttention(b, &c.Config, attention, attention),
 			PostNorm:  nn.NewRMSNorm(b, c.HiddenSize),
-			MLP:       nn.NewGatedMLP(b, c.HiddenSize, c.IntermediateSize, c.MLPBias),
+			MLP:       nn.NewGatedMLP(b, c.HiddenSize, c.IntermediateSize, mlp),
 		}
 	}
 	m.Norm = nn.NewRMSNorm(b, c.HiddenSize)

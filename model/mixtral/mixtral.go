@@ -107,6 +107,13 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 // Config is config.json.
 func (m *Model) Config() any { return &m.cfg }
 
+// Dims are the model's sizes.
+func (m *Model) Dims() model.Dims {
+	d := m.Decoder.Dims()
+	d.Experts, d.ExpertsPerToken = m.cfg.NumLocalExperts, m.cfg.NumExpertsPerTok
+	return d
+}
+
 // Hidden runs the network.
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)

@@ -35,6 +35,7 @@ func TestPublishedCounts(t *testing.T) {
 		{"Llama 2 70B", llama(80, 8192, 28672, 64, 8, 32000), 68976648192},
 		{"Llama 3 8B", llama(32, 4096, 14336, 32, 8, 128256), 8030261248},
 		{"Llama 3 70B", llama(80, 8192, 28672, 64, 8, 128256), 70553706496},
+		{"Llama with biases", `{"model_type":"llama","attention_bias":true,"mlp_bias":true}`, 6738415616 + 32*(4*4096+2*11008+4096)},
 		{"Llama 3.1 405B", llama(126, 16384, 53248, 128, 8, 128256), 405853388800},
 		{"Gemma 3 4B, text", `{"model_type":"gemma3","text_config":{"model_type":"gemma3_text","hidden_size":2560,"intermediate_size":10240,"num_hidden_layers":34,"rope_scaling":{"factor":8.0,"rope_type":"linear"},"sliding_window":1024},"vision_config":{"hidden_size":1152}}`, 3880263168},
 	} {
@@ -44,6 +45,22 @@ func TestPublishedCounts(t *testing.T) {
 		}
 		if got := model.Count(m); got != c.want {
 			t.Errorf("%s has %d parameters, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// TestActive counts what a token uses of published mixtures.
+func TestActive(t *testing.T) {
+	for config, want := range map[string]int{
+		`{"model_type":"mixtral"}`: 12879925248, `{"model_type":"mistral"}`: 7241732096, `{"model_type":"qwen2_moe"}`: 2689173504,
+		`{"model_type":"qwen3_moe","num_hidden_layers":48,"head_dim":128}`: 3353032704,
+	} {
+		m, err := zoo.FromConfig(nil, []byte(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := model.Active(m); got != want {
+			t.Errorf("%s: %d active parameters, want %d", config, got, want)
 		}
 	}
 }
