@@ -58,7 +58,7 @@ func (c *benchCmd) Run(ctx context.Context) error {
 		return usageError{fmt.Errorf("--time is %v: it must be positive, or 0 for the default", c.Time)}
 	}
 	if c.Shape != "" {
-		if _, err := shapeConfig(c.Shape); err != nil {
+		if _, err := publicShape(c.Shape); err != nil {
 			return err
 		}
 	}

@@ -11,36 +11,30 @@ import (
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/model"
-	"github.com/foundling-lm/foundling/model/llama"
-	"github.com/foundling-lm/foundling/model/nn"
+	"github.com/foundling-lm/foundling/model/zoo"
+	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/plan/machine"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/tensor/dtype"
 	"github.com/foundling-lm/foundling/tensor/op"
+	"github.com/foundling-lm/foundling/train/pretrain"
 )
 
-// publicShapes are published models, whose speed others report too.
-var publicShapes = map[string]nn.Config{
-	"llama-3.2-1b": {HiddenSize: 2048, IntermediateSize: 8192, NumHiddenLayers: 16, NumAttentionHeads: 32, NumKeyValueHeads: 8, VocabSize: 128256},
-	"qwen2.5-0.5b": {HiddenSize: 896, IntermediateSize: 4864, NumHiddenLayers: 24, NumAttentionHeads: 14, NumKeyValueHeads: 2, VocabSize: 151936},
-	"smollm2-135m": {HiddenSize: 576, IntermediateSize: 1536, NumHiddenLayers: 30, NumAttentionHeads: 9, NumKeyValueHeads: 3, VocabSize: 49152},
+// publicShapes are published models, whose speed others report too; without their
+// biases. The context is room for the longest prompt and what follows it.
+var publicShapes = map[string]plan.Shape{
+	"llama-3.2-1b": {Family: "llama", Layers: 16, Width: 2048, Heads: 32, KVHeads: 8, FF: 8192, Vocab: 128256, Context: 2304, Tied: true},
+	"qwen2.5-0.5b": {Family: "llama", Layers: 24, Width: 896, Heads: 14, KVHeads: 2, FF: 4864, Vocab: 151936, Context: 2304, Tied: true},
+	"smollm2-135m": {Family: "llama", Layers: 30, Width: 576, Heads: 9, KVHeads: 3, FF: 1536, Vocab: 49152, Context: 2304, Tied: true},
 }
 
-// shapeContext is room for the longest prompt of the bench and what follows it.
-const shapeContext = 2048 + 256
-
-// shapeConfig is the configuration of a public shape: tied and without biases.
-func shapeConfig(name string) (llama.Config, error) {
+func publicShape(name string) (plan.Shape, error) {
 	s, ok := publicShapes[name]
 	if !ok {
-		return llama.Config{}, usageError{fmt.Errorf("--shape %s is unknown: there are %s", name, strings.Join(slices.Sorted(maps.Keys(publicShapes)), ", "))}
+		return s, usageError{fmt.Errorf("--shape %s is unknown: there are %s", name, strings.Join(slices.Sorted(maps.Keys(publicShapes)), ", "))}
 	}
-	c := llama.Default()
-	c.HiddenSize, c.IntermediateSize, c.NumHiddenLayers = s.HiddenSize, s.IntermediateSize, s.NumHiddenLayers
-	c.NumAttentionHeads, c.NumKeyValueHeads, c.VocabSize = s.NumAttentionHeads, s.NumKeyValueHeads, s.VocabSize
-	c.MaxPositionEmbeddings, c.TieWordEmbeddings = shapeContext, true
-	return c, nil
+	return s, nil
 }
 
 // mixtures are the file types of llama.cpp that are no single format. The first
@@ -80,10 +74,13 @@ func formatOf(fileType string, w *op.Param, layers int) (dtype.Type, error) {
 	return mix[i], nil
 }
 
-// shapeCases measure one public shape in one type of file.
+// shapeCases measure one public shape in one type of file: tokens a second, what
+// that makes in operations or bytes a second, and its share of the peak that this
+// machine reached just before; the peak of memory over building and running the
+// model, and the bytes of its weights.
 func (c *benchCmd) shapeCases() []benchCase {
 	prefix := "generate/" + c.Shape + "/" + c.Type
-	names := []string{prefix + "/rss", prefix + "/weights"}
+	names := []string{prefix + "/rss", prefix + "/weights", prefix + "/peaks/arithmetic", prefix + "/peaks/read"}
 	for _, m := range shapeMeasures {
 		names = append(names, prefix+"/"+m.name, prefix+"/"+m.name+"/"+m.rate, prefix+"/"+m.name+"/peak")
 	}
@@ -94,27 +91,27 @@ func (c *benchCmd) shapeCases() []benchCase {
 type shapeMeasure struct {
 	name string
 	rate string // "arithmetic" or "bandwidth"
-	run  func(ctx context.Context, c *benchCmd, s *shaped) (float64, error)
+	run  func(ctx context.Context, s *shaped) (float64, error)
 }
 
 var shapeMeasures = []shapeMeasure{
-	{"prefill512", "arithmetic", func(ctx context.Context, _ *benchCmd, s *shaped) (float64, error) { return s.prefill(ctx, 512) }},
-	{"prefill2048", "arithmetic", func(ctx context.Context, _ *benchCmd, s *shaped) (float64, error) { return s.prefill(ctx, 2048) }},
-	{"decode1", "bandwidth", func(ctx context.Context, _ *benchCmd, s *shaped) (float64, error) { return s.decode(ctx) }},
-	{"step32", "arithmetic", func(_ context.Context, _ *benchCmd, s *shaped) (float64, error) { return s.step(32), nil }},
+	{"prefill512", "arithmetic", func(ctx context.Context, s *shaped) (float64, error) { return s.prefill(ctx, 512) }},
+	{"prefill2048", "arithmetic", func(ctx context.Context, s *shaped) (float64, error) { return s.prefill(ctx, 2048) }},
+	{"decode1", "bandwidth", func(ctx context.Context, s *shaped) (float64, error) { return s.decode(ctx) }},
+	{"step32", "arithmetic", func(_ context.Context, s *shaped) (float64, error) { return s.step(32), nil }},
 }
 
 // shaped is a model of a public shape with random weights.
 type shaped struct {
 	b       *cpu.Backend
-	m       *llama.Model
+	m       zoo.Trainable
 	e       *generate.Engine
 	weights int     // bytes that one token reads
 	ops     float64 // of the products of one token, the unembedding left out
 }
 
 func (c *benchCmd) newShaped() (_ *shaped, err error) {
-	cfg, err := shapeConfig(c.Shape)
+	shape, err := publicShape(c.Shape)
 	if err != nil {
 		return nil, err
 	}
@@ -123,12 +120,12 @@ func (c *benchCmd) newShaped() (_ *shaped, err error) {
 		return nil, err
 	}
 	s := &shaped{b: b}
-	if s.m, err = llama.New(b, cfg); err != nil {
+	if s.m, err = pretrain.NewModel(b, shape, -1); err != nil {
 		b.Close()
 		return nil, err
 	}
 	for _, w := range s.m.Params() {
-		if err := s.fill(w, c.Type, cfg.NumHiddenLayers); err != nil {
+		if err := s.fill(w, c.Type, shape.Layers); err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -255,7 +252,7 @@ func (c *benchCmd) shapeRows(ctx context.Context, prefix string) ([]benchRow, er
 		if !slices.ContainsFunc([]string{name, name + "/" + m.rate, name + "/peak"}, c.wants) {
 			continue
 		}
-		xs, err := repeat(ctx, c.each(4*time.Second), func() (float64, error) { return m.run(ctx, c, s) })
+		xs, err := repeat(ctx, c.each(4*time.Second), func() (float64, error) { return m.run(ctx, s) })
 		if err != nil {
 			return nil, err
 		}
@@ -270,11 +267,16 @@ func (c *benchCmd) shapeRows(ctx context.Context, prefix string) ([]benchRow, er
 		}
 		rows = append(rows, summary(name+"/"+m.rate, unit, rates))
 		if peak > 0 {
-			rows = append(rows, summary(name+"/peak", "of "+figures(peak)+" "+unit, shares))
+			rows = append(rows, summary(name+"/peak", "of peak", shares))
 		}
 	}
 	if clean {
 		rows = append(rows, summary(prefix+"/rss", "bytes", []float64{float64(machine.PeakMemory())}))
 	}
-	return append(rows, summary(prefix+"/weights", "bytes", []float64{float64(s.weights)})), nil
+	rows = append(rows, summary(prefix+"/weights", "bytes", []float64{float64(s.weights)}),
+		summary(prefix+"/peaks/arithmetic", "GOP/s", []float64{arithmetic / 1e9}))
+	if peaks.Read.All > 0 {
+		rows = append(rows, summary(prefix+"/peaks/read", "GB/s", []float64{peaks.Read.All / 1e9}))
+	}
+	return rows, nil
 }

@@ -47,6 +47,7 @@ func Files() map[string][]byte {
 			dotVNNI(blocks512, rows, min)
 		}
 	}
+	prefetchLines(blocks2)
 	for _, k := range blockKinds {
 		rowVNNI(blocks512, k)
 	}

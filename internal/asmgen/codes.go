@@ -188,3 +188,10 @@ func roundRow(u *unit, w wide, sub int) {
 	u.label("zero")
 	u.op("VPXOR X5, X5, X5\nVPXOR X0, X0, X0\nVPXOR X1, X1, X1\nJMP store")
 }
+
+// prefetchLines writes the routine that asks for memory to be brought nearer.
+func prefetchLines(u *unit) {
+	u.fn("prefetchLines", "asks for n cache lines from p on, into the second cache.", "p unsafe.Pointer SI", "n int CX")
+	u.label("line")
+	u.op("PREFETCHT1 (SI)\nADDQ $64, SI\nDECQ CX\nJNZ line\nRET")
+}

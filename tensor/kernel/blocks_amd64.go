@@ -19,7 +19,12 @@ type (
 
 func blocksAVX2() blockKernels {
 	return blockKernels{
-		rows:   4,
+		rows: 4,
+		fetch: func(b []byte) {
+			if n := len(b) / cacheLine; n > 0 {
+				prefetchLines(start(b), n)
+			}
+		},
 		round:  roundBlocks(roundRow32AVX2, roundRow16AVX2),
 		unpack: unpackBlocks(unpackTableAVX2, unpack4AVX2, unpack5AVX2, unpack6AVX2),
 		expand: expandBlocks(expandF16AVX2, expandBF16AVX2), expandRuns: expandRunsBlocks(expandRunsAVX2),

@@ -168,6 +168,18 @@ func checkBlocks(t *testing.T, what string, g *BlockGemm, base *Matrix) {
 	}
 }
 
+// TestBlockGemmAllocates nothing, since decoding calls it hundreds of times a token.
+func TestBlockGemmAllocates(t *testing.T) {
+	for _, s := range Sets() {
+		scratch := NewScratch(1)
+		g := BlockGemm{A: guardedMatrix(t, 1, 7, 256, false, false), C: guardedMatrix(t, 1, 7, 40, false, false)}
+		g.B = layBlocks(t, s, dtype.Q4_K, 40, 256, randomBlocks(t, 2, dtype.Q4_K, 40, 256))
+		if n := testing.AllocsPerRun(5, func() { s.GemmBlocks(nil, scratch, &g) }); n != 0 {
+			t.Errorf("%s: %v allocations", s.Name, n)
+		}
+	}
+}
+
 // TestBlocksRow compares the values of rows with the format's own conversion.
 func TestBlocksRow(t *testing.T) {
 	eachForm(t, func(t *testing.T, dt dtype.Type) {

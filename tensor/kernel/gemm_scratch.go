@@ -18,6 +18,11 @@ type Scratch struct {
 	call    blockCall
 	pack    func(task, worker int) // job.packTask and job.multiplyTask, bound once
 	product func(task, worker int)
+
+	blocks blockJob // products with weights in blocks
+	panel  unpacked
+	round  func(task, worker int) // roundTask and panelsTask
+	panels func(task, worker int)
 }
 
 // NewScratch makes working memory for a pool of the given number of threads.
@@ -33,6 +38,7 @@ func newWorker() *Scratch {
 	s := &Scratch{}
 	s.job.scratch = s
 	s.pack, s.product = s.packTask, s.multiplyTask
+	s.round, s.panels = s.roundTask, s.panelsTask
 	return s
 }
 

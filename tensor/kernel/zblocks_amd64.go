@@ -82,6 +82,11 @@ func dotAVX2Rows3Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointe
 //go:noescape
 func dotAVX2Rows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int)
 
+// prefetchLines asks for n cache lines from p on, into the second cache.
+//
+//go:noescape
+func prefetchLines(p unsafe.Pointer, n int)
+
 // unpack4AVX2 widens blocks of 32 depths of codes of 4 bits, stride bytes apart.
 //
 //go:noescape

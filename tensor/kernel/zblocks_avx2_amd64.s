@@ -2473,6 +2473,18 @@ step3:
 	VZEROUPPER
 	RET
 
+// func prefetchLines(p unsafe.Pointer, n int)
+TEXT ·prefetchLines(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), SI
+	MOVQ n+8(FP), CX
+
+line:
+	PREFETCHT1 (SI)
+	ADDQ $64, SI
+	DECQ CX
+	JNZ line
+	RET
+
 // func unpack4AVX2(dst unsafe.Pointer, src unsafe.Pointer, blocks int, stride int)
 TEXT ·unpack4AVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DI
