@@ -15,6 +15,7 @@ import (
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/internal/golden"
 	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/model/checkpoint"
@@ -26,10 +27,23 @@ import (
 // prompt is longer than the sliding windows of the models below.
 var prompt = []int32{3, 14, 15, 9, 26, 5, 35, 8, 9, 7, 9, 32}
 
+// stretched are families with scaled positions: keys to add to config.json.
+var stretched = map[string]map[string]any{
+	"llama linear": {"rope_scaling": map[string]any{"rope_type": "linear", "factor": 4.0}},
+	"llama llama3": {"rope_theta": 500000.0, "rope_scaling": map[string]any{
+		"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}},
+	"qwen2 yarn":         {"rope_scaling": map[string]any{"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 8}},
+	"gemma3_text linear": {"rope_scaling": map[string]any{"rope_type": "linear", "factor": 8.0}},
+}
+
+// models are the families and the stretched ones.
+func models() []string { return append(zoo.Families(), slices.Sorted(maps.Keys(stretched))...) }
+
 // random saves a small model of a family, every parameter of it random, norms
 // too, and without a tokenizer.
-func random(t testing.TB, b *cpu.Backend, family string) *bundle.Bundle {
+func random(t testing.TB, b *cpu.Backend, name string) *bundle.Bundle {
 	t.Helper()
+	family, _, _ := strings.Cut(name, " ")
 	m, err := zoo.FromShape(b, zoo.Shape{
 		Family: family, Layers: 6, Width: 64, Heads: 4, KVHeads: kvHeads(family), FF: 96, Vocab: 40, Context: 16, BOS: 1, EOS: 2, Pad: -1,
 	})
@@ -49,6 +63,13 @@ func random(t testing.TB, b *cpu.Backend, family string) *bundle.Bundle {
 	z := &bundle.Bundle{Dir: filepath.Join(t.TempDir(), family), Model: m}
 	if err := z.Save(b, dtype.F32); err != nil {
 		t.Fatal(err)
+	}
+	if more := stretched[name]; more != nil {
+		c := config(t, z.Dir)
+		maps.Copy(c, more)
+		if err := atomicfile.WriteJSON(filepath.Join(z.Dir, bundle.ConfigFile), c); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return z
 }
@@ -94,7 +115,7 @@ func TestLlamaCPP(t *testing.T) {
 	} else if err := json.Unmarshal(data, &want); err != nil {
 		t.Fatal(err)
 	}
-	for _, family := range zoo.Families() {
+	for _, family := range models() {
 		t.Run(family, func(t *testing.T) {
 			z := random(t, b, family)
 			file := filepath.Join(t.TempDir(), "m.gguf")
@@ -166,7 +187,7 @@ func normalised(logits []float64) []float64 {
 // with an offset.
 func TestConvertRoundTrip(t *testing.T) {
 	b := backend(t, "")
-	for _, family := range zoo.Families() {
+	for _, family := range models() {
 		t.Run(family, func(t *testing.T) {
 			z := random(t, b, family)
 			file, back := filepath.Join(t.TempDir(), "m.gguf"), filepath.Join(t.TempDir(), "back")
@@ -214,7 +235,7 @@ var ignored = map[string]bool{
 	"router_aux_loss_coef": true, "max_window_layers": true,
 }
 
-func config(t *testing.T, dir string) map[string]any {
+func config(t testing.TB, dir string) map[string]any {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, bundle.ConfigFile))
 	if err != nil {

@@ -86,6 +86,55 @@ func TestStories(t *testing.T) {
 	}
 }
 
+// TestStoriesQuantised computes with the weights as the files have them. What
+// remains is the rounding of activations to int8, which moves the unlikely most.
+func TestStoriesQuantised(t *testing.T) {
+	data, err := os.ReadFile(golden.Data(t, "models", "stories260K", "reference_stories260K.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Files map[string]struct{ Prompts []reference }
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"stories260K-Q8_0.gguf", "stories260K-Q4_0.gguf", "stories260K-Q4_K_M.gguf"} {
+		model := golden.Data(t, "models", "stories260K", name)
+		var in bytes.Buffer
+		for _, p := range file.Files[name].Prompts {
+			json.NewEncoder(&in).Encode(map[string]any{"ids": p.IDs})
+		}
+		input := in.String()
+		out := program(t, &in, "score", "--model", model, "--jsonl", "--threads", "2")
+		if again := program(t, bytes.NewBufferString(input), "score", "--model", model, "--jsonl", "--threads", "1"); again != out {
+			t.Errorf("%s: one thread gives other scores than two", name)
+		}
+		answers, sum, n := json.NewDecoder(strings.NewReader(out)), 0.0, 0.0
+		for _, p := range file.Files[name].Prompts {
+			var got struct{ LogProbs []float64 }
+			if err := answers.Decode(&got); err != nil {
+				t.Fatal(err)
+			}
+			if len(got.LogProbs) != len(p.IDs)-1 {
+				t.Fatalf("%s: %d log-probabilities for %d ids", name, len(got.LogProbs), len(p.IDs))
+			}
+			for i, x := range got.LogProbs {
+				want := *p.LogProbs[i+1]
+				if d := math.Abs(x - want); d < 0.1-want/50 {
+					sum, n = sum+d, n+1
+				} else {
+					t.Errorf("%s: token %d of %v: log-probability %g, want %g", name, i+1, p.IDs, x, want)
+				}
+			}
+		}
+		t.Logf("%s: mean difference of log-probabilities %.4f", name, sum/n)
+		if !(sum/n < 0.04) {
+			t.Errorf("%s: the mean difference is %.4f", name, sum/n)
+		}
+	}
+}
+
 // program runs foundling and returns what it printed.
 func program(t *testing.T, in *bytes.Buffer, args ...string) string {
 	t.Helper()

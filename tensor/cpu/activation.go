@@ -35,17 +35,16 @@ func (b *Backend) tanhBack(dx, dy, x []float32) { b.slope(dx, dy, x, 1) }
 // sigmoidBack is dx = dy (1 - tanh(x/2)^2) / 4.
 func (b *Backend) sigmoidBack(dx, dy, x []float32) { b.slope(dx, dy, x, 0.5) }
 
-// slope is dx = dy s^2 (1 - tanh(s x)^2), piece by piece since dx may be dy or x.
+// slope is dx = dy s^2 (1 - tanh(s x)^2). dx may be x or dy.
 func (b *Backend) slope(dx, dy, x []float32, s float32) {
-	var buf [128]float32
-	for len(x) > 0 {
-		t := buf[:min(len(buf), len(x))]
-		b.set.Scale(t, x[:len(t)], s)
-		b.set.Tanh(t, t)
-		for i, u := range t {
-			dx[i] = dy[i] * (s * s * (1 - u) * (1 + u))
-		}
-		dx, dy, x = dx[len(t):], dy[len(t):], x[len(t):]
+	t := dx
+	if len(dx) > 0 && &dx[0] == &dy[0] {
+		t = make([]float32, len(dx))
+	}
+	b.set.Scale(t, x, s)
+	b.set.Tanh(t, t)
+	for i, u := range t {
+		dx[i] = dy[i] * (s * s * (1 - u) * (1 + u))
 	}
 }
 

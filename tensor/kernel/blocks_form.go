@@ -85,10 +85,24 @@ func (f *blockForm) codeTable(unsigned bool) (t [16]byte) {
 
 var le = encoding.LittleEndian
 
-// nibbles writes lower halves of src to dst and upper ones half further on.
+// Eight bytes at a time: every byte times this.
+const eachByte = 0x0101010101010101
+
+// nibbles writes lower halves of src, whole eights of bytes, to dst and upper ones
+// half further on.
 func nibbles(dst, src []byte, half int) {
-	for i, b := range src {
-		dst[i], dst[i+half] = b&15, b>>4
+	for i := 0; i < len(src); i += 8 {
+		x := le.Uint64(src[i:])
+		le.PutUint64(dst[i:], x&(15*eachByte))
+		le.PutUint64(dst[i+half:], x>>4&(15*eachByte))
+	}
+}
+
+// addBits adds the bits of mask, shifted right, of src to dst, times 1<<left.
+func addBits(dst, src []byte, right, mask, left int) {
+	for i := 0; i < len(src); i += 8 {
+		x := le.Uint64(src[i:]) >> right & (uint64(mask) * eachByte) << left
+		le.PutUint64(dst[i:], le.Uint64(dst[i:])|x)
 	}
 }
 
@@ -158,10 +172,8 @@ func readQ5K(b *fileBlock, src []byte) {
 	b.sixBits(src[4:16])
 	for j := range 4 {
 		nibbles(b.codes[64*j:], src[48+32*j:80+32*j], 32)
-		for i, h := range src[16:48] {
-			b.codes[64*j+i] |= h >> (2 * j) & 1 << 4
-			b.codes[64*j+32+i] |= h >> (2*j + 1) & 1 << 4
-		}
+		addBits(b.codes[64*j:], src[16:48], 2*j, 1, 4)
+		addBits(b.codes[64*j+32:], src[16:48], 2*j+1, 1, 4)
 	}
 }
 
@@ -173,20 +185,17 @@ func readQ6K(b *fileBlock, src []byte) {
 	for n := range 2 {
 		low, high, dst := src[64*n:64*n+64], src[128+32*n:160+32*n], b.codes[128*n:128*n+128]
 		nibbles(dst, low, 64)
-		for i, h := range high {
-			for q := range 4 {
-				dst[32*q+i] |= h >> (2 * q) & 3 << 4
-			}
+		for q := range 4 {
+			addBits(dst[32*q:], high, 2*q, 3, 4)
 		}
 	}
 }
 
 // pairs writes the four pairs of bits of 32 bytes to runs of 32 codes.
 func pairs(dst, src []byte) {
-	for i, b := range src[:32] {
-		for q := range 4 {
-			dst[32*q+i] = b >> (2 * q) & 3
-		}
+	clear(dst[:128])
+	for q := range 4 {
+		addBits(dst[32*q:], src[:32], 2*q, 3, 0)
 	}
 }
 
@@ -203,10 +212,8 @@ func readQ3K(b *fileBlock, src []byte) {
 	b.d = le.Uint16(src[108:])
 	pairs(b.codes[:], src[32:])
 	pairs(b.codes[128:], src[64:])
-	for i, h := range src[:32] {
-		for q := range 8 {
-			b.codes[32*q+i] |= h >> q & 1 << 2
-		}
+	for q := range 8 {
+		addBits(b.codes[32*q:], src[:32], q, 1, 2)
 	}
 	s := src[96:108]
 	for i := range 16 {

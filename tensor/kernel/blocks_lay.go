@@ -89,13 +89,13 @@ func (s *Set) LayBlocks(pool *parallel.Pool, dt dtype.Type, n, k int, src []byte
 	}
 	dst.Type, dst.N, dst.K, dst.form, dst.set, dst.unsigned = dt, n, k, f, s.Name, s.blocks.unsigned
 	panels := ceilDiv(n, panelCols)
-	bad := make([]int, panels) // first row with a broken scale, plus 1
+	bad := make([]int, panels) // a row with a broken scale, plus 1
 	pool.Run(panels, func(p, _ int) {
 		var b fileBlock
-		for o := range min(panelCols, n-p*panelCols) {
-			row := p*panelCols + o
-			if !dst.layRow(&b, p, o, src[row*rowBytes:(row+1)*rowBytes]) && bad[p] == 0 {
-				bad[p] = row + 1
+		rows := src[p*panelCols*rowBytes : min(n, (p+1)*panelCols)*rowBytes]
+		for i := range k / f.unit {
+			if row := dst.layRun(&b, p, i, rows, rowBytes); row >= 0 {
+				bad[p] = p*panelCols + row + 1
 			}
 		}
 	})
@@ -107,18 +107,21 @@ func (s *Set) LayBlocks(pool *parallel.Pool, dt dtype.Type, n, k int, src []byte
 	return nil
 }
 
-// layRow puts one row in its place; false means that a scale is not finite.
-func (b *Blocks) layRow(blk *fileBlock, p, o int, src []byte) bool {
-	f, ok, panel := b.form, true, b.panel(p)
-	size, bytes := len(src)/(b.K/f.unit), f.runBytes()
-	for i := range b.K / f.unit {
-		f.read(blk, src[i*size:(i+1)*size])
-		r := f.run(panel[i*bytes : (i+1)*bytes])
+// layRun puts block i of the rows of panel p in its place, where the rows are side
+// by side. It returns a row whose scale is not finite, or -1.
+func (b *Blocks) layRun(blk *fileBlock, p, i int, rows []byte, rowBytes int) (bad int) {
+	f := b.form
+	bytes, size := f.runBytes(), rowBytes/(b.K/f.unit)
+	r := f.run(b.panel(p)[i*bytes : (i+1)*bytes])
+	bad = -1
+	for o := range len(rows) / rowBytes {
+		f.read(blk, rows[o*rowBytes+i*size:o*rowBytes+(i+1)*size])
 		le.PutUint16(r.d[2*o:], blk.d)
-		ok = ok && f.finite(blk.d)
+		if !f.finite(blk.d) || f.min && !f.finite(blk.dmin) {
+			bad = o
+		}
 		if f.min {
 			le.PutUint16(r.dmin[2*o:], blk.dmin)
-			ok = ok && f.finite(blk.dmin)
 		}
 		for q := range len(r.scales) / panelCols {
 			r.scales[q*panelCols+o] = byte(blk.scales[q])
@@ -130,7 +133,7 @@ func (b *Blocks) layRow(blk *fileBlock, p, o int, src []byte) bool {
 			f.layCodes(r.codes[at/32*f.codeBytes():], o, (*[32]byte)(blk.codes[at:]), b.unsigned)
 		}
 	}
-	return ok
+	return bad
 }
 
 func (f *blockForm) finite(h uint16) bool {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 )
@@ -114,7 +113,7 @@ func readScores(raw json.RawMessage) (*vocabulary, []float64, error) {
 		if err := json.Unmarshal(entry, &pair); err != nil || len(pair) != 2 {
 			return nil, nil, fmt.Errorf(`model.vocab[%d] is not ["piece", score]`, i)
 		}
-		if math.IsNaN(scores[i]) || len(piece) > maxToken {
+		if len(piece) > maxToken {
 			return nil, nil, fmt.Errorf("model.vocab[%d]: %.80q has %d bytes, at most %d are allowed", i, piece, len(piece), maxToken)
 		}
 		if other, twice := v.ids[piece]; twice {

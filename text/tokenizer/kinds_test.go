@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"unicode/utf8"
 )
@@ -276,5 +277,24 @@ func TestKindsSave(t *testing.T) {
 				t.Errorf("%s: saved: Decode = %.60q, want %.60q", k.name, got, want)
 			}
 		}
+	}
+}
+
+func TestKindsConcurrent(t *testing.T) {
+	text := corpus(t)
+	for _, k := range kinds(t) {
+		want := k.tok.Encode(text)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				for range 5 {
+					if !slices.Equal(k.tok.Encode(text), want) {
+						t.Errorf("%s: ids differ under concurrent use", k.name)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
 	}
 }

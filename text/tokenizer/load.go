@@ -26,7 +26,7 @@ func Load(path string) (*Tokenizer, error) {
 	}
 	switch {
 	case filepath.Ext(path) == ".tiktoken":
-		return LoadTiktoken(path, FileOptions{})
+		return LoadTiktoken(path, FileOptions{Pattern: ranksPattern(path)})
 	case filepath.Ext(path) == ".txt":
 		return LoadRWKV(path)
 	}
@@ -49,6 +49,16 @@ func Load(path string) (*Tokenizer, error) {
 		return nil, fmt.Errorf("tokenizer %s: %w", path, err)
 	}
 	return t, nil
+}
+
+// ranksPattern is the pattern of OpenAI's files of ranks, by their names.
+func ranksPattern(path string) string {
+	for name, pattern := range map[string]string{"r50k_base": "gpt2", "p50k_base": "gpt2", "o200k_base": "gpt4o"} {
+		if strings.HasPrefix(filepath.Base(path), name) {
+			return pattern
+		}
+	}
+	return ""
 }
 
 // loadDir loads the first vocabulary that the directory has.

@@ -32,7 +32,6 @@ type pieceFile struct {
 	// fallback says that byte tokens stand for what the pieces lack.
 	fallback bool
 	norm     pieceNormalizer
-	bos, eos int32
 	// unknownSurface is what the unknown piece is shown as.
 	unknownSurface string
 	// split says that control and user-defined pieces are cut out of the text
@@ -51,7 +50,7 @@ func looksLikePieces(data []byte) bool {
 
 // parsePieces reads a tokenizer.model.
 func parsePieces(data []byte) (*Tokenizer, error) {
-	f := pieceFile{norm: pieceNormalizer{dummyPrefix: true, squeeze: true, escape: true}, bos: 1, eos: 2, unknownSurface: " \u2047 "}
+	f := pieceFile{norm: pieceNormalizer{dummyPrefix: true, squeeze: true, escape: true}, unknownSurface: " \u2047 "}
 	kind := int64(1)
 	p := protobuf{data}
 	for len(p.rest) > 0 {
@@ -136,10 +135,6 @@ func (f *pieceFile) readTrainer(data []byte, kind int64) (int64, error) {
 			err, f.norm.suffix = field.want("treat_whitespace_as_suffix", wireVarint), field.n != 0
 		case 35:
 			err, f.fallback = field.want("byte_fallback", wireVarint), field.n != 0
-		case 41:
-			err, f.bos = field.want("bos_id", wireVarint), int32(field.n)
-		case 42:
-			err, f.eos = field.want("eos_id", wireVarint), int32(field.n)
 		case 44:
 			err, f.unknownSurface = field.want("unk_surface", wireBytes), string(field.bytes)
 		}

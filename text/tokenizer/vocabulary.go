@@ -36,6 +36,9 @@ func readVocab(raw json.RawMessage) (*vocabulary, error) {
 		if err := d.Decode(&id); err != nil {
 			return nil, fmt.Errorf("model.vocab: id of %.80q: %w", key, err)
 		}
+		if len(key) > maxToken {
+			return nil, fmt.Errorf("model.vocab: %.80q has %d bytes, at most %d are allowed", key, len(key), maxToken)
+		}
 		if id < 0 || id > math.MaxInt32 {
 			return nil, fmt.Errorf("model.vocab: id of %.80q is %d: ids are from 0 to %d", key, id, math.MaxInt32)
 		}
