@@ -41,7 +41,7 @@ type listedModel struct {
 	Name   string `json:"name"`
 	Bytes  int64  `json:"bytes"`
 	Family string `json:"family"` // "" where the files do not tell
-	Type   string `json:"type"`   // number format of most of the weights, as above
+	Type   string `json:"type"`   // number format that a GGUF file's name tells, else that of most of the weights; or ""
 	Commit string `json:"commit,omitempty"`
 	Pulled string `json:"pulled,omitempty"`
 	Path   string `json:"path"`
@@ -101,6 +101,9 @@ func describeModel(m hub.Model) listedModel {
 	defer f.Close()
 	if d.Family == "" {
 		d.Family, _ = f.GGUF()["general.architecture"].(string)
+	}
+	if d.Type != "" {
+		return d
 	}
 	bytes := map[string]int{}
 	for _, name := range f.Names() {
