@@ -199,10 +199,12 @@ func (z *Bundle) saveTokenizer() error {
 		return err
 	}
 	extra := map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": z.Model.Dims().Context}
-	if len(z.Generation.EOS) > 0 {
-		if s, ok := z.Tokenizer.Special(z.Generation.EOS[0]); ok {
-			extra["eos_token"] = s
-		}
+	c := z.Conversation(nil)
+	if c.BOS != "" {
+		extra["bos_token"] = c.BOS
+	}
+	if c.EOS != "" {
+		extra["eos_token"] = c.EOS
 	}
 	if z.Generation.Pad != nil {
 		if s, ok := z.Tokenizer.Special(*z.Generation.Pad); ok {

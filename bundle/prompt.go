@@ -91,6 +91,19 @@ func (z *Bundle) ChatPrompt(msgs []chat.Message, room int) (ids []int32, dropped
 	}
 }
 
+// Example returns the ids of a conversation to learn from, written as the model
+// wants it, and which of them carry loss.
+func (z *Bundle) Example(msgs []chat.Message) (ids []int32, train []bool, err error) {
+	if z.Tokenizer == nil {
+		return nil, nil, fmt.Errorf("%s has no tokenizer to read text with: %w", z.Dir, z.NoTokens)
+	}
+	segments, err := z.template().Render(z.Conversation(msgs), z.Tokenizer.FindSpecial)
+	if err != nil {
+		return nil, nil, err
+	}
+	return chat.Tokenize(z.Tokenizer, segments)
+}
+
 // oldestTurn is how many messages at the front belong to the first turn: all up
 // to the second message of the user.
 func oldestTurn(msgs []chat.Message) int {

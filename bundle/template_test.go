@@ -61,8 +61,17 @@ func TestOwnTemplate(t *testing.T) {
 			if err := got.Save(b, dtype.F32); err != nil {
 				t.Fatal(err)
 			}
-			if again, err := bundle.Open(nil, got.Dir); err != nil || again.Template.Source != ownTemplate {
-				t.Errorf("saved and opened: %v, %+v", err, again)
+			again, err := bundle.Open(nil, got.Dir)
+			if err != nil || again.Template.Source != ownTemplate {
+				t.Fatalf("saved and opened: %v, %+v", err, again)
+			}
+			if same, _, err := again.ChatPrompt([]chat.Message{{Role: chat.RoleUser, Content: "[USER]</s>"}}, 10); err != nil || !slices.Equal(same, want) {
+				t.Errorf("saved and opened: got %v, %v; want %v", same, err, want)
+			}
+			ids, train, err := again.Example([]chat.Message{{Role: chat.RoleUser, Content: "q"}, {Role: chat.RoleAssistant, Content: "a"}})
+			want = z.Tokenizer.EncodeSpecial("<s>[USER]q</s>[ASSISTANT]a</s>")
+			if err != nil || !slices.Equal(ids, want) || !slices.Equal(train, []bool{false, false, false, false, false, true, true}) {
+				t.Errorf("an example is %v, %v, %v; want %v", ids, train, err, want)
 			}
 		})
 	}

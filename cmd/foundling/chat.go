@@ -14,9 +14,10 @@ import (
 )
 
 type chatCmd struct {
-	Model         string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
+	Model         string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	System        string `help:"What the model is told before the conversation." placeholder:"TEXT"`
 	decodingFlags `embed:"" set:"maxtokens=512"`
+	storeFlags
 	computeFlags
 }
 
@@ -41,7 +42,7 @@ func (c *chatCmd) Run(context.Context) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	m, err := openModel(c.computeFlags, c.Model)
+	m, err := openModel(c.computeFlags, c.storeFlags, c.Model)
 	if err != nil {
 		return err
 	}

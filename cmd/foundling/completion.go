@@ -35,9 +35,18 @@ func (c *completionCmd) Run(k *kong.Context) error {
 				walk(child, strings.TrimSpace(path+" "+child.Name))
 			}
 		}
-		for _, group := range n.AllFlags(true) {
+		last := n
+		if n.DefaultCmd != nil { // what runs without a further word
+			last = n.DefaultCmd
+		}
+		for _, group := range last.AllFlags(true) {
 			for _, f := range group {
 				words[path] = append(words[path], "--"+f.Name)
+			}
+		}
+		for _, a := range n.Positional {
+			if a.Enum != "" {
+				words[path] = append(words[path], strings.Split(a.Enum, ",")...)
 			}
 		}
 	}

@@ -59,8 +59,13 @@ type opened struct {
 	engine  *generate.Engine
 }
 
-// openModel opens a model directory for decoding and scoring.
-func openModel(c computeFlags, dir string) (*opened, error) {
+// openModel opens a model, by its path or its name in the store, for decoding and
+// scoring.
+func openModel(c computeFlags, s storeFlags, name string) (*opened, error) {
+	dir, err := s.modelPath(name)
+	if err != nil {
+		return nil, err
+	}
 	b, err := c.exact().backend()
 	if err != nil {
 		return nil, err

@@ -15,12 +15,13 @@ import (
 )
 
 type generateCmd struct {
-	Model         string   `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
+	Model         string   `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	Prompt        string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
 	Stop          []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
 	Raw           bool     `help:"Continue the prompt as text, also where the model answers questions."`
 	JSON          bool     `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
 	decodingFlags `embed:"" set:"maxtokens=256"`
+	storeFlags
 	computeFlags
 }
 
@@ -63,7 +64,7 @@ func (c *generateCmd) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	m, err := openModel(c.computeFlags, c.Model)
+	m, err := openModel(c.computeFlags, c.storeFlags, c.Model)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/foundling-lm/foundling/model/hub"
 	"github.com/foundling-lm/foundling/train"
 )
 
@@ -37,6 +38,8 @@ type cli struct {
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
+	Pull      pullCmd      `cmd:"" help:"Bring a model from a hub to the local store."`
+	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
 	Inspect   inspectCmd   `cmd:"" help:"Show what a model directory, a weights file or a tokenizer holds."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
@@ -55,6 +58,7 @@ func run(args []string) int {
 		kong.Name("foundling"),
 		kong.Description("The whole life of a foundation model in one program."),
 		kong.UsageOnError(),
+		kong.Vars{"endpoint": hub.DefaultEndpoint},
 		kong.Exit(func(n int) { code = n }),
 	)
 	if err != nil {

@@ -16,9 +16,10 @@ import (
 const scoreTop = 10
 
 type scoreCmd struct {
-	Model string `help:"Model directory or GGUF file." required:"" placeholder:"PATH"`
+	Model string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	JSONL bool   `name:"jsonl" help:"Read {\"text\":...} or {\"ids\":[...]} a line, answer {\"ids\":[...],\"logprobs\":[...],\"top\":[[id,logprob],...]} a line."`
 	Start bool   `help:"Put the token that documents start with before a text, so that its first token has a probability too."`
+	storeFlags
 	promptTemplate
 	computeFlags
 }
@@ -46,7 +47,7 @@ type scored struct {
 
 // Run answers standard input.
 func (c *scoreCmd) Run(ctx context.Context) error {
-	m, err := openModel(c.computeFlags, c.Model)
+	m, err := openModel(c.computeFlags, c.storeFlags, c.Model)
 	if err != nil {
 		return err
 	}

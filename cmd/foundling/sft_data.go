@@ -116,7 +116,7 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
-		e, err := posttrain.Example(r.base.Tokenizer, d.Messages())
+		e, err := posttrain.ExampleFor(r.base, d.Messages())
 		if err != nil {
 			return fmt.Errorf("%s: %w", o.Model, err)
 		}

@@ -83,11 +83,11 @@ func TestPullDirectory(t *testing.T) {
 	if left, _ := os.ReadDir(filepath.Join(s.Dir, partialFolder, "o")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	asked := len(h.log)
+	asked := len(h.asked())
 	if _, err := c.Pull(t.Context(), s, Ref{ID: "o/m", Revision: testCommit}, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range h.log[asked:] {
+	for _, r := range h.asked()[asked:] {
 		if strings.Contains(r, "resolve") {
 			t.Errorf("the same commit was downloaded again: %s", r)
 		}
@@ -123,8 +123,8 @@ func TestFaultsAreOvercome(t *testing.T) {
 			if len(h.faults[c.path]) > 0 {
 				t.Errorf("faults that did not come: %v", h.faults[c.path])
 			}
-			if c.want != "" && !slices.Contains(h.log, c.want) {
-				t.Errorf("the hub was asked for %q, not for %q", h.log, c.want)
+			if c.want != "" && !slices.Contains(h.asked(), c.want) {
+				t.Errorf("the hub was asked for %q, not for %q", h.asked(), c.want)
 			}
 		})
 	}
@@ -192,7 +192,7 @@ func TestInterruptedPullGoesOn(t *testing.T) {
 	if models, err := s.List(); err != nil || len(models) > 0 {
 		t.Errorf("an interrupted pull left %v, %v in the store", models, err)
 	}
-	h.slow, h.log, c.Progress = 0, nil, nil
+	h.forget()
 	var first int64 = -1
 	c.Progress = func(p Progress) {
 		if first < 0 {
@@ -203,9 +203,9 @@ func TestInterruptedPullGoesOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole(t, h, filepath.Join(s.Dir, "o", "m"), wantModel)
-	resumed := slices.ContainsFunc(h.log, func(l string) bool { return strings.Contains(l, ".safetensors bytes=") })
+	resumed := slices.ContainsFunc(h.asked(), func(l string) bool { return strings.Contains(l, ".safetensors bytes=") })
 	if !resumed {
-		t.Errorf("nothing was resumed: %q", h.log)
+		t.Errorf("nothing was resumed: %q", h.asked())
 	}
 	if first < 1000 {
 		t.Errorf("progress begins at %d bytes, though more are there", first)
@@ -239,7 +239,7 @@ func TestFullDiskIsToldBefore(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "needs 0.1 MB more") {
 		t.Errorf("error %v, want one that names the space", err)
 	}
-	if slices.ContainsFunc(h.log, func(l string) bool { return strings.Contains(l, "resolve") }) {
+	if slices.ContainsFunc(h.asked(), func(l string) bool { return strings.Contains(l, "resolve") }) {
 		t.Error("it downloaded something")
 	}
 	c.Free = func(string) (int64, bool) { return 0, false }

@@ -67,6 +67,21 @@ func (h *fakeHub) client() *Client {
 	}
 }
 
+// forget makes the hub fast again and what it was asked for unknown. Requests of
+// an interrupted pull may still be under way.
+func (h *fakeHub) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.slow, h.log = 0, nil
+}
+
+// asked is what was asked for so far.
+func (h *fakeHub) asked() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.log)
+}
+
 func (h *fakeHub) fault(path string) (f fault) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -199,10 +214,13 @@ func (h *fakeHub) write(w http.ResponseWriter, r *http.Request, data []byte, f f
 	}
 	for len(data) > 0 {
 		n := len(data)
-		if h.slow > 0 {
+		h.mu.Lock()
+		slow := h.slow
+		h.mu.Unlock()
+		if slow > 0 {
 			n = min(n, 1000)
 			select {
-			case <-time.After(h.slow):
+			case <-time.After(slow):
 			case <-r.Context().Done():
 				return
 			}

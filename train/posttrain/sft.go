@@ -39,7 +39,8 @@ type SFT struct {
 }
 
 // Run trains to the end, going on from the last checkpoint in Dir, and writes
-// the model to Out with the chat format.
+// the model to Out with the chat format: its own, where Base has one, else the
+// default one.
 func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error) {
 	t, err := train.New(b, s.Base.Model, s.Train)
 	if err != nil {
@@ -66,8 +67,13 @@ func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 	if err := run.Do(ctx, t); err != nil {
 		return nil, err
 	}
-	z := &bundle.Bundle{Dir: s.Out, Model: s.Base.Model, Tokenizer: s.Base.Tokenizer, Chat: true}
-	z.Generation = s.Base.Generation
+	out := *s.Base
+	z := &out
+	z.Dir, z.Chat = s.Out, true
+	if z.Template != nil { // its own format stays
+		z.Generation.EOS = z.Stops()
+		return z, z.Save(b, dtype.F32)
+	}
 	z.Generation.EOS = nil
 	for _, name := range []string{chat.End, chat.EndOfText} {
 		if id, ok := z.Tokenizer.SpecialID(name); ok {
@@ -84,6 +90,15 @@ func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 func (s *SFT) density() float64 {
 	st := s.Examples.Stats()
 	return float64(st.Rows*s.Context) / float64(max(1, st.Trained))
+}
+
+// ExampleFor is Example in the format of a base model that brings its own.
+func ExampleFor(base *bundle.Bundle, msgs []chat.Message) (batch.Example, error) {
+	if base.Template == nil {
+		return Example(base.Tokenizer, msgs)
+	}
+	ids, mask, err := base.Example(msgs)
+	return batch.Example{IDs: ids, Train: mask}, err
 }
 
 // Example renders a conversation in the default format, as ids with a loss mask.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -105,6 +106,14 @@ func TestLearnsToAnswerAndToStop(t *testing.T) {
 	opened, err := bundle.Open(b, s.Out)
 	if err != nil {
 		t.Fatal(err)
+	}
+	talk := []chat.Message{{Role: chat.RoleUser, Content: "q"}, {Role: chat.RoleAssistant, Content: "a<|end|>"}}
+	own, err := posttrain.ExampleFor(opened, talk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := posttrain.Example(opened.Tokenizer, talk); err != nil || !reflect.DeepEqual(own, plain) {
+		t.Errorf("by the template that was saved an example is %v, by the default format %v, %v", own, plain, err)
 	}
 	e := generate.New(b, opened.Model, opened.TokenBytes())
 	defer e.Close()

@@ -7,6 +7,15 @@ type args struct {
 	positional []Value
 	names      []string
 	named      []Value
+	keys       []Text // the names with their marks, where known: of **dict
+}
+
+// key is the name of a named argument as a value.
+func (a args) key(i int) Text {
+	if i < len(a.keys) {
+		return a.keys[i]
+	}
+	return written(a.names[i])
 }
 
 func (r *runner) arguments(a arguments, s *scope) (args, error) {
@@ -33,6 +42,9 @@ func (r *runner) arguments(a arguments, s *scope) (args, error) {
 	if out.named, err = r.evalAll(a.named, s); err != nil || a.dict == nil {
 		return out, err
 	}
+	for _, n := range a.names {
+		out.keys = append(out.keys, written(n))
+	}
 	v, err := r.eval(a.dict, s)
 	if err != nil {
 		return out, err
@@ -46,7 +58,7 @@ func (r *runner) arguments(a arguments, s *scope) (args, error) {
 		if !ok {
 			return out, failf("keywords must be strings")
 		}
-		out.names, out.named = append(out.names, t.s), append(out.named, d.values[i])
+		out.names, out.named, out.keys = append(out.names, t.s), append(out.named, d.values[i]), append(out.keys, t)
 	}
 	return out, r.chargeItems(2 * len(d.keys))
 }

@@ -299,7 +299,16 @@ func toJSONFilter(r *runner, x Value, a args) (Value, error) {
 	if err := r.json(&b, x, &style, 0); err != nil {
 		return nil, err
 	}
-	return b.text(), r.charge(b.len())
+	out := b.text()
+	for _, arg := range v[1:3] {
+		parts, _ := r.iterate(arg)
+		for _, p := range append([]Value{arg}, parts...) {
+			if t, ok := p.(Text); ok {
+				out = out.directed(t)
+			}
+		}
+	}
+	return out, r.charge(b.len())
 }
 
 const maxIndent = 1000

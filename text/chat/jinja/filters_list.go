@@ -292,7 +292,7 @@ func mapFilter(r *runner, x Value, a args) (Value, error) {
 		if err != nil {
 			return nil, err
 		}
-		rest := args{a.positional[1:], a.names, a.named}
+		rest := args{a.positional[1:], a.names, a.named, a.keys}
 		apply = func(v Value) (Value, error) { return r.filter(name.s, v, rest) }
 	}
 	if !truth(x) { // None too is an empty list here
@@ -342,7 +342,7 @@ func (r *runner) selected(x Value, a args, byAttribute, keep bool) (Value, error
 		if err != nil {
 			return nil, err
 		}
-		rest := args{a.positional[1:], a.names, a.named}
+		rest := args{a.positional[1:], a.names, a.named, a.keys}
 		holds = func(v Value) (bool, error) { return r.test(name.s, v, rest) }
 	}
 	if !truth(x) { // None too is an empty list here

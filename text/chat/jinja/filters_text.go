@@ -15,8 +15,10 @@ func formatFilter(r *runner, t Text, a args) (Value, error) {
 		return nil, failf("format cannot take positional and keyword arguments at the same time")
 	}
 	d := &Dict{}
-	for i, n := range a.names {
-		d.Set(n, a.named[i])
+	for i := range a.names {
+		if err := d.put(a.key(i), a.named[i]); err != nil {
+			return nil, err
+		}
 	}
 	return r.percent(t, d)
 }

@@ -37,7 +37,8 @@ func (r *runner) percent(t Text, x Value) (Value, error) {
 			break
 		}
 		b.append(t.slice(i, i+j))
-		i += j + 1
+		begin := i + j
+		i = begin + 1
 		var key *string
 		if strings.HasPrefix(t.s[i:], "(") {
 			k, _, ok := strings.Cut(t.s[i+1:], ")")
@@ -52,8 +53,9 @@ func (r *runner) percent(t Text, x Value) (Value, error) {
 			return nil, err
 		}
 		i += n
+		whole := t.slice(begin, i)
 		if sp.verb == '%' {
-			b.write("%")
+			b.append(written("%").directed(whole))
 			continue
 		}
 		var v Value
@@ -71,9 +73,11 @@ func (r *runner) percent(t Text, x Value) (Value, error) {
 			v = values[used]
 			used++
 		}
-		if err := r.formatted(&b, v, sp); err != nil {
+		var one builder
+		if err := r.formatted(&one, v, sp); err != nil {
 			return nil, err
 		}
+		b.append(one.text().directed(whole))
 	}
 	if used < len(values) && named == nil {
 		return nil, failf("not all arguments converted during string formatting")

@@ -29,14 +29,16 @@ func (r *runner) format(t Text, a args) (Value, error) {
 		if t.s[i] == '}' || n < 0 {
 			return nil, failf("single %q in the format string", t.s[i])
 		}
-		field := t.s[i+1 : i+n]
+		field, whole := t.s[i+1:i+n], t.slice(i, i+n+1)
 		i += n + 1
 		if strings.Contains(field, "{") {
 			return nil, failf("fields inside of fields are not supported in a format string")
 		}
-		if err := r.field(&b, field, a, &next); err != nil {
+		var one builder
+		if err := r.field(&one, field, a, &next); err != nil {
 			return nil, err
 		}
+		b.append(one.text().directed(whole))
 		if err := r.room(b.len()); err != nil {
 			return nil, err
 		}

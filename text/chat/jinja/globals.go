@@ -89,8 +89,10 @@ func dictOf(r *runner, a args) (Value, error) {
 			}
 		}
 	}
-	for i, n := range a.names {
-		d.Set(n, a.named[i])
+	for i := range a.names {
+		if err := d.put(a.key(i), a.named[i]); err != nil {
+			return nil, err
+		}
 	}
 	return d, r.chargeItems(2 * len(d.keys))
 }
@@ -143,7 +145,7 @@ func strftimeNow(r *runner, a args) (Value, error) {
 	if err := r.charge(40 * len(t.s)); err != nil {
 		return nil, err
 	}
-	return written(strftime(r.limits.Now, t.s)), nil
+	return written(strftime(r.limits.Now, t.s)).directed(t), nil
 }
 
 // strftimeLayouts are the directives that package time writes by itself.

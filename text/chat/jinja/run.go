@@ -359,7 +359,9 @@ func (r *runner) bindMacro(m *macro, a args, in *scope) error {
 		if !m.kwargs {
 			return failf("macro '%s' takes no keyword argument '%s'", m.name, n)
 		}
-		rest.Set(n, a.named[i])
+		if err := rest.put(a.key(i), a.named[i]); err != nil {
+			return err
+		}
 	}
 	if m.kwargs {
 		in.set("kwargs", rest)

@@ -86,6 +86,33 @@ func (t Text) mapped(f func(string) string) Text {
 	return out
 }
 
+// foreign is the mark of the first byte that the template has not written.
+func (t Text) foreign() (m Mark, ok bool) {
+	t.Each(func(_ string, n Mark) {
+		if !ok && n.Origin != 0 {
+			m, ok = n, true
+		}
+	})
+	return m, ok
+}
+
+// directed is t where from, which comes from an input, has decided what the
+// program wrote: nothing of it counts as the program's.
+func (t Text) directed(from Text) Text {
+	m, ok := from.foreign()
+	if !ok {
+		return t
+	}
+	var b builder
+	t.Each(func(s string, n Mark) {
+		if n.Origin == 0 {
+			n.Origin = m.Origin
+		}
+		b.add(s, n)
+	})
+	return b.text()
+}
+
 // generated marks all bytes as written inside a generation block.
 func (t Text) generated() Text {
 	t.mark.Generated = true
