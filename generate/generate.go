@@ -1,19 +1,24 @@
-// Package generate turns a model and a prompt into a stream of tokens: prefill
-// in blocks, then one token at a time over the cache. It knows token ids and
-// their bytes, not tokenizers or chat formats.
+// Package generate turns models and prompts into streams of tokens. It knows
+// token ids and their bytes, not tokenizers or chat formats.
 //
-// The text is a function of the model, the kernel set, the prompt and the
-// options, whatever the number of threads. Choosing an id from logits is
+// An Engine decodes many sequences at a time (continuous batching, Yu et al.
+// 2022, Orca): sequences join and leave between steps, and one step of the model
+// takes the next token of each that decodes and a chunk of the prompts of those
+// that have just come. Keys and values lie in the pages of model/cache.
+// Speculation guesses tokens ahead, which a step confirms or corrects.
+//
+// The text of a sequence is a function of the model, the kernel set, the format
+// of the cache, the prompt and the options: the same bits alone or among others,
+// at any number of threads, with its prefix from the cache or computed, for any
+// chunk, with coupled speculation or none. Choosing an id from logits is
 // generate/sample.
 package generate
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"unicode/utf8"
+	"sync"
 
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model"
@@ -22,25 +27,126 @@ import (
 	"github.com/foundling-lm/foundling/tensor/op"
 )
 
-// prefillBlock is how many prompt tokens go through the model at a time. It
-// bounds memory and changes no bit of the result.
-const prefillBlock = 256
+// Config is the options of an Engine; the zero value decodes exactly, without a
+// bound of memory and without speculation.
+type Config struct {
+	CacheFormat  string // of keys and values: "f32", "f16", "bf16", "q8"; "" is exact (cache.Options)
+	CacheBytes   int64  // bounds the memory of keys and values, of the draft model apart; 0: no bound
+	PrefixTokens int    // tokens kept for later prompts that begin alike; 0: the model's context, at least 4096; negative: none
+	Chunk        int    // tokens of prompts that one step takes at most; 0: 512. It changes no bit
+	Sequences    int    // that decode at a time, others wait; 0: 64
+	Speculation  Speculation
+}
 
-// Engine decodes with one model. It serves one sequence at a time.
+const (
+	defaultChunk     = 512
+	defaultSequences = 64
+	defaultPrefixes  = 4096 // tokens, at least
+)
+
+// Validate says which option is impossible.
+func (c *Config) Validate() error {
+	switch {
+	case c.CacheBytes < 0:
+		return fmt.Errorf("cache memory of %d bytes: it must be positive, or 0 for no bound", c.CacheBytes)
+	case c.Chunk < 0:
+		return fmt.Errorf("a chunk of %d prompt tokens: it must be positive, or 0 for %d", c.Chunk, defaultChunk)
+	case c.Sequences < 0:
+		return fmt.Errorf("%d sequences at a time: they must be positive, or 0 for %d", c.Sequences, defaultSequences)
+	}
+	if c.CacheFormat != "" {
+		if _, err := tensor.ParseCacheFormat(c.CacheFormat); err != nil {
+			return err
+		}
+	}
+	return c.Speculation.validate()
+}
+
+// Engine decodes with one model. Its methods may be called from several
+// goroutines: whoever waits for tokens runs the steps for all.
 type Engine struct {
 	m      model.Model
+	c      Config
 	p      *op.Pass
+	pool   *cache.Pool
 	tokens [][]byte // bytes of each id; special tokens have none
+	guess  guesser  // nil without speculation
+
+	mu       sync.Mutex
+	changed  *sync.Cond // some sequence has pieces, or a step ended
+	stepping bool       // somebody runs a step, and owns what follows until it ends
+	queue    []*sequence
+	arrived  []*sequence // since the last step; guarded by mu alone
+	running  []*sequence
+	step     step
 }
 
-// New makes an engine. Tokens maps each id to its bytes; nil leaves Piece.Text
-// empty and makes stop strings an error.
+// New makes an engine of the zero Config. Tokens maps each id to its bytes; nil
+// leaves Piece.Text empty and makes stop strings an error.
 func New(b tensor.Backend, m model.Model, tokens [][]byte) *Engine {
-	return &Engine{m: m, p: op.NewPass(b, op.Options{CachePacks: true}), tokens: tokens}
+	e, err := Open(b, m, tokens, Config{})
+	if err != nil {
+		panic("generate: " + err.Error()) // the zero Config is possible
+	}
+	return e
 }
 
-// Close gives the engine's memory back.
-func (e *Engine) Close() { e.p.Close() }
+// Open makes an engine. Tokens are those of New.
+func Open(b tensor.Backend, m model.Model, tokens [][]byte, c Config) (*Engine, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	if c.Chunk == 0 {
+		c.Chunk = defaultChunk
+	}
+	if c.Sequences == 0 {
+		c.Sequences = defaultSequences
+	}
+	if c.Speculation.Tokens == 0 {
+		c.Speculation.Tokens = defaultGuesses
+	}
+	if c.PrefixTokens == 0 {
+		c.PrefixTokens = max(m.Dims().Context, defaultPrefixes)
+	}
+	e := &Engine{m: m, c: c, p: op.NewPass(b, op.Options{CachePacks: true}), tokens: tokens}
+	e.changed = sync.NewCond(&e.mu)
+	var err error
+	if e.pool, err = model.NewCache(b, m, c.cache()); err != nil {
+		return nil, err
+	}
+	e.step.batch = e.pool.NewBatch()
+	if e.guess, err = newGuesser(b, m, &e.c); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+func (c *Config) cache() cache.Options {
+	return cache.Options{
+		Format: c.CacheFormat, MaxBytes: c.CacheBytes, PrefixTokens: max(0, c.PrefixTokens),
+		StepTokens: max(c.Chunk, c.Speculation.Tokens+1),
+	}
+}
+
+// Close gives the engine's memory back. No sequence may be running.
+func (e *Engine) Close() {
+	if e.guess != nil {
+		e.guess.close()
+	}
+	e.pool.Close()
+	e.p.Close()
+}
+
+// CacheBytes is the memory that the keys and values of a sequence of so many
+// tokens take.
+func (e *Engine) CacheBytes(tokens int) int64 { return e.pool.Bytes(tokens) }
+
+// PrefixHits is the number of prompt tokens that came from the cache so far.
+func (e *Engine) PrefixHits() int64 {
+	var n int64
+	e.alone(func() { n = e.pool.PrefixHits() })
+	return n
+}
 
 // Options say how to choose and when to stop.
 type Options struct {
@@ -49,13 +155,16 @@ type Options struct {
 	Stop      []string // ends before any of these; they may straddle tokens
 	StopIDs   []int32  // ends at any of these ids, which are not part of the text
 	Stream    uint64   // number of this sequence among those that share the seed
+	// FirstDraw is the number of new tokens that came before, where the prompt ends
+	// with them: a sequence goes on as if it had never been interrupted.
+	FirstDraw uint64
 }
 
 // Piece is what one token adds. Text is whole UTF-8 characters as far as the
 // tokens are UTF-8 at all; it can be empty while a character or a possible stop
 // string is incomplete.
 type Piece struct {
-	ID      int32
+	ID      int32 // -1: no token, only the rest of the text
 	Text    string
 	LogProb float64 // natural log of the model's probability, before sampling options
 }
@@ -73,77 +182,27 @@ var ErrNoLogits = errors.New("the model gives no finite logits: its weights are 
 
 // Result is a finished generation.
 type Result struct {
-	IDs    []int32
-	Text   string
-	Finish string
+	IDs        []int32
+	LogProbs   []float64 // of each id, as in Piece
+	Text       string
+	Finish     string
+	Cached     int // tokens of the prompt that came from the cache
+	Speculated Speculated
 }
 
-// Generate continues prompt and calls yield for every new token until a stop
-// rule holds, yield returns false or ctx ends (its error is returned with what
-// was generated). A prompt that fills the context is an error.
-func (e *Engine) Generate(ctx context.Context, prompt []int32, o Options, yield func(Piece) bool) (*Result, error) {
-	sampler, err := sample.New(o.Sample)
-	if err != nil {
-		return nil, err
-	}
-	context := e.m.Dims().Context
-	if err := e.check(prompt, o, context); err != nil {
-		return nil, err
-	}
-	limit := context - len(prompt)
-	full := FinishContext
-	if o.MaxTokens > 0 && o.MaxTokens <= limit {
-		limit, full = o.MaxTokens, FinishLength
-	}
-	kv := model.NewCache(e.p, e.m, len(prompt)+limit)
-	defer kv.Close()
-	logits := e.prefill(prompt, kv)
-	r := &Result{Finish: full}
-	text := holdback{stops: o.Stop}
-	emit := func(id int32, lp float64, s string) bool {
-		r.Text += s
-		return yield == nil || yield(Piece{id, s, lp})
-	}
-	for i := range limit {
-		if err := ctx.Err(); err != nil {
-			return r, err
-		}
-		id := sampler.Sample(logits, o.Stream, uint64(i))
-		if id < 0 {
-			return r, ErrNoLogits
-		}
-		if slices.Contains(o.StopIDs, id) {
-			r.Finish = FinishStop
-			break
-		}
-		r.IDs = append(r.IDs, id)
-		lp := sample.LogProb(logits, id)
-		s, stopped := text.push(e.bytes(id))
-		if !emit(id, lp, s) {
-			r.Finish = FinishCaller
-			return r, nil
-		}
-		if stopped {
-			r.Finish = FinishStop
-			return r, nil
-		}
-		if i+1 < limit {
-			logits = e.forward([]int32{id}, kv)
-		}
-	}
-	if rest := text.flush(); rest != "" {
-		emit(-1, 0, rest)
-	}
-	return r, nil
+// Request is one of several sequences.
+type Request struct {
+	Prompt []int32
+	Options
 }
 
-func (e *Engine) check(prompt []int32, o Options, context int) error {
-	vocab := e.m.Dims().Vocab
+func (e *Engine) check(prompt []int32, o Options) error {
+	d := e.m.Dims()
 	switch {
 	case len(prompt) == 0:
 		return fmt.Errorf("the prompt is empty: give at least one token (a start token will do)")
-	case len(prompt) >= context:
-		return fmt.Errorf("the prompt has %d tokens and the model's context is %d: shorten the prompt", len(prompt), context)
+	case len(prompt) >= d.Context:
+		return fmt.Errorf("the prompt has %d tokens and the model's context is %d: shorten the prompt", len(prompt), d.Context)
 	case o.MaxTokens < 0:
 		return fmt.Errorf("max tokens is %d: it must be positive, or 0 for no limit", o.MaxTokens)
 	case len(o.Stop) > 0 && e.tokens == nil:
@@ -152,8 +211,8 @@ func (e *Engine) check(prompt []int32, o Options, context int) error {
 		return fmt.Errorf("a stop string is empty")
 	}
 	for i, id := range prompt {
-		if id < 0 || int(id) >= vocab {
-			return fmt.Errorf("token %d of the prompt is id %d, outside the vocabulary of %d", i, id, vocab)
+		if id < 0 || int(id) >= d.Vocab {
+			return fmt.Errorf("token %d of the prompt is id %d, outside the vocabulary of %d", i, id, d.Vocab)
 		}
 	}
 	return nil
@@ -164,85 +223,4 @@ func (e *Engine) bytes(id int32) []byte {
 		return nil
 	}
 	return e.tokens[id]
-}
-
-// prefill runs the prompt and returns the logits after its last token.
-func (e *Engine) prefill(prompt []int32, kv *cache.KV) []float32 {
-	for len(prompt) > prefillBlock {
-		e.hidden(prompt[:prefillBlock], kv)
-		e.p.Reset()
-		prompt = prompt[prefillBlock:]
-	}
-	return e.forward(prompt, kv)
-}
-
-func (e *Engine) hidden(ids []int32, kv *cache.KV) *op.Value {
-	return e.m.Hidden(e.p, &model.Input{
-		B: 1, T: len(ids), IDs: ids, Pos: model.Positions(kv.Len(), len(ids)), Cache: kv,
-	})
-}
-
-// forward runs the next tokens and returns the logits after the last one.
-func (e *Engine) forward(ids []int32, kv *cache.KV) []float32 {
-	h := e.hidden(ids, kv)
-	last := &op.Value{T: h.T.RowRange(h.T.Rows-1, h.T.Rows)}
-	logits := e.p.Host(model.Logits(e.p, e.m, last).T)
-	e.p.Reset()
-	return logits
-}
-
-// holdback releases text only when no stop string can begin in it and no
-// character is cut in two.
-type holdback struct {
-	stops   []string
-	pending []byte
-}
-
-// push adds a token's bytes and returns what may be shown; stopped says that a
-// stop string is complete, the text before it being the last to show.
-func (h *holdback) push(b []byte) (show string, stopped bool) {
-	h.pending = append(h.pending, b...)
-	cut := -1
-	for _, s := range h.stops {
-		if i := bytes.Index(h.pending, []byte(s)); i >= 0 && (cut < 0 || i < cut) {
-			cut = i
-		}
-	}
-	if cut >= 0 {
-		show = string(h.pending[:cut])
-		h.pending = nil
-		return show, true
-	}
-	keep := incomplete(h.pending)
-	for _, s := range h.stops {
-		for n := min(len(s)-1, len(h.pending)); n > keep; n-- {
-			if bytes.HasSuffix(h.pending, []byte(s[:n])) {
-				keep = n
-			}
-		}
-	}
-	n := len(h.pending) - keep
-	show = string(h.pending[:n])
-	h.pending = append(h.pending[:0], h.pending[n:]...)
-	return show, false
-}
-
-// flush is what is left when nothing more can come.
-func (h *holdback) flush() string {
-	s := string(h.pending)
-	h.pending = nil
-	return s
-}
-
-// incomplete is the length of a cut-off UTF-8 character at the end of b.
-func incomplete(b []byte) int {
-	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
-		if tail := b[len(b)-n:]; utf8.RuneStart(tail[0]) {
-			if !utf8.FullRune(tail) {
-				return n
-			}
-			return 0
-		}
-	}
-	return 0
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/cpu"
@@ -84,10 +85,20 @@ func TestCachedDecodingIsTheFullForward(t *testing.T) {
 				m := small(t, b, family)
 				full := logits(b, m, x)
 				p := op.NewPass(b, op.Options{CachePacks: true})
-				kv := model.NewCache(p, m, len(x))
+				pool, err := model.NewCache(b, m, cache.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				kv, err := pool.Open(len(x))
+				if err != nil {
+					t.Fatal(err)
+				}
+				batch := pool.NewBatch()
 				for _, n := range []int{70, 1, 1, 13, 1, 64} {
 					from := kv.Len()
-					h := m.Hidden(p, &model.Input{B: 1, T: n, IDs: x[from : from+n], Pos: model.Positions(from, n), Cache: kv})
+					batch.Reset()
+					batch.Add(kv, n)
+					h := m.Hidden(p, &model.Input{B: 1, T: n, IDs: x[from : from+n], Pos: model.Positions(from, n), Cache: batch})
 					got := p.Host(model.Logits(p, m, h).T)
 					for i := range n {
 						row := got[i*256 : (i+1)*256]
@@ -103,6 +114,7 @@ func TestCachedDecodingIsTheFullForward(t *testing.T) {
 					p.Reset()
 				}
 				kv.Close()
+				pool.Close()
 				p.Close()
 			}
 		}

@@ -1,7 +1,7 @@
 package generate
 
 import (
-	"fmt"
+	"context"
 
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model"
@@ -14,29 +14,104 @@ type Score struct {
 	Top      []sample.Token // the most probable ids for the position after the last
 }
 
-// Score runs ids through the model in one pass; top is how many candidates to
-// return for the next position. Ids longer than the context are an error.
+// Score runs ids through the model; top is how many candidates to return for the
+// next position. Ids longer than the context are an error.
 func (e *Engine) Score(ids []int32, top int) (*Score, error) {
-	d := e.m.Dims()
-	if len(ids) == 0 || len(ids) > d.Context {
-		return nil, fmt.Errorf("%d tokens to score: the model takes 1 to %d", len(ids), d.Context)
+	s, err := e.ScoreAll(context.Background(), [][]int32{ids}, top)
+	if err != nil {
+		return nil, err
 	}
-	for i, id := range ids {
-		if id < 0 || int(id) >= d.Vocab {
-			return nil, fmt.Errorf("token %d is id %d, outside the vocabulary of %d", i, id, d.Vocab)
+	return s[0], nil
+}
+
+// ScoreAll is Score for several texts, as many in a step as its chunk holds. Their
+// numbers are those of Score.
+func (e *Engine) ScoreAll(ctx context.Context, texts [][]int32, top int) ([]*Score, error) {
+	scores := make([]*Score, len(texts))
+	for i, ids := range texts {
+		scores[i] = &Score{LogProbs: make([]float64, 0, max(0, len(ids)-1))}
+	}
+	err := e.read(ctx, texts, func(h *op.Value, spans []span) {
+		targets := make([]int32, h.T.Rows)
+		var last []int32 // rows that end a text
+		for _, s := range spans {
+			ids := texts[s.text]
+			n := copy(targets[s.row:s.row+s.n], ids[s.from+1:])
+			if n < s.n {
+				targets[s.row+n] = -1
+				last = append(last, int32(s.row+n))
+			}
+		}
+		losses := model.Loss(e.p, e.m, h, targets, op.CrossEntropy{Scale: 1})
+		for _, s := range spans {
+			for i := s.row; i < s.row+s.n; i++ {
+				if targets[i] >= 0 {
+					scores[s.text].LogProbs = append(scores[s.text].LogProbs, -losses[i])
+				}
+			}
+		}
+		if top == 0 || len(last) == 0 {
+			return
+		}
+		logits := e.p.Host(model.Logits(e.p, e.m, gather(e.p, h, last)).T)
+		v := len(logits) / len(last)
+		for _, s := range spans {
+			if s.from+s.n == len(texts[s.text]) {
+				scores[s.text].Top = sample.TopN(logits[:v], top)
+				logits = logits[v:]
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return scores, nil
+}
+
+// Pooling is how the hidden states of a text become one vector.
+type Pooling string
+
+// The poolings.
+const (
+	PoolMean Pooling = "mean" // of all tokens
+	PoolLast Pooling = "last" // of the last token, which has seen all others
+)
+
+// Embed returns one vector (C) for each text, pooled from the hidden states after
+// the final norm. It is not normalised.
+func (e *Engine) Embed(ctx context.Context, texts [][]int32, pool Pooling) ([][]float32, error) {
+	width := e.m.Dims().Width
+	sums := make([][]float64, len(texts))
+	for i := range sums {
+		sums[i] = make([]float64, width)
+	}
+	err := e.read(ctx, texts, func(h *op.Value, spans []span) {
+		x := e.p.Host(h.T)
+		for _, s := range spans {
+			n := len(texts[s.text])
+			for i := range s.n {
+				if pool == PoolLast && s.from+i < n-1 {
+					continue
+				}
+				for j, v := range x[(s.row+i)*width : (s.row+i+1)*width] {
+					sums[s.text][j] += float64(v)
+				}
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := make([][]float32, len(texts))
+	for i, sum := range sums {
+		out[i] = make([]float32, width)
+		n := 1.0
+		if pool == PoolMean {
+			n = float64(len(texts[i]))
+		}
+		for j, v := range sum {
+			out[i][j] = float32(v / n)
 		}
 	}
-	defer e.p.Reset()
-	h := e.m.Hidden(e.p, &model.Input{B: 1, T: len(ids), IDs: ids, Pos: model.Positions(0, len(ids))})
-	targets := make([]int32, len(ids))
-	copy(targets, ids[1:])
-	targets[len(ids)-1] = -1
-	losses := model.Loss(e.p, e.m, h, targets, op.CrossEntropy{Scale: 1})
-	s := &Score{LogProbs: make([]float64, len(ids)-1)}
-	for i := range s.LogProbs {
-		s.LogProbs[i] = -losses[i]
-	}
-	last := &op.Value{T: h.T.RowRange(len(ids)-1, len(ids))}
-	s.Top = sample.TopN(e.p.Host(model.Logits(e.p, e.m, last).T), top)
-	return s, nil
+	return out, nil
 }

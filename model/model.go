@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/foundling-lm/foundling/model/cache"
+	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/op"
 )
 
@@ -40,17 +41,28 @@ type Dims struct {
 	Experts, ExpertsPerToken int // of a mixture; 0: none
 }
 
-// Input is one forward pass over B sequences of T tokens.
+// Windowed is a Model some of whose layers see a limited number of tokens back.
+type Windowed interface {
+	// Windows is that number for each layer, the token itself included; 0: no limit.
+	Windows() []int
+}
+
+// Input is one forward pass: over B sequences of T tokens, or with a Cache over a
+// ragged batch, the next tokens of some sequences, one sequence after another.
 type Input struct {
-	B, T    int
-	IDs     []int32   // B*T
-	Pos     []int32   // B*T: position of each token in its document
-	Start   []int32   // B*T: first key of its row that a token may see; nil: 0
-	Cache   *cache.KV // decoding state of one sequence (B = 1); nil without
-	Dropout float64   // probability, in training
-	Seed    uint64    // of the dropout masks
-	Step    uint64    // of the dropout masks: different in every forward pass
-	Balance *Balance  // nil: the load of experts is not balanced
+	B, T    int // 1 and all rows with a Cache
+	IDs     []int32
+	Pos     []int32      // position of each token in its document
+	Start   []int32      // first key of its row that a token may see; nil: 0. Not with a Cache
+	Cache   *cache.Batch // what was before; nil: nothing
+	Dropout float64      // probability, in training
+	Seed    uint64       // of the dropout masks
+	Step    uint64       // of the dropout masks: different in every forward pass
+	Balance *Balance     // nil: the load of experts is not balanced
+
+	// Observe, if not nil, is shown the queries (rows, H*D), keys and values
+	// (rows, K*D) of each layer as attention takes them. They are not valid later.
+	Observe func(layer int, a *tensor.Attention, q, k, v *tensor.Tensor)
 }
 
 // Balance asks a mixture of experts for the gradient of its load-balancing loss,
@@ -84,10 +96,14 @@ func Positions(from, n int) []int32 {
 	return p
 }
 
-// NewCache makes room for capacity tokens of one sequence of m.
-func NewCache(p *op.Pass, m Model, capacity int) *cache.KV {
+// NewCache makes a pool of pages for sequences of m; o's sizes are filled in.
+func NewCache(b tensor.Backend, m Model, o cache.Options) (*cache.Pool, error) {
 	d := m.Dims()
-	return cache.NewKV(p.Backend, d.Layers, d.KVHeads*d.HeadDim, capacity)
+	o.Layers, o.KVHeads, o.HeadDim = d.Layers, d.KVHeads, d.HeadDim
+	if w, ok := m.(Windowed); ok {
+		o.Windows = w.Windows()
+	}
+	return cache.New(b, o)
 }
 
 // Count is the number of parameters of m.

@@ -74,6 +74,11 @@ type Backend interface {
 	// Attention computes softmax(scale q kT) v over the key ranges of a; lse
 	// (N,H) receives the log of each softmax's denominator, for AttentionBack.
 	Attention(out, lse, q, k, v *Tensor, a *Attention)
+	// CacheStore writes the keys and values of the new tokens of c into its pages;
+	// CacheAttention is Attention of the new tokens' queries over the pages, with
+	// the bits of Attention where the format holds the keys and values exactly.
+	CacheStore(c *Cached, k, v *Tensor)
+	CacheAttention(out, q *Tensor, c *Cached)
 	// AttentionBack sets dq, dk and dv.
 	AttentionBack(dq, dk, dv, dout, out, lse, q, k, v *Tensor, a *Attention)
 

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/text/chat"
 )
@@ -17,8 +18,8 @@ type chatCmd struct {
 	Model         string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	System        string `help:"What the model is told before the conversation." placeholder:"TEXT"`
 	decodingFlags `embed:"" set:"maxtokens=512"`
-	storeFlags
-	computeFlags
+	speculateFlags
+	openFlags
 }
 
 // Help is the detail of --help.
@@ -34,6 +35,11 @@ Examples:
     printf 'hello\n/seed 2\nhello\n' | foundling chat --model run1 --temperature 0.5`
 }
 
+// Validate is called by kong, before the model is opened.
+func (c *chatCmd) Validate() error {
+	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
+}
+
 // Run talks until the end of input.
 func (c *chatCmd) Run(context.Context) error {
 	// Ctrl-C has a meaning of its own here: the program's context, which it ends
@@ -42,18 +48,18 @@ func (c *chatCmd) Run(context.Context) error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	m, err := openModel(c.computeFlags, c.storeFlags, c.Model)
+	m, err := openSpeculating(c.openFlags, c.speculateFlags, c.Model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if m.Tokenizer == nil {
-		return fmt.Errorf("%s has no tokenizer to talk with: %w", c.Model, m.NoTokens)
+	if m.Bundle.Tokenizer == nil {
+		return fmt.Errorf("%s has no tokenizer to talk with: %w", c.Model, m.Bundle.NoTokens)
 	}
 	in := newLineReader(signals)
 	defer in.Close()
-	t := &talk{opened: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, stops: m.Stops(), signals: signals}
-	if c.System != "" && !m.Chat {
+	t := &talk{Model: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, stops: m.Bundle.Stops(), signals: signals}
+	if c.System != "" && !m.Bundle.Chat {
 		return usageError{errors.New("--system: a base model takes no system message: fine-tune it first")}
 	}
 	t.greet(in.terminal())
@@ -62,7 +68,7 @@ func (c *chatCmd) Run(context.Context) error {
 
 // talk is one conversation.
 type talk struct {
-	*opened
+	*foundling.Model
 	decode  *decodingFlags
 	system  string
 	msgs    []chat.Message // without the system message
@@ -76,14 +82,14 @@ type talk struct {
 func (t *talk) note(format string, args ...any) { fmt.Fprintf(t.notes, format+"\n", args...) }
 
 func (t *talk) greet(terminal bool) {
-	switch {
-	case t.NoChat != nil:
-		t.note("note: the chat format of %s cannot be used, it continues each line as text and remembers none: %v", t.Dir, t.NoChat)
-	case !t.Chat:
-		t.note("note: %s is a base model, without a chat format: it continues each line as text and remembers none", t.Dir)
+	switch z := t.Bundle; {
+	case z.NoChat != nil:
+		t.note("note: the chat format of %s cannot be used, it continues each line as text and remembers none: %v", z.Dir, z.NoChat)
+	case !z.Chat:
+		t.note("note: %s is a base model, without a chat format: it continues each line as text and remembers none", z.Dir)
 	}
 	if terminal {
-		t.note("%s, context %d tokens. /help lists the commands, Ctrl-D or /quit ends.", t.Dir, t.Model.Dims().Context)
+		t.note("%s, context %d tokens. /help lists the commands, Ctrl-D or /quit ends.", t.Bundle.Dir, t.Bundle.Model.Dims().Context)
 	}
 }
 
@@ -147,8 +153,8 @@ func (t *talk) line(line string) (stopped bool, err error) {
 
 // prompt is the conversation and the new message as ids.
 func (t *talk) prompt(line string) ([]int32, error) {
-	if !t.Chat {
-		return t.TextPrompt(line)
+	if !t.Bundle.Chat {
+		return t.Bundle.TextPrompt(line)
 	}
 	var msgs []chat.Message
 	if t.system != "" {
@@ -156,17 +162,17 @@ func (t *talk) prompt(line string) ([]int32, error) {
 	}
 	msgs = append(append(msgs, t.msgs...), chat.Message{Role: chat.RoleUser, Content: line})
 	// An answer should have a quarter of the context to unfold in.
-	room := max(1, t.Model.Dims().Context/4)
+	room := max(1, t.Bundle.Model.Dims().Context/4)
 	if n := t.decode.MaxTokens; n > 0 {
 		room = min(room, n)
 	}
-	ids, dropped, err := t.ChatPrompt(msgs, room)
+	ids, dropped, err := t.Bundle.ChatPrompt(msgs, room)
 	if err != nil {
 		return nil, err
 	}
 	if dropped > 0 {
 		t.msgs = t.msgs[dropped:]
-		t.note("note: the conversation outgrew the context of %d tokens: its %d oldest messages are forgotten", t.Model.Dims().Context, dropped)
+		t.note("note: the conversation outgrew the context of %d tokens: its %d oldest messages are forgotten", t.Bundle.Model.Dims().Context, dropped)
 	}
 	return ids, nil
 }
@@ -184,11 +190,11 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 		case <-done:
 		}
 	}()
-	o := t.decode.options(t.Generation)
+	o := t.Options(t.decode.decoding())
 	o.StopIDs = t.stops
 	o.Stream = t.turns
 	t.turns++
-	r, err = t.engine.Generate(ctx, ids, o, func(p generate.Piece) bool {
+	r, err = t.Engine.Generate(ctx, ids, o, func(p generate.Piece) bool {
 		_, err := io.WriteString(t.out, p.Text)
 		return err == nil
 	})
@@ -204,10 +210,10 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 		return r, true, nil
 	case r.Finish == generate.FinishCaller:
 		return r, false, errors.New("standard output cannot be written")
-	case r.Finish == generate.FinishLength && t.Chat:
+	case r.Finish == generate.FinishLength && t.Bundle.Chat:
 		t.note("(cut after %d tokens: /max-tokens N)", len(r.IDs))
 	case r.Finish == generate.FinishContext:
-		t.note("(cut: the context of %d tokens is full)", t.Model.Dims().Context)
+		t.note("(cut: the context of %d tokens is full)", t.Bundle.Model.Dims().Context)
 	}
 	return r, false, nil
 }

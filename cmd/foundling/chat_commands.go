@@ -26,7 +26,7 @@ var chatCommands = []struct {
 		return nil
 	}},
 	{"system", "TEXT", "tell the model this before the conversation; empty: nothing", func(t *talk, s string) error {
-		if !t.Chat {
+		if !t.Bundle.Chat {
 			return errors.New("/system: a base model takes no system message: fine-tune it first")
 		}
 		t.system = s
@@ -128,7 +128,7 @@ func (t *talk) save(path string) error {
 	if t.system != "" {
 		msgs = append([]chat.Message{{Role: chat.RoleSystem, Content: t.system}}, msgs...)
 	}
-	data, err := json.Marshal(map[string]any{"model": filepath.Base(t.Dir), "messages": msgs})
+	data, err := json.Marshal(map[string]any{"model": filepath.Base(t.Bundle.Dir), "messages": msgs})
 	if err != nil {
 		return err
 	}

@@ -1,17 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/bundle"
-	"github.com/foundling-lm/foundling/generate"
-	"github.com/foundling-lm/foundling/generate/sample"
-	"github.com/foundling-lm/foundling/tensor/cpu"
+	"github.com/foundling-lm/foundling/tensor"
 )
-
-// What a model decodes with when neither the command line nor its
-// generation_config.json says otherwise.
-const defaultTemperature = 0.8
 
 // decodingFlags are shared by the commands that write text.
 type decodingFlags struct {
@@ -22,66 +18,98 @@ type decodingFlags struct {
 	MaxTokens   int      `help:"Stop after so many tokens; 0 goes on until the context is full." default:"${maxtokens}"`
 }
 
-// options joins the flags with the model's own defaults.
-func (f *decodingFlags) options(g bundle.Generation) generate.Options {
-	s := sample.Options{Temperature: defaultTemperature, TopK: g.TopK, TopP: g.TopP, Seed: f.Seed}
-	if g.Temperature > 0 {
-		s.Temperature = g.Temperature
-	}
-	if f.Temperature != nil {
-		s.Temperature = *f.Temperature
-	}
-	if f.TopK != nil {
-		s.TopK = *f.TopK
-	}
-	if f.TopP != nil {
-		s.TopP = *f.TopP
-	}
-	return generate.Options{Sample: s, MaxTokens: f.MaxTokens, StopIDs: g.EOS}
+// decoding is the flags as the library takes them.
+func (f *decodingFlags) decoding() foundling.Decoding {
+	return foundling.Decoding{Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, Seed: f.Seed, MaxTokens: f.MaxTokens}
 }
 
-// Validate is called by kong, before the model is opened.
+// Validate says which flag is impossible.
 func (f *decodingFlags) Validate() error {
 	if f.MaxTokens < 0 {
 		return fmt.Errorf("--max-tokens is %d: it must be positive, or 0 to go on until the context is full", f.MaxTokens)
 	}
-	o := f.options(bundle.Generation{}).Sample
-	if err := o.Validate(); err != nil {
-		return err
+	o := (&foundling.Model{Bundle: &bundle.Bundle{}}).Options(f.decoding()).Sample
+	return o.Validate()
+}
+
+// validate asks groups of flags. A command with several must do it itself: kong
+// calls only its own Validate.
+func validate(groups ...interface{ Validate() error }) error {
+	for _, g := range groups {
+		if err := g.Validate(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// opened is a model ready to run.
-type opened struct {
-	*bundle.Bundle
-	backend *cpu.Backend
-	engine  *generate.Engine
+// cacheFlags are shared by the commands that keep keys and values.
+type cacheFlags struct {
+	CacheFormat string `help:"Number format of keys and values: f32, f16, bf16 or q8; empty keeps them exactly. Smaller ones take less memory." placeholder:"FORMAT"`
+}
+
+// Validate says whether the format exists.
+func (f cacheFlags) Validate() error {
+	if f.CacheFormat == "" {
+		return nil
+	}
+	_, err := tensor.ParseCacheFormat(f.CacheFormat)
+	return err
+}
+
+// speculateFlags are of the commands that write text.
+type speculateFlags struct {
+	Speculate       string `help:"Guess tokens ahead, by what followed the same words earlier (ngram) or by a smaller model with the same vocabulary (its directory)." placeholder:"ngram|DIR"`
+	SpeculateTokens int    `help:"Guesses a step." default:"4"`
+	SpeculateMode   string `help:"coupled: the text is that without speculation, bit for bit. rejection: text of the same distribution, not the same text." enum:"coupled,rejection" default:"coupled"`
+}
+
+// Validate says which flag is impossible.
+func (f speculateFlags) Validate() error {
+	if f.SpeculateTokens < 1 {
+		return errors.New("--speculate-tokens must be 1 or more")
+	}
+	return nil
+}
+
+// openFlags are shared by the commands that open a model.
+type openFlags struct {
+	storeFlags
+	cacheFlags
+	computeFlags
 }
 
 // openModel opens a model, by its path or its name in the store, for decoding and
 // scoring.
-func openModel(c computeFlags, s storeFlags, name string) (*opened, error) {
-	dir, err := s.modelPath(name)
-	if err != nil {
-		return nil, err
-	}
-	b, err := c.exact().backend()
-	if err != nil {
-		return nil, err
-	}
-	p := newProgress("loading " + dir)
-	defer p.Close()
-	z, err := bundle.OpenStored(b, dir)
-	if err != nil {
-		b.Close()
-		return nil, fmt.Errorf("--model: %w", err)
-	}
-	return &opened{z, b, generate.New(b, z.Model, z.TokenBytes())}, nil
+func openModel(o openFlags, name string) (*foundling.Model, error) {
+	return openSpeculating(o, speculateFlags{}, name)
 }
 
-// Close ends the threads.
-func (m *opened) Close() {
-	m.engine.Close()
-	m.backend.Close()
+// openSpeculating is openModel with guesses, by a model of the store where it is
+// named so.
+func openSpeculating(o openFlags, f speculateFlags, name string) (*foundling.Model, error) {
+	dir, err := o.modelPath(name)
+	if err != nil {
+		return nil, fmt.Errorf("--model: %w", err)
+	}
+	if f.Speculate != "" && f.Speculate != "ngram" {
+		if f.Speculate, err = o.modelPath(f.Speculate); err != nil {
+			return nil, fmt.Errorf("--speculate: %w", err)
+		}
+	}
+	b, err := o.backend() // impossible flags are wrong usage
+	if err != nil {
+		return nil, err
+	}
+	b.Close()
+	p := newProgress("loading " + dir)
+	defer p.Close()
+	m, err := foundling.Open(dir, foundling.Options{
+		Threads: o.Threads, Kernels: o.Kernels, Precision: o.exact().Precision, CacheFormat: o.CacheFormat,
+		Speculate: f.Speculate, SpeculateTokens: f.SpeculateTokens, Rejection: f.SpeculateMode == "rejection",
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--model: %w", err)
+	}
+	return m, nil
 }

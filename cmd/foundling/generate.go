@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/text/chat"
 )
@@ -18,23 +19,28 @@ type generateCmd struct {
 	Model         string   `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	Prompt        string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
 	Stop          []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
+	N             int      `name:"n" help:"Write so many texts in one batch, each with random numbers of its own." default:"1"`
 	Raw           bool     `help:"Continue the prompt as text, also where the model answers questions."`
 	JSON          bool     `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
 	decodingFlags `embed:"" set:"maxtokens=256"`
-	storeFlags
-	computeFlags
+	speculateFlags
+	openFlags
 }
 
 // Help is the detail of --help.
 func (generateCmd) Help() string {
 	return `A base model continues the prompt; a model fine-tuned on conversations answers it
-(--raw: continues it). The text is the same at any number of threads.
+(--raw: continues it). The text is the same at any number of threads, with or
+without speculation (its default mode), and each of --n texts is the same whatever
+--n is. With --n above 1, texts are printed when all are done, --json prints one
+object a line.
 
 Examples:
 
     foundling generate --model run1 --prompt "What does strings.Cut do?"
     foundling generate --model run1 --raw --prompt "func main() {" --stop "}" --temperature 0
-    foundling generate --model run1 --prompt - --json < question.txt`
+    foundling generate --model run1 --prompt - --json < question.txt
+    foundling generate --model run1 --prompt "A joke:" --n 8 --speculate ngram`
 }
 
 // generated is what --json prints.
@@ -49,14 +55,37 @@ type generated struct {
 	TopK         int     `json:"top_k"`
 	TopP         float64 `json:"top_p"`
 	Kernels      string  `json:"kernels"`
-	Seconds      float64 `json:"seconds"`
+	Seconds      float64 `json:"seconds"` // of all texts
+
+	Stream     uint64      `json:"stream"`                // number of the text
+	Cached     int         `json:"cached_prompt_tokens"`  // that were not computed again
+	Speculated *speculated `json:"speculation,omitempty"` // absent without
+}
+
+// speculated is what speculation did.
+type speculated struct {
+	By         string  `json:"by"`
+	Mode       string  `json:"mode"`
+	Drafted    int     `json:"drafted"`
+	Accepted   int     `json:"accepted"`
+	Acceptance float64 `json:"acceptance"`
+	Steps      int     `json:"steps"`              // of the model
+	SpeedUp    float64 `json:"speed_up,omitempty"` // against the steps of this text that had no guess; absent where there was none
+}
+
+// Validate is called by kong, before the model is opened.
+func (c *generateCmd) Validate() error {
+	if c.N < 1 {
+		return errors.New("--n must be 1 or more")
+	}
+	if slices.Contains(c.Stop, "") {
+		return errors.New("--stop is empty: give the text to end before")
+	}
+	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
 }
 
 // Run writes the text to standard output.
 func (c *generateCmd) Run(ctx context.Context) error {
-	if slices.Contains(c.Stop, "") {
-		return usageError{errors.New("--stop is empty: give the text to end before")}
-	}
 	prompt := c.Prompt
 	if prompt == "-" {
 		var err error
@@ -64,67 +93,114 @@ func (c *generateCmd) Run(ctx context.Context) error {
 			return err
 		}
 	}
-	m, err := openModel(c.computeFlags, c.storeFlags, c.Model)
+	m, err := openSpeculating(c.openFlags, c.speculateFlags, c.Model)
 	if err != nil {
 		return err
 	}
 	defer m.Close()
-	if m.Tokenizer == nil && (!c.JSON || len(c.Stop) > 0) {
-		return fmt.Errorf("%s has no tokenizer to write text with (use --json for ids, without --stop): %w", c.Model, m.NoTokens)
+	if m.Bundle.Tokenizer == nil && (!c.JSON || len(c.Stop) > 0) {
+		return fmt.Errorf("%s has no tokenizer to write text with (use --json for ids, without --stop): %w", c.Model, m.Bundle.NoTokens)
 	}
 	ids, err := c.encode(m, prompt)
 	if err != nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}
-	o := c.decodingFlags.options(m.Generation)
-	o.Stop = c.Stop
-	if m.Chat && !c.Raw {
-		o.StopIDs = m.Stops()
+	d := c.decoding()
+	d.Stop = c.Stop
+	requests := make([]generate.Request, c.N)
+	for i := range requests {
+		d.Stream = uint64(i)
+		requests[i] = generate.Request{Prompt: ids, Options: m.Options(d)}
+		if m.Bundle.Chat && !c.Raw {
+			requests[i].StopIDs = m.Bundle.Stops()
+		}
 	}
 	start := time.Now()
-	r, err := m.engine.Generate(ctx, ids, o, c.show())
-	if r == nil {
+	results, err := m.Engine.GenerateAll(ctx, requests, c.show())
+	if results == nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}
-	if err != nil {
-		r.Finish = "interrupted"
-		err = interrupted("%d tokens were written", len(r.IDs))
+	if ctx.Err() != nil {
+		written := 0
+		for _, r := range results {
+			written += len(r.IDs)
+			if r.Finish == "" {
+				r.Finish = "interrupted"
+			}
+		}
+		err = interrupted("%d tokens were written", written)
 	}
-	return errors.Join(c.finish(m, ids, o, r, time.Since(start)), err)
+	return errors.Join(c.finish(m, requests, results, time.Since(start)), err)
 }
 
 // encode is the prompt as ids.
-func (c *generateCmd) encode(m *opened, prompt string) ([]int32, error) {
-	if !m.Chat || c.Raw || prompt == "" {
-		return m.TextPrompt(prompt)
+func (c *generateCmd) encode(m *foundling.Model, prompt string) ([]int32, error) {
+	if !m.Bundle.Chat || c.Raw || prompt == "" {
+		return m.Bundle.TextPrompt(prompt)
 	}
-	ids, _, err := m.ChatPrompt([]chat.Message{{Role: chat.RoleUser, Content: prompt}}, 1)
+	ids, _, err := m.Bundle.ChatPrompt([]chat.Message{{Role: chat.RoleUser, Content: prompt}}, 1)
 	return ids, err
 }
 
 // show prints the text as it comes.
-func (c *generateCmd) show() func(generate.Piece) bool {
-	if c.JSON {
+func (c *generateCmd) show() func(int, generate.Piece) bool {
+	if c.JSON || c.N > 1 {
 		return nil
 	}
-	return func(p generate.Piece) bool {
+	return func(_ int, p generate.Piece) bool {
 		_, err := os.Stdout.WriteString(p.Text)
 		return err == nil
 	}
 }
 
-func (c *generateCmd) finish(m *opened, prompt []int32, o generate.Options, r *generate.Result, took time.Duration) error {
-	if !c.JSON {
+func (c *generateCmd) finish(m *foundling.Model, requests []generate.Request, results []*generate.Result, took time.Duration) error {
+	e := json.NewEncoder(os.Stdout)
+	e.SetEscapeHTML(false)
+	for i, r := range results {
+		if c.JSON {
+			if err := e.Encode(c.generated(m, requests[i], r, took)); err != nil {
+				return err
+			}
+			continue
+		}
+		if c.N > 1 {
+			fmt.Printf("--- %d of %d (%s)\n%s", i+1, c.N, r.Finish, r.Text)
+		}
 		if !strings.HasSuffix(r.Text, "\n") {
 			fmt.Println()
 		}
-		return nil
 	}
-	e := json.NewEncoder(os.Stdout)
-	e.SetEscapeHTML(false)
-	return e.Encode(generated{
-		Text: r.Text, IDs: append([]int32{}, r.IDs...), Finish: r.Finish, PromptTokens: len(prompt), Tokens: len(r.IDs),
-		Seed: o.Sample.Seed, Temperature: o.Sample.Temperature, TopK: o.Sample.TopK, TopP: o.Sample.TopP,
-		Kernels: m.backend.Kernels(), Seconds: took.Seconds(),
-	})
+	if !c.JSON && c.Speculate != "" {
+		c.summary(results, took)
+	}
+	return nil
+}
+
+// generated is a text as --json prints it.
+func (c *generateCmd) generated(m *foundling.Model, q generate.Request, r *generate.Result, took time.Duration) generated {
+	g := generated{
+		Text: r.Text, IDs: append([]int32{}, r.IDs...), Finish: r.Finish, PromptTokens: len(q.Prompt), Tokens: len(r.IDs),
+		Seed: q.Sample.Seed, Temperature: q.Sample.Temperature, TopK: q.Sample.TopK, TopP: q.Sample.TopP,
+		Kernels: m.Backend.Kernels(), Seconds: took.Seconds(), Stream: q.Stream, Cached: r.Cached,
+	}
+	if c.Speculate != "" {
+		x := &r.Speculated
+		g.Speculated = &speculated{c.Speculate, c.SpeculateMode, x.Drafted, x.Accepted, x.Acceptance(), x.Steps, x.SpeedUp()}
+	}
+	return g
+}
+
+// summary says on standard error what speculation did for all texts.
+func (c *generateCmd) summary(results []*generate.Result, took time.Duration) {
+	var x generate.Speculated
+	tokens := 0
+	for _, r := range results {
+		tokens += len(r.IDs)
+		x.Add(&r.Speculated)
+	}
+	fmt.Fprintf(os.Stderr, "%d tokens in %.2f s; %d of %d guesses right (%.0f %%)", tokens, took.Seconds(), x.Accepted, x.Drafted, 100*x.Acceptance())
+	if s := x.SpeedUp(); s > 0 {
+		fmt.Fprintf(os.Stderr, ", %.2f times as fast as without", s)
+	}
+	fmt.Fprintln(os.Stderr)
 }

@@ -14,7 +14,16 @@ import (
 // eachLine answers every line of JSON in with one on out, in order. An answer is
 // written out as soon as no further line waits, so that a program can ask one
 // line at a time. Errors name the line; answers before it are written.
-func eachLine(ctx context.Context, in io.Reader, out io.Writer, answer func(line []byte) (any, error)) (err error) {
+func eachLine(ctx context.Context, in io.Reader, out io.Writer, answer func(line []byte) (any, error)) error {
+	return eachBatch(ctx, in, out, 1, func(line []byte) ([]byte, error) { return line, nil }, func(lines [][]byte) ([]any, error) {
+		v, err := answer(lines[0])
+		return []any{v}, err
+	})
+}
+
+// eachBatch is eachLine with up to most lines answered together, those that have
+// already come.
+func eachBatch[T any](ctx context.Context, in io.Reader, out io.Writer, most int, parse func(line []byte) (T, error), answer func([]T) ([]any, error)) (err error) {
 	r, w := bufio.NewReaderSize(interruptible(ctx, in), 1<<16), bufio.NewWriterSize(out, 1<<16)
 	defer func() {
 		if e := w.Flush(); err == nil && e != nil {
@@ -23,6 +32,27 @@ func eachLine(ctx context.Context, in io.Reader, out io.Writer, answer func(line
 	}()
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
+	var batch []T
+	var first, last int // lines of the batch
+	flush := func() error {
+		if len(batch) == 0 {
+			return nil
+		}
+		answers, err := answer(batch)
+		switch {
+		case err != nil && len(batch) > 1:
+			return fmt.Errorf("lines %d to %d of standard input: %w", first, last, err)
+		case err != nil:
+			return fmt.Errorf("line %d of standard input: %w", first, err)
+		}
+		for i, v := range answers {
+			if err := e.Encode(v); err != nil {
+				return fmt.Errorf("answer %d to lines %d to %d of standard input: %w", i, first, last, err)
+			}
+		}
+		batch = batch[:0]
+		return nil
+	}
 	for n := 1; ; n++ {
 		line, readErr := r.ReadBytes('\n')
 		if ctx.Err() != nil {
@@ -32,12 +62,21 @@ func eachLine(ctx context.Context, in io.Reader, out io.Writer, answer func(line
 			return fmt.Errorf("standard input: %w", readErr)
 		}
 		if line = bytes.TrimSpace(line); len(line) > 0 {
-			v, err := answer(line)
+			v, err := parse(line)
 			if err != nil {
-				return fmt.Errorf("line %d of standard input: %w", n, err)
+				return errors.Join(flush(), fmt.Errorf("line %d of standard input: %w", n, err))
 			}
-			if err := e.Encode(v); err != nil {
-				return fmt.Errorf("line %d of standard input: %w", n, err)
+			if len(batch) == 0 {
+				first = n
+			}
+			batch, last = append(batch, v), n
+		}
+		if len(batch) == most || readErr == io.EOF || r.Buffered() == 0 {
+			if err := flush(); err != nil {
+				if ctx.Err() != nil {
+					return interrupted("stopped before line %d", n)
+				}
+				return err
 			}
 		}
 		if readErr == io.EOF {

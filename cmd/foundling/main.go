@@ -41,7 +41,8 @@ type cli struct {
 	Pull      pullCmd      `cmd:"" help:"Bring a model from a hub to the local store."`
 	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
-	Inspect   inspectCmd   `cmd:"" help:"Show what a model directory, a weights file or a tokenizer holds."`
+	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
+	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, or what its heads look at."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
 	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`
 

@@ -59,9 +59,9 @@ func (f storeFlags) modelPath(name string) (string, error) {
 	m, err := s.Find(name)
 	switch {
 	case errors.Is(err, hub.ErrNoModel):
-		return "", fmt.Errorf("--model: %s is no path and no model of the store %s: foundling models lists those, foundling pull gets more", name, s.Dir)
+		return "", fmt.Errorf("%s is no path and no model of the store %s: foundling models lists those, foundling pull gets more", name, s.Dir)
 	case err != nil:
-		return "", fmt.Errorf("--model: %w", err)
+		return "", err
 	}
 	return m.Path, nil
 }

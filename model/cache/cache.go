@@ -1,74 +1,225 @@
-// Package cache holds what a model remembers of a sequence while it decodes.
+// Package cache holds what a model remembers of sequences while it decodes: the
+// keys and values of every layer, in pages of tensor.PageTokens tokens.
 //
-// KV keeps the keys and values of every layer for one sequence, in the format
-// in which attention reads them, so that a cached step sees the very bits that a
-// full forward pass would.
+// A Pool owns the pages. A Seq takes them as it grows and gives them back when it
+// ends. Full pages are found again by the hash of all token ids up to their end,
+// so sequences that begin alike share them; a page that somebody else holds too
+// is copied before it is written. Layers with a sliding window drop the pages
+// that no later token can see. A Batch is one step of a model over several
+// sequences, each with its own length.
+//
+// In f32 (or bf16 where activations are bf16) the pages hold the very numbers
+// that a pass without a cache would attend over. In narrower formats keys and
+// values are read back through the format also in the step that makes them, so
+// it makes no difference how a sequence was cut into steps.
+//
+// Not here: what a step computes (model/nn, tensor.Cached) and which sequences
+// take part in it (generate).
 package cache
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/tensor/dtype"
 )
 
-// KV is the keys and values of one sequence.
-type KV struct {
-	b      tensor.Backend
-	layers []layer
-	width  int // K*D
-	cap    int
-	n      int
+// Options of a Pool. Layers, KVHeads and HeadDim must be given.
+type Options struct {
+	Layers, KVHeads, HeadDim int
+	// Windows is how many tokens back each layer sees, 0 without a limit; nil: no
+	// layer has one.
+	Windows []int
+	// Format is "f32", "f16", "bf16" or "q8"; "" is the format of activations, in
+	// which nothing is lost.
+	Format string
+	// MaxBytes bounds the memory of all pages; 0: no bound.
+	MaxBytes int64
+	// PrefixTokens bounds the tokens of which pages are kept for later sequences
+	// that begin alike; 0: none are.
+	PrefixTokens int
+	// StepTokens is the most that one step adds to a sequence; 0: 512.
+	StepTokens int
 }
 
-type layer struct{ k, v *tensor.Tensor }
+const defaultStep = 512
 
-// NewKV makes room for capacity tokens of a model with the given number of
-// layers and width K*D of keys.
-func NewKV(b tensor.Backend, layers, width, capacity int) *KV {
-	c := &KV{b: b, layers: make([]layer, layers), width: width, cap: capacity}
-	for i := range c.layers {
-		c.layers[i] = layer{c.block(), c.block()}
+// Pool is the pages of one model. It serves one goroutine at a time.
+type Pool struct {
+	b        tensor.Backend
+	o        Options
+	format   tensor.CacheFormat
+	groups   []group
+	place    []place // of each layer
+	bytes    int64   // of all pages, used or not
+	promised int64   // to open sequences
+	prefixes prefixes
+}
+
+// group is the layers with one window. They share pages.
+type group struct {
+	window    int
+	pageBytes int
+	free      []*page
+}
+
+// place is where a layer's keys and values lie.
+type place struct{ group, offset int }
+
+// page is memory for tensor.PageTokens tokens of the layers of a group.
+type page struct {
+	mem  tensor.Memory
+	refs int // sequences and prefixes that hold it
+}
+
+// New makes an empty pool; pages are allocated as sequences grow. The error says
+// which option is impossible.
+func New(b tensor.Backend, o Options) (*Pool, error) {
+	if o.Layers <= 0 || o.KVHeads <= 0 || o.HeadDim <= 0 || o.Windows != nil && len(o.Windows) != o.Layers {
+		panic(fmt.Sprintf("cache: pool of %d layers (%d windows) with %d heads of %d", o.Layers, len(o.Windows), o.KVHeads, o.HeadDim))
 	}
-	return c
-}
-
-func (c *KV) block() *tensor.Tensor {
-	dt := c.b.Narrow()
-	return tensor.Over(c.b.Alloc(c.cap*c.width*dt.Size()), dt, c.cap, c.width)
-}
-
-// Len is the number of tokens held; Cap how many fit.
-func (c *KV) Len() int { return c.n }
-
-// Cap is the number of tokens that fit.
-func (c *KV) Cap() int { return c.cap }
-
-// Bytes is the memory held.
-func (c *KV) Bytes() int { return 2 * len(c.layers) * c.cap * c.width * c.b.Narrow().Size() }
-
-// Put writes the keys and values of the next tokens of one layer and returns
-// those of all tokens so far, these included.
-func (c *KV) Put(i int, k, v *tensor.Tensor) (keys, values *tensor.Tensor) {
-	if c.n+k.Rows > c.cap {
-		panic(fmt.Sprintf("cache: %d tokens after %d do not fit into %d", k.Rows, c.n, c.cap))
+	p := &Pool{b: b, o: o}
+	switch {
+	case o.Format != "":
+		f, err := tensor.ParseCacheFormat(o.Format)
+		if err != nil {
+			return nil, err
+		}
+		p.format = f
+	case b.Narrow() == dtype.BF16:
+		p.format = tensor.CacheBF16
 	}
-	l, end := c.layers[i], c.n+k.Rows
-	c.b.Copy(l.k.RowRange(c.n, end), k)
-	c.b.Copy(l.v.RowRange(c.n, end), v)
-	return l.k.RowRange(0, end), l.v.RowRange(0, end)
+	if o.MaxBytes < 0 || o.PrefixTokens < 0 || o.StepTokens < 0 {
+		return nil, fmt.Errorf("cache limits of %d bytes, %d tokens of prefixes and %d tokens a step: none may be negative", o.MaxBytes, o.PrefixTokens, o.StepTokens)
+	}
+	if o.StepTokens == 0 {
+		p.o.StepTokens = defaultStep
+	}
+	layer := 2 * o.KVHeads * p.format.Bytes(o.HeadDim)
+	for i := range o.Layers {
+		window := 0
+		if o.Windows != nil {
+			window = o.Windows[i]
+		}
+		g := slices.IndexFunc(p.groups, func(g group) bool { return g.window == window })
+		if g < 0 {
+			g = len(p.groups)
+			p.groups = append(p.groups, group{window: window})
+		}
+		p.place = append(p.place, place{g, p.groups[g].pageBytes})
+		p.groups[g].pageBytes += layer
+	}
+	p.prefixes.init(o.PrefixTokens / tensor.PageTokens)
+	return p, nil
 }
 
-// Advance says that n tokens have been put into every layer.
-func (c *KV) Advance(n int) { c.n += n }
+// Format is the number format of the pages.
+func (p *Pool) Format() tensor.CacheFormat { return p.format }
 
-// Truncate forgets the tokens from n on.
-func (c *KV) Truncate(n int) { c.n = min(c.n, n) }
+// StepTokens is the most that one step adds to a sequence.
+func (p *Pool) StepTokens() int { return p.o.StepTokens }
 
-// Close gives the memory back.
-func (c *KV) Close() {
-	for _, l := range c.layers {
-		c.b.Release(l.k.Mem)
-		c.b.Release(l.v.Mem)
+// Bytes is the memory of the pages of one sequence of so many tokens at the most
+// that it needs at a time.
+func (p *Pool) Bytes(tokens int) int64 {
+	var sum int64
+	for _, g := range p.groups {
+		pages := pagesOf(tokens)
+		if g.window > 0 { // the window, the tokens of a step, and a page cut at either end
+			pages = min(pages, pagesOf(g.window+p.o.StepTokens)+1)
+		}
+		sum += int64(pages) * int64(g.pageBytes)
 	}
-	c.layers = nil
+	return sum
+}
+
+func pagesOf(tokens int) int { return (tokens + tensor.PageTokens - 1) / tensor.PageTokens }
+
+// Held is the memory of all pages, those that wait for a sequence included.
+func (p *Pool) Held() int64 { return p.bytes }
+
+// Promised is the memory that open sequences hold or may come to hold.
+func (p *Pool) Promised() int64 { return p.promised }
+
+// MemoryError reports a sequence that can never fit into the pool.
+type MemoryError struct {
+	Tokens      int // that the sequence may have
+	Need, Limit int64
+	Format      tensor.CacheFormat
+}
+
+func (e *MemoryError) Error() string {
+	remedy := "give a shorter prompt or fewer new tokens, or allow more memory"
+	if e.Format != tensor.CacheQ8 {
+		remedy = "give a shorter prompt or fewer new tokens, choose a smaller cache format (f16, q8), or allow more memory"
+	}
+	return fmt.Sprintf("the keys and values of %d tokens take %s in %v, and %s are allowed: %s",
+		e.Tokens, mebibytes(e.Need), e.Format, mebibytes(e.Limit), remedy)
+}
+
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
+// get hands out a zero page of group g.
+func (p *Pool) get(g int) *page {
+	grp := &p.groups[g]
+	if len(grp.free) == 0 && p.o.MaxBytes > 0 {
+		for p.bytes+int64(grp.pageBytes) > p.o.MaxBytes && len(grp.free) == 0 {
+			if !p.makeRoom() {
+				panic("cache: promised memory is not there") // promises count every page
+			}
+		}
+	}
+	if n := len(grp.free); n > 0 {
+		pg := grp.free[n-1]
+		grp.free = grp.free[:n-1]
+		pg.refs = 1
+		// What another sequence left could be NaN, which a weight of 0 does not hide.
+		p.b.Zero(p.words(pg.mem, grp.pageBytes))
+		return pg
+	}
+	p.bytes += int64(grp.pageBytes)
+	return &page{mem: p.b.Alloc(grp.pageBytes), refs: 1}
+}
+
+// words is a page's memory as numbers that the backend can zero or copy.
+func (p *Pool) words(m tensor.Memory, bytes int) *tensor.Tensor {
+	dt := p.b.Wide()
+	return tensor.Over(m, dt, 1, bytes/dt.Size())
+}
+
+// makeRoom gives memory back: a free page of any group, else the prefix that was
+// used least recently.
+func (p *Pool) makeRoom() bool {
+	for i := range p.groups {
+		g := &p.groups[i]
+		if n := len(g.free); n > 0 {
+			p.b.Release(g.free[n-1].mem)
+			g.free = g.free[:n-1]
+			p.bytes -= int64(g.pageBytes)
+			return true
+		}
+	}
+	return p.prefixes.freeOne(p)
+}
+
+// put drops one hold on a page.
+func (p *Pool) put(g int, pg *page) {
+	if pg.refs--; pg.refs == 0 {
+		p.groups[g].free = append(p.groups[g].free, pg)
+	}
+}
+
+// Close gives the memory back. Sequences must have been closed.
+func (p *Pool) Close() {
+	for at := p.prefixes.recent.Back(); at != nil; at = p.prefixes.recent.Back() {
+		p.prefixes.remove(p, at.Value.(*entry))
+	}
+	for i := range p.groups {
+		for _, pg := range p.groups[i].free {
+			p.b.Release(pg.mem)
+			p.bytes -= int64(p.groups[i].pageBytes)
+		}
+		p.groups[i].free = nil
+	}
 }

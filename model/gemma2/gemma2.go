@@ -69,9 +69,8 @@ func limit(c *float64) float64 {
 // Model is a Gemma 2.
 type Model struct {
 	nn.Decoder
-	cfg     Config
-	rotary  *tensor.Rotary
-	windows []int
+	cfg    Config
+	rotary *tensor.Rotary
 
 	Embed  nn.Embedding `weight:"model.embed_tokens"`
 	Layers []block      `weight:"model.layers"`
@@ -101,7 +100,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{cfg: c, rotary: rotary, Layers: make([]block, c.NumHiddenLayers)}
-	m.windows = c.Windows(func(i int) bool { return i%2 == 0 })
+	m.Sees(c.Windows(func(i int) bool { return i%2 == 0 }))
 	norm := func(n int) nn.RMSNorm { return nn.RMSNorm{W: nn.NewParam(b, n), Offset: true} }
 	m.Embed = nn.NewEmbedding(b, c.VocabSize, c.HiddenSize)
 	for i := range m.Layers {
@@ -130,7 +129,7 @@ func (m *Model) Init(b tensor.Backend, seed uint64) { m.InitWeights(b, seed, 0) 
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
 	x := drop(op.Scale(p, op.Embedding(p, m.Embed.W, in.IDs), math.Sqrt(float64(m.cfg.HiddenSize))))
-	attn := nn.NewWindows(in, m.Dims(), m.windows)
+	attn := nn.NewWindows(in, m.Dims(), m.Windows())
 	attn.Scores(1/math.Sqrt(m.cfg.QueryPreAttnScalar), limit(m.cfg.AttnLogitSoftcapping))
 	for i := range m.Layers {
 		l := &m.Layers[i]

@@ -87,10 +87,9 @@ func limit(c *float64) float64 {
 // Model is a Gemma 3 text model.
 type Model struct {
 	nn.Decoder
-	cfg     Config
-	global  *tensor.Rotary
-	local   *tensor.Rotary
-	windows []int
+	cfg    Config
+	global *tensor.Rotary
+	local  *tensor.Rotary
 
 	Embed  nn.Embedding `weight:"model.embed_tokens"`
 	Layers []block      `weight:"model.layers"`
@@ -124,7 +123,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 		return nil, fmt.Errorf("sliding layers: %w", err)
 	}
 	m := &Model{cfg: c, global: global, local: local, Layers: make([]block, c.NumHiddenLayers)}
-	m.windows = c.Windows(func(i int) bool { return (i+1)%c.pattern() != 0 })
+	m.Sees(c.Windows(func(i int) bool { return (i+1)%c.pattern() != 0 }))
 	norm := func(n int) nn.RMSNorm { return nn.RMSNorm{W: nn.NewParam(b, n), Offset: true} }
 	m.Embed = nn.NewEmbedding(b, c.VocabSize, c.HiddenSize)
 	for i := range m.Layers {
@@ -155,11 +154,11 @@ func (m *Model) Init(b tensor.Backend, seed uint64) { m.InitWeights(b, seed, 0) 
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
 	x := drop(op.Scale(p, op.Embedding(p, m.Embed.W, in.IDs), math.Sqrt(float64(m.cfg.HiddenSize))))
-	attn := nn.NewWindows(in, m.Dims(), m.windows)
+	attn := nn.NewWindows(in, m.Dims(), m.Windows())
 	attn.Scores(1/math.Sqrt(m.cfg.QueryPreAttnScalar), limit(m.cfg.AttnLogitSoftcapping))
 	for i := range m.Layers {
 		l, rotary := &m.Layers[i], m.global
-		if m.windows[i] != 0 {
+		if m.Windows()[i] != 0 {
 			rotary = m.local
 		}
 		x = p.Scope(func() *op.Value {

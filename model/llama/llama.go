@@ -46,9 +46,8 @@ func Mistral() Config {
 // Model is a Llama.
 type Model struct {
 	nn.Decoder
-	cfg     Config
-	rotary  *tensor.Rotary
-	windows []int
+	cfg    Config
+	rotary *tensor.Rotary
 
 	Embed  nn.Embedding `weight:"model.embed_tokens"`
 	Layers []block      `weight:"model.layers"`
@@ -77,7 +76,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 	}
 	attention, mlp := c.AttentionBias != nil && *c.AttentionBias, c.MLPBias != nil && *c.MLPBias
 	m := &Model{cfg: c, rotary: rotary, Layers: make([]block, c.NumHiddenLayers)}
-	m.windows = c.Windows(func(int) bool { return true }) // sliding_window is Mistral's
+	m.Sees(c.Windows(func(int) bool { return true })) // sliding_window is Mistral's
 	m.Embed = nn.NewEmbedding(b, c.VocabSize, c.HiddenSize)
 	for i := range m.Layers {
 		m.Layers[i] = block{
@@ -100,7 +99,7 @@ func (m *Model) Config() any { return &m.cfg }
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
 	x := drop(op.Embedding(p, m.Embed.W, in.IDs))
-	attn := nn.NewWindows(in, m.Dims(), m.windows)
+	attn := nn.NewWindows(in, m.Dims(), m.Windows())
 	for i := range m.Layers {
 		l := &m.Layers[i]
 		x = p.Scope(func() *op.Value {

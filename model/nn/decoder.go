@@ -16,6 +16,7 @@ type Decoder struct {
 	params      []*op.Param
 	unembedding *op.Param
 	logitCap    float64
+	windows     []int
 }
 
 // Finish names the parameters of m, a pointer to the family's struct. An empty
@@ -26,6 +27,12 @@ func (d *Decoder) Finish(m any, c *Config, embed *Embedding, head *Linear, logit
 		d.unembedding = head.W
 	}
 }
+
+// Sees says how far back each layer looks (0: no limit).
+func (d *Decoder) Sees(windows []int) { d.windows = windows }
+
+// Windows is how far back each layer looks (0: no limit); nil: none has one.
+func (d *Decoder) Windows() []int { return d.windows }
 
 // NewHead is the unembedding, empty where it is tied.
 func NewHead(b tensor.Backend, c *Config) Linear {

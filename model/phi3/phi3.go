@@ -46,9 +46,8 @@ func (c *Config) turns() nn.Turns {
 // Model is a Phi-3.
 type Model struct {
 	nn.Decoder
-	cfg     Config
-	rotary  *tensor.Rotary
-	windows []int
+	cfg    Config
+	rotary *tensor.Rotary
 
 	Embed  nn.Embedding `weight:"model.embed_tokens"`
 	Layers []block      `weight:"model.layers"`
@@ -78,7 +77,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{cfg: c, rotary: rotary, Layers: make([]block, c.NumHiddenLayers)}
-	m.windows = c.Windows(func(int) bool { return true })
+	m.Sees(c.Windows(func(int) bool { return true }))
 	q, kv := c.NumAttentionHeads*c.HeadWidth(), c.KVHeads()*c.HeadWidth()
 	m.Embed = nn.NewEmbedding(b, c.VocabSize, c.HiddenSize)
 	for i := range m.Layers {
@@ -112,7 +111,7 @@ func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop, ff, d := m.cfg.RMSNormEps, nn.Dropper(p, in), m.cfg.IntermediateSize, m.Dims()
 	hd, kd := d.Heads*d.HeadDim, d.KVHeads*d.HeadDim
 	x := drop(op.Embedding(p, m.Embed.W, in.IDs))
-	attn := nn.NewWindows(in, d, m.windows)
+	attn := nn.NewWindows(in, d, m.Windows())
 	for i := range m.Layers {
 		l := &m.Layers[i]
 		x = p.Scope(func() *op.Value {

@@ -30,9 +30,8 @@ func Default() Config {
 // Model is a Qwen 2.
 type Model struct {
 	nn.Decoder
-	cfg     Config
-	rotary  *tensor.Rotary
-	windows []int
+	cfg    Config
+	rotary *tensor.Rotary
 
 	Embed  nn.Embedding `weight:"model.embed_tokens"`
 	Layers []block      `weight:"model.layers"`
@@ -60,7 +59,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{cfg: c, rotary: rotary, Layers: make([]block, c.NumHiddenLayers)}
-	m.windows = c.Windows(func(i int) bool { return c.UseSlidingWindow && i >= c.MaxWindowLayers })
+	m.Sees(c.Windows(func(i int) bool { return c.UseSlidingWindow && i >= c.MaxWindowLayers }))
 	m.Embed = nn.NewEmbedding(b, c.VocabSize, c.HiddenSize)
 	for i := range m.Layers {
 		m.Layers[i] = block{
@@ -83,7 +82,7 @@ func (m *Model) Config() any { return &m.cfg }
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
 	x := drop(op.Embedding(p, m.Embed.W, in.IDs))
-	attn := nn.NewWindows(in, m.Dims(), m.windows)
+	attn := nn.NewWindows(in, m.Dims(), m.Windows())
 	for i := range m.Layers {
 		l := &m.Layers[i]
 		x = p.Scope(func() *op.Value {

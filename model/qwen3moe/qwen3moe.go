@@ -74,9 +74,8 @@ func (c *Config) Validate() error {
 // Model is a Qwen 3 MoE.
 type Model struct {
 	nn.Decoder
-	cfg     Config
-	rotary  *tensor.Rotary
-	windows []int
+	cfg    Config
+	rotary *tensor.Rotary
 
 	Embed  nn.Embedding `weight:"model.embed_tokens"`
 	Layers []block      `weight:"model.layers"`
@@ -107,7 +106,7 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 		return nil, err
 	}
 	m := &Model{cfg: c, rotary: rotary, Layers: make([]block, c.NumHiddenLayers)}
-	m.windows = c.Windows(func(int) bool { return c.UseSlidingWindow })
+	m.Sees(c.Windows(func(int) bool { return c.UseSlidingWindow }))
 	m.Embed = nn.NewEmbedding(b, c.VocabSize, c.HiddenSize)
 	for i := range m.Layers {
 		a := nn.NewSelfAttention(b, &c.Config, c.AttentionBias, c.AttentionBias)
@@ -148,7 +147,7 @@ func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
 	x := drop(op.Embedding(p, m.Embed.W, in.IDs))
 	mixture := m.cfg.mixture()
-	attn := nn.NewWindows(in, m.Dims(), m.windows)
+	attn := nn.NewWindows(in, m.Dims(), m.Windows())
 	for i := range m.Layers {
 		l := &m.Layers[i]
 		x = p.Scope(func() *op.Value {

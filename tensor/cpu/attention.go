@@ -20,10 +20,10 @@ import (
 // is computed with: decoding one token over a cache gives the bits of the full
 // forward pass.
 const (
-	queryBlock = 96  // a multiple of the rows of the product kernels
-	keyBlock   = 64  // depth of one product of weights and values
-	keyChunk   = 512 // scores of a row that exist at a time
-	keyGroup   = 32  // rows of scores are cut here, so that row kernels have no tails
+	queryBlock = 96                // a multiple of the rows of the product kernels
+	keyBlock   = tensor.PageTokens // depth of one product of weights and values
+	keyChunk   = 512               // scores of a row that exist at a time
+	keyGroup   = 32                // rows of scores are cut here, so that row kernels have no tails
 )
 
 // forwardTasks is the number of tasks up to which the query blocks of a head
@@ -42,6 +42,7 @@ type attentionScratch struct {
 	max    [queryBlock]float32
 	sum    [queryBlock]float32 // of the weights; in the backward pass, of weights times gradient
 	values []kernel.Packed     // by block of keys
+	keys   []kernel.Packed     // of cached pages, transposed
 	packed []byte              // their memory
 }
 

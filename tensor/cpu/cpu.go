@@ -34,8 +34,10 @@ type Backend struct {
 	narrow    dtype.Type
 	rows      []rowBuffers // by worker
 	attn      []*attentionScratch
-	partial   []float64 // sums of tasks
-	partials  []float32 // row vectors of tasks
+	cached    []cachedTask // of one call of CacheAttention
+	rowSeq    []int32      // sequence of each row, in one call of CacheStore
+	partial   []float64    // sums of tasks
+	partials  []float32    // row vectors of tasks
 	spare     spare
 }
 
@@ -84,6 +86,10 @@ func (b *Backend) Close() {
 	b.pool.Close()
 	b.spare.free()
 }
+
+// Run calls fn(task, worker) once for each task in [0, tasks) on the threads of
+// the backend, as parallel.Pool does. It must not be called from inside fn.
+func (b *Backend) Run(tasks int, fn func(task, worker int)) { b.pool.Run(tasks, fn) }
 
 // Name is "cpu".
 func (b *Backend) Name() string { return "cpu" }

@@ -19,7 +19,7 @@ func cases() []testCase {
 		{"weights", constantWeights}, {"broken weights", brokenWeights},
 		{"elementwise", elementwise}, {"sums", sums}, {"functions", functions}, {"gated units", gated}, {"rows", rowwise},
 		{"softmax", softmax}, {"embedding", embedding}, {"norms", norms}, {"rope", rope},
-		{"attention", attention}, {"attention gradient", attentionGradient},
+		{"attention", attention}, {"attention gradient", attentionGradient}, {"cached attention", cachedAttention},
 		{"cross-entropy", crossEntropy}, {"adamw", adamw}, {"dropout", dropout},
 	}
 }

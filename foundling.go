@@ -1,0 +1,230 @@
+// Package foundling runs language models inside a Go program. Open reads a model
+// directory, Generate and Chat stream text, Score and Embed look at given text:
+//
+//	m, err := foundling.Open("run1", foundling.Options{})
+//	if err != nil { ... }
+//	defer m.Close()
+//	for piece, err := range m.Generate(ctx, "Once upon a time", foundling.Decoding{}) {
+//		if err != nil { ... }
+//		fmt.Print(piece.Text)
+//	}
+//
+// A Model may be used by several goroutines: their sequences are decoded in one
+// batch. The same seed gives the same text, whatever runs beside it and on any
+// number of threads.
+//
+// Not here: training (train, raise), token ids and batches of them (generate, at
+// Model.Engine), flags and files of results (cmd/foundling).
+package foundling
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/sample"
+	"github.com/foundling-lm/foundling/plan/machine"
+	"github.com/foundling-lm/foundling/tensor/cpu"
+	"github.com/foundling-lm/foundling/text/chat"
+)
+
+// Options say how a model is opened; the zero value computes exactly on all
+// processors.
+type Options struct {
+	Threads   int    // compute threads; 0: all processors. Results do not depend on it
+	Kernels   string // kernel set; "": the best of this machine (tensor/cpu)
+	Precision string // of products: "f32", "bf16"; "": f32
+
+	CacheFormat string // of keys and values: "f32", "f16", "bf16", "q8"; "": exact
+	CacheBytes  int64  // bounds their memory; 0: nine tenths of what is free once the weights are read
+
+	// Speculate is "ngram" or the directory of a smaller model with the same
+	// vocabulary; "": no speculation. It makes generation faster and changes no bit
+	// of the text.
+	Speculate       string
+	SpeculateTokens int  // guesses a step; 0: 4
+	Rejection       bool // speculation by rejection sampling: the same distribution, not the same text
+}
+
+// Decoding says how text is made; the zero value follows the model's
+// generation_config.json and else samples at temperature 0.8.
+type Decoding struct {
+	Temperature *float64 // 0 takes the most probable token; nil: the model's, else 0.8
+	TopK        *int     // nil: the model's, else all
+	TopP        *float64 // nil: the model's, else all
+	Seed        uint64   // the same seed gives the same text
+	Stream      uint64   // number of this text among those that share the seed
+	MaxTokens   int      // 0: until the context is full
+	Stop        []string // ends before any of these
+}
+
+const defaultTemperature = 0.8
+
+// Message is one turn of a conversation; the roles are "system", "user" and
+// "assistant".
+type Message = chat.Message
+
+// Piece is what one token adds to a text.
+type Piece = generate.Piece
+
+// Model is an opened model. Its fields are for programs that work with token ids.
+type Model struct {
+	Bundle  *bundle.Bundle
+	Backend *cpu.Backend
+	Engine  *generate.Engine
+}
+
+// Open reads a model directory.
+func Open(path string, o Options) (*Model, error) {
+	if o.Precision == "" {
+		o.Precision = "f32" // what the weights say, on every machine
+	}
+	b, err := cpu.New(cpu.Options{Threads: o.Threads, Kernels: o.Kernels, Precision: o.Precision})
+	if err != nil {
+		return nil, err
+	}
+	m, err := open(b, path, o)
+	if err != nil {
+		b.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+func open(b *cpu.Backend, path string, o Options) (*Model, error) {
+	z, err := bundle.OpenStored(b, path)
+	if err != nil {
+		return nil, err
+	}
+	c := generate.Config{CacheFormat: o.CacheFormat, CacheBytes: o.CacheBytes}
+	c.Speculation = generate.Speculation{NGram: o.Speculate == "ngram", Tokens: o.SpeculateTokens, Rejection: o.Rejection}
+	if o.Speculate != "" && o.Speculate != "ngram" {
+		d, err := bundle.OpenStored(b, o.Speculate)
+		if err != nil {
+			return nil, fmt.Errorf("draft model: %w", err)
+		}
+		c.Speculation.Draft = d.Model
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = machine.Describe().Memory.Available / 10 * 9
+	}
+	e, err := generate.Open(b, z.Model, z.TokenBytes(), c)
+	if err != nil {
+		return nil, err
+	}
+	return &Model{z, b, e}, nil
+}
+
+// Close gives the model's memory and threads back.
+func (m *Model) Close() {
+	m.Engine.Close()
+	for _, w := range m.Bundle.Model.Params() {
+		w.Changed() // packed copies
+		m.Backend.Release(w.T.Mem)
+	}
+	m.Backend.Close()
+}
+
+// Options joins what d leaves open with the model's own defaults.
+func (m *Model) Options(d Decoding) generate.Options {
+	g := m.Bundle.Generation
+	s := sample.Options{Temperature: defaultTemperature, TopK: g.TopK, TopP: g.TopP, Seed: d.Seed}
+	if g.Temperature > 0 {
+		s.Temperature = g.Temperature
+	}
+	if d.Temperature != nil {
+		s.Temperature = *d.Temperature
+	}
+	if d.TopK != nil {
+		s.TopK = *d.TopK
+	}
+	if d.TopP != nil {
+		s.TopP = *d.TopP
+	}
+	return generate.Options{Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, Stream: d.Stream}
+}
+
+// Generate continues a text; an empty one starts where documents start. An error
+// is the last thing that the iterator gives.
+func (m *Model) Generate(ctx context.Context, prompt string, d Decoding) iter.Seq2[Piece, error] {
+	return m.stream(ctx, m.Options(d), func() ([]int32, error) { return m.Bundle.TextPrompt(prompt) })
+}
+
+// Chat answers the last message of a conversation, on which the model must have
+// been trained. Where it is too long for the context its oldest turns are left
+// out.
+func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.Seq2[Piece, error] {
+	o := m.Options(d)
+	o.StopIDs = m.Bundle.Stops()
+	return m.stream(ctx, o, func() ([]int32, error) {
+		room := max(1, m.Bundle.Model.Dims().Context/4)
+		if d.MaxTokens > 0 {
+			room = min(room, d.MaxTokens)
+		}
+		ids, _, err := m.Bundle.ChatPrompt(messages, room)
+		return ids, err
+	})
+}
+
+func (m *Model) stream(ctx context.Context, o generate.Options, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
+	return func(yield func(Piece, error) bool) {
+		ids, err := prompt()
+		stopped := false
+		if err == nil {
+			_, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {
+				stopped = !yield(p, nil)
+				return !stopped
+			})
+		}
+		if err != nil && !stopped {
+			yield(Piece{ID: -1}, err)
+		}
+	}
+}
+
+// Score is the natural log-probabilities of the tokens of a text, each given what
+// is before it. The first has one only where the model has a token that texts
+// start with.
+type Score struct {
+	IDs      []int32 // of the tokens that have a probability
+	LogProbs []float64
+}
+
+// Score looks at one text.
+func (m *Model) Score(ctx context.Context, text string) (*Score, error) {
+	ids, err := m.Bundle.TextPrompt(text)
+	if err != nil {
+		return nil, err
+	}
+	s, err := m.Engine.ScoreAll(ctx, [][]int32{ids}, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Score{ids[1:], s[0].LogProbs}, nil
+}
+
+// Pooling is how the hidden states of a text become one vector.
+type Pooling = generate.Pooling
+
+// The poolings.
+const (
+	PoolMean = generate.PoolMean // of all tokens
+	PoolLast = generate.PoolLast // of the last token
+)
+
+// Embed turns texts into vectors of the model's width; they are not normalised.
+func (m *Model) Embed(ctx context.Context, texts []string, pool Pooling) ([][]float32, error) {
+	if pool != PoolMean && pool != PoolLast {
+		return nil, fmt.Errorf("pooling %q is unknown: %s and %s are supported", pool, PoolMean, PoolLast)
+	}
+	ids := make([][]int32, len(texts))
+	for i, text := range texts {
+		var err error
+		if ids[i], err = m.Bundle.TextPrompt(text); err != nil {
+			return nil, fmt.Errorf("text %d: %w", i, err)
+		}
+	}
+	return m.Engine.Embed(ctx, ids, pool)
+}
