@@ -17,6 +17,9 @@ const (
 	decodePrompt  = 16
 )
 
+// benchEngine keeps no prefixes: a prompt is read anew every time.
+var benchEngine = generate.Config{PrefixTokens: -1}
+
 // generateCases measure a small Llama with random weights: tokens a second of
 // a prompt, and of one sequence token by token.
 func generateCases(precision string) []benchCase {
@@ -46,7 +49,10 @@ func (c *benchCmd) generateRows(ctx context.Context, precision string, names []s
 	}
 	defer releaseModel(b, m)
 	fillWeights(b, m)
-	e := generate.New(b, m, nil)
+	e, err := generate.Open(b, m, nil, benchEngine)
+	if err != nil {
+		return nil, err
+	}
 	defer e.Close()
 	var rows []benchRow
 	for i, f := range []func(context.Context, *generate.Engine) (float64, error){prefillRate, decodeRate} {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/internal/rng"
-	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/plan/machine"
@@ -98,7 +97,7 @@ var shapeMeasures = []shapeMeasure{
 	{"prefill512", "arithmetic", func(ctx context.Context, s *shaped) (float64, error) { return s.prefill(ctx, 512) }},
 	{"prefill2048", "arithmetic", func(ctx context.Context, s *shaped) (float64, error) { return s.prefill(ctx, 2048) }},
 	{"decode1", "bandwidth", func(ctx context.Context, s *shaped) (float64, error) { return s.decode(ctx) }},
-	{"step32", "arithmetic", func(_ context.Context, s *shaped) (float64, error) { return s.step(32), nil }},
+	{"decode32", "arithmetic", func(ctx context.Context, s *shaped) (float64, error) { return s.decodeMany(ctx) }},
 }
 
 // shaped is a model of a public shape with random weights.
@@ -133,7 +132,10 @@ func (c *benchCmd) newShaped() (_ *shaped, err error) {
 			s.ops += 2 * float64(w.Len())
 		}
 	}
-	s.e = generate.New(b, s.m, nil)
+	if s.e, err = generate.Open(b, s.m, nil, benchEngine); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -182,16 +184,17 @@ func (s *shaped) Close() {
 	s.b.Close()
 }
 
-func (s *shaped) prompt(n int) []int32 {
+// prompt is n random tokens, others for each sequence.
+func (s *shaped) prompt(sequence, n int) []int32 {
 	ids := make([]int32, n)
 	for i := range ids {
-		ids[i] = int32(rng.Intn(1, 3, uint64(i), s.m.Dims().Vocab))
+		ids[i] = int32(rng.Intn(1, 3, uint64(sequence)<<32|uint64(i), s.m.Dims().Vocab))
 	}
 	return ids
 }
 
 func (s *shaped) prefill(ctx context.Context, n int) (float64, error) {
-	prompt := s.prompt(n)
+	prompt := s.prompt(0, n)
 	return rateOf(float64(n), func() error {
 		_, err := s.e.Generate(ctx, prompt, generate.Options{MaxTokens: 1}, nil)
 		return err
@@ -200,7 +203,7 @@ func (s *shaped) prefill(ctx context.Context, n int) (float64, error) {
 
 func (s *shaped) decode(ctx context.Context) (float64, error) {
 	var first, last time.Time
-	_, err := s.e.Generate(ctx, s.prompt(decodePrompt), generate.Options{MaxTokens: decodeTokens + 1}, func(generate.Piece) bool {
+	_, err := s.e.Generate(ctx, s.prompt(0, decodePrompt), generate.Options{MaxTokens: decodeTokens + 1}, func(generate.Piece) bool {
 		if last = time.Now(); first.IsZero() {
 			first = last
 		}
@@ -209,24 +212,38 @@ func (s *shaped) decode(ctx context.Context) (float64, error) {
 	return decodeTokens / max(last.Sub(first).Seconds(), 1e-9), err
 }
 
-// step is the rate of the products of one token of each of n sequences, without
-// their past.
-func (s *shaped) step(n int) float64 {
-	p := op.NewPass(s.b, op.Options{})
-	defer p.Close()
-	run := func() {
-		h := s.m.Hidden(p, &model.Input{B: n, T: 1, IDs: s.prompt(n), Pos: make([]int32, n)})
-		op.Logits(p, h, s.m.Unembedding())
-		p.Reset()
+// decodeMany is the rate of manySequences that decode together, all with a past
+// of manyPrompt tokens: their prompts are read in one step, before the clock
+// starts.
+func (s *shaped) decodeMany(ctx context.Context) (float64, error) {
+	c := benchEngine
+	c.Chunk = manySequences * manyPrompt
+	e, err := generate.Open(s.b, s.m, nil, c)
+	if err != nil {
+		return 0, err
 	}
-	run()
-	const times = 8
-	at := time.Now()
-	for range times {
-		run()
+	defer e.Close()
+	requests := make([]generate.Request, manySequences)
+	for i := range requests {
+		requests[i] = generate.Request{Prompt: s.prompt(i, manyPrompt), Options: generate.Options{MaxTokens: manyTokens + 1}}
 	}
-	return times * float64(n) / max(time.Since(at).Seconds(), 1e-9)
+	var start, last time.Time
+	first := 0
+	_, err = e.GenerateAll(ctx, requests, func(int, generate.Piece) bool {
+		last = time.Now()
+		if first++; first == manySequences {
+			start = last
+		}
+		return true
+	})
+	return manySequences * manyTokens / max(last.Sub(start).Seconds(), 1e-9), err
 }
+
+const (
+	manySequences = 32
+	manyPrompt    = 128 // tokens of each
+	manyTokens    = 32  // new tokens of each
+)
 
 func (c *benchCmd) shapeRows(ctx context.Context, prefix string) ([]benchRow, error) {
 	peaks, err := machine.Measure(ctx, machine.Options{Kernels: c.Kernels, Threads: c.Threads})

@@ -23,7 +23,7 @@ func TestBenchPublicShapes(t *testing.T) {
 		for _, r := range benchLines(t, c) {
 			names = append(names, strings.TrimPrefix(r.Name, "generate/tiny/"+fileType+"/"))
 		}
-		for _, want := range []string{"prefill512", "prefill512/arithmetic", "prefill512/peak", "prefill2048", "decode1", "decode1/bandwidth", "step32", "weights"} {
+		for _, want := range []string{"prefill512", "prefill512/arithmetic", "prefill512/peak", "prefill2048", "decode1", "decode1/bandwidth", "decode32", "weights"} {
 			if !slices.Contains(names, want) {
 				t.Errorf("%s: no row %s in %q", fileType, want, names)
 			}
