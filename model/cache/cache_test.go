@@ -62,7 +62,8 @@ func step(b tensor.Backend, p *cache.Pool, s *cache.Seq, layers int, ids []int32
 	batch.Advance()
 }
 
-// check reads the keys of s back, those of tokens [from, Len).
+// check reads the values of s back, those of tokens [from, Len); exact keys may
+// lie in another order (kernel.Set.InPlace).
 func check(t *testing.T, p *cache.Pool, s *cache.Seq, layers int, ids []int32, from int) {
 	t.Helper()
 	if s.Len() != len(ids) {
@@ -74,9 +75,9 @@ func check(t *testing.T, p *cache.Pool, s *cache.Seq, layers int, ids []int32, f
 	for l := range layers {
 		c := batch.Layer(l)
 		for i := from; i < len(ids); i++ {
-			keys := tensor.PageData[float32](c.Seqs[0].Pages[i/page], c.Part(1, false), page*4)
-			if got, want := keys[i%page*4], float32(ids[i])+float32(l)/16; got != want {
-				t.Fatalf("layer %d, token %d: key %g, want %g", l, i, got, want)
+			values := tensor.PageData[float32](c.Seqs[0].Pages[i/page], c.Part(1, true), page*4)
+			if got, want := values[i%page*4], float32(ids[i])+float32(l)/16; got != want {
+				t.Fatalf("layer %d, token %d: value %g, want %g", l, i, got, want)
 			}
 		}
 	}

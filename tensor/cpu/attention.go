@@ -43,6 +43,7 @@ type attentionScratch struct {
 	sum    [queryBlock]float32 // of the weights; in the backward pass, of weights times gradient
 	values []kernel.Packed     // by block of keys
 	keys   []kernel.Packed     // of cached pages, transposed
+	one    kernel.Packed       // keys or values of one page
 	packed []byte              // their memory
 }
 

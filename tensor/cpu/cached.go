@@ -45,10 +45,33 @@ func (b *Backend) CacheStore(c *tensor.Cached, k, v *tensor.Tensor) {
 		page, slot := s.Pages[token/tensor.PageTokens], token%tensor.PageTokens
 		keys, values := b.in(w, 0, k, row), b.in(w, 1, v, row)
 		for h := range c.K {
-			b.storeVector(c, page, slot, c.Part(h, false), keys[h*c.D:][:c.D])
-			b.storeVector(c, page, slot, c.Part(h, true), values[h*c.D:][:c.D])
+			x, y := keys[h*c.D:][:c.D], values[h*c.D:][:c.D]
+			if p, ok := b.inPlace(c, page, h, false); ok {
+				p.SetColumn(slot, x)
+			} else {
+				b.storeVector(c, page, slot, c.Part(h, false), x)
+			}
+			if p, ok := b.inPlace(c, page, h, true); ok {
+				p.SetRow(slot, y)
+			} else {
+				b.storeVector(c, page, slot, c.Part(h, true), y)
+			}
 		}
 	})
+}
+
+// inPlace is the keys (transposed) or values of one head in one page as they stand
+// in a product: exact pages hold them in that order where it needs no more room.
+func (b *Backend) inPlace(c *tensor.Cached, page tensor.Memory, head int, values bool) (kernel.Packed, bool) {
+	if c.Format != tensor.CacheF32 {
+		return kernel.Packed{}, false
+	}
+	at := c.Part(head, values)
+	data := page.(*tensor.Host).Data[at : at+4*keyBlock*c.D]
+	if values {
+		return b.set.InPlace(data, keyBlock, c.D, b.precision)
+	}
+	return b.set.InPlace(data, c.D, keyBlock, b.precision)
 }
 
 // storeVector writes one head of one token.
@@ -131,12 +154,17 @@ func (b *Backend) packPages(w int, x *cachedCall, s *tensor.CachedSeq, kv, from,
 	at := 0
 	for i := range n {
 		page := s.Pages[from/keyBlock+i]
-		sc.keys[i].Data = sc.packed[at : at+keys]
-		b.set.PackB(nil, transposed(b.page(w, x, page, kv, false)), b.precision, &sc.keys[i])
-		at += keys
-		sc.values[i].Data = sc.packed[at : at+values]
-		b.set.PackB(nil, b.page(w, x, page, kv, true), b.precision, &sc.values[i])
-		at += values
+		var ok bool
+		if sc.keys[i], ok = b.inPlace(x.Cached, page, kv, false); !ok {
+			sc.keys[i].Data = sc.packed[at : at+keys]
+			b.set.PackB(nil, transposed(b.page(w, x, page, kv, false)), b.precision, &sc.keys[i])
+			at += keys
+		}
+		if sc.values[i], ok = b.inPlace(x.Cached, page, kv, true); !ok {
+			sc.values[i].Data = sc.packed[at : at+values]
+			b.set.PackB(nil, b.page(w, x, page, kv, true), b.precision, &sc.values[i])
+			at += values
+		}
 	}
 }
 
@@ -188,7 +216,12 @@ func (b *Backend) attendEntries(w int, x *cachedCall, e *entries, packedFrom int
 		case packed:
 			g.Packed = &sc.keys[(key-packedFrom)/keyBlock]
 		default:
-			g.B = b.page(w, x, e.seq.Pages[key/keyBlock], e.kv, values)
+			page, ok := e.seq.Pages[key/keyBlock], false
+			if sc.one, ok = b.inPlace(x.Cached, page, e.kv, values); ok {
+				g.Packed = &sc.one
+				break
+			}
+			g.B = b.page(w, x, page, e.kv, values)
 			if !values {
 				g.B = transposed(g.B)
 			}

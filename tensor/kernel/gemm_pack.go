@@ -17,6 +17,7 @@ type Packed struct {
 	set       string
 	offset    int     // of the first panel in Data, which makes it start a cache line
 	source    operand // while it is packed
+	lanes     int     // of a panel, where InPlace made it
 }
 
 // cacheLine is the alignment of packed panels: a tile row that crosses lines

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/foundling-lm/foundling/internal/parallel"
 	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/dtype"
 	"github.com/foundling-lm/foundling/tensor/kernel"
 )
@@ -405,6 +407,51 @@ func TestColumn(t *testing.T) {
 					}
 				}
 			}
+		}
+	})
+}
+
+// TestGemmInPlace writes a right operand column by column and row by row in the
+// order of the products: the same bits as with one that was packed.
+func TestGemmInPlace(t *testing.T) {
+	eachSet(t, func(t *testing.T, s *kernel.Set) {
+		d := draws{seed: 14}
+		const m, n, k = 5, 64, 96
+		a, b := d.matrix(m, k, false, false), d.matrix(k, n, false, false)
+		product := func(packed *kernel.Packed) []float32 {
+			c := kernel.Matrix{F32: make([]float32, m*n), Rows: m, Cols: n, Stride: n}
+			s.Gemm(nil, kernel.NewScratch(1), &kernel.Gemm{A: a, Packed: packed, C: c})
+			return c.F32
+		}
+		whole := &kernel.Packed{Data: make([]byte, s.PackedBytes(k, n, kernel.F32))}
+		s.PackB(nil, b, kernel.F32, whole)
+		want := product(whole)
+		for _, byRow := range []bool{false, true} {
+			mem := tensor.NewHost(4 * k * n)
+			p, ok := s.InPlace(mem.Data, k, n, kernel.F32)
+			if !ok {
+				t.Fatalf("a (%d, %d) operand cannot be written in place", k, n)
+			}
+			if byRow {
+				for i := range k {
+					p.SetRow(i, b.F32[i*b.Stride:][:n])
+				}
+			} else {
+				for j := range n {
+					x := make([]float32, k)
+					for i := range x {
+						x[i] = at(&b, i, j)
+					}
+					p.SetColumn(j, x)
+				}
+			}
+			if got := product(&p); !slices.Equal(got, want) {
+				t.Errorf("by row %v: got another product than with a packed operand", byRow)
+			}
+			mem.Free()
+		}
+		if _, ok := s.InPlace(make([]byte, 4*k*n), k, n, kernel.BF16); ok {
+			t.Error("a bf16 operand was taken for one of f32 values")
 		}
 	})
 }
