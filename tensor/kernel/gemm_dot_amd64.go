@@ -57,9 +57,7 @@ func packDot(dst unsafe.Pointer, row int, v *operand, lane, lanes, store, k, n i
 		packPairs(dst, row, v, lane, lanes, store, k, pairs)
 	}
 	if n%2 == 1 { // the last depth has no partner but zeros
-		var t tileBlock
-		block := t.cut(v, lane, lanes, k+n-1, 1, tileLanes)
-		packPairs(unsafe.Add(dst, pairs*row), row, &block, 0, lanes, store, 0, 1)
+		packOdd(unsafe.Add(dst, pairs*row), v, lane, lanes, store, k+n-1)
 		pairs++
 	}
 	for ; pairs < roundUp(n, dotDepth)/2; pairs++ {
@@ -67,10 +65,26 @@ func packDot(dst unsafe.Pointer, row int, v *operand, lane, lanes, store, k, n i
 	}
 }
 
+// packPairs packs pairs of depths where lanes are contiguous.
 func packPairs(dst unsafe.Pointer, row int, v *operand, lane, lanes, store, k, pairs int) {
-	src, size, f := v.start(v.index(lane, k)), 4, dotLanesF32
+	src, load := v.start(v.index(lane, k)), 1<<lanes-1
 	if v.bf16 != nil {
-		size, f = 2, dotLanesBF16
+		dotLanesBF16(dst, row, src, v.stride*2, load, store, pairs)
+	} else {
+		dotLanesF32(dst, row, src, v.stride*4, load, store, pairs)
 	}
-	f(dst, row, src, v.stride*size, 1<<lanes-1, store, pairs)
+}
+
+// packOdd packs one depth and zeros for its partner. The copy stays on the stack.
+func packOdd(dst unsafe.Pointer, v *operand, lane, lanes, store, k int) {
+	at, load := v.index(lane, k), 1<<lanes-1
+	if v.bf16 != nil {
+		var pair [2][16]uint16
+		copy(pair[0][:lanes], v.bf16[at:])
+		dotLanesBF16(dst, 0, unsafe.Pointer(&pair), 16*2, load, store, 1)
+	} else {
+		var pair [2][16]float32
+		copy(pair[0][:lanes], v.f32[at:])
+		dotLanesF32(dst, 0, unsafe.Pointer(&pair), 16*4, load, store, 1)
+	}
 }
