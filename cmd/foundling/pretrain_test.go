@@ -157,6 +157,42 @@ func TestPretrainDirectory(t *testing.T) {
 	}
 }
 
+// callInterrupted runs the program, sends it what Ctrl-C does once log shows some
+// steps, and returns its exit code and errors. On a busy machine that takes long.
+func callInterrupted(t *testing.T, log, bin string, args ...string) (code int, stderr string) {
+	t.Helper()
+	cmd := exec.Command(bin, args...)
+	var text bytes.Buffer
+	cmd.Stderr = &text
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	deadline := time.After(2 * time.Minute)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			t.Fatalf("the program ended before it was interrupted: %v, %s", err, &text)
+		case <-deadline:
+			cmd.Process.Kill()
+			<-ended
+			t.Fatalf("no steps in %s: %s", log, &text)
+		case <-tick.C:
+			if info, err := os.Stat(log); err != nil || info.Size() <= 500 {
+				continue
+			}
+			if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+				t.Fatal(err)
+			}
+			<-ended
+			return cmd.ProcessState.ExitCode(), text.String()
+		}
+	}
+}
+
 // TestPretrainInterrupt stops a run by Ctrl-C and goes on with the command that
 // it prints.
 func TestPretrainInterrupt(t *testing.T) {
@@ -165,24 +201,9 @@ func TestPretrainInterrupt(t *testing.T) {
 	if code, _, stderr := call(t, bin, tiny(data, whole, "--steps", "250")...); code != 0 {
 		t.Fatal(stderr)
 	}
-	cmd := exec.Command(bin, tiny(data, out, "--steps", "250")...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	log := filepath.Join(out, train.MetricsFile)
-	for at := time.Now(); time.Since(at) < 10*time.Second; time.Sleep(time.Millisecond) {
-		if info, err := os.Stat(log); err == nil && info.Size() > 500 {
-			break
-		}
-	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(stderr.String(), "foundling pretrain --out "+out) {
-		t.Errorf("exit code %d, want %d; error %q", code, exitInterrupted, &stderr)
+	code, stderr := callInterrupted(t, filepath.Join(out, train.MetricsFile), bin, tiny(data, out, "--steps", "250")...)
+	if code != exitInterrupted || !strings.Contains(stderr, "foundling pretrain --out "+out) {
+		t.Errorf("exit code %d, want %d; error %q", code, exitInterrupted, stderr)
 	}
 	if _, err := os.Stat(filepath.Join(out, train.CheckpointFile)); err != nil {
 		t.Errorf("nothing was saved: %v", err)

@@ -3,15 +3,11 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/train"
@@ -51,23 +47,9 @@ func TestSFT(t *testing.T) {
 		t.Fatalf("result = %+v, %v, want a chat model", z, err)
 	}
 
-	cmd := exec.Command(bin, args("stopped")...)
-	var text bytes.Buffer
-	cmd.Stderr = &text
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	for at := time.Now(); time.Since(at) < 10*time.Second; time.Sleep(time.Millisecond) {
-		if info, err := os.Stat(filepath.Join(dir, "stopped", train.MetricsFile)); err == nil && info.Size() > 500 {
-			break
-		}
-	}
-	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(text.String(), "foundling sft --out") {
-		t.Errorf("exit code %d, error %q", code, &text)
+	code, stderr = callInterrupted(t, filepath.Join(dir, "stopped", train.MetricsFile), bin, args("stopped")...)
+	if code != exitInterrupted || !strings.Contains(stderr, "foundling sft --out") {
+		t.Errorf("exit code %d, error %q", code, stderr)
 	}
 	if code, _, stderr := call(t, bin, "sft", "--out", filepath.Join(dir, "stopped")); code != 0 {
 		t.Fatal(stderr)

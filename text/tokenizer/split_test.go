@@ -143,7 +143,7 @@ func TestSplitIsLinear(t *testing.T) {
 			for end < len(s) {
 				end = cases[i].split.next(s, end)
 			}
-			if took := time.Since(start); took > 2*time.Second {
+			if took := time.Since(start); took > 20*time.Second {
 				t.Errorf("%s: 1 MiB of %q took %v", cases[i].name, unit, took)
 			}
 		}
