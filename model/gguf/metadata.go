@@ -37,6 +37,9 @@ func (md Metadata) Int(key string) (n int, ok bool, err error) {
 		if r.Len() == 0 {
 			return 0, false, fmt.Errorf("metadata %q is an empty list", md.arch+"."+key)
 		}
+		if !r.Index(0).Comparable() {
+			return 0, false, fmt.Errorf("metadata %q is a list of lists: want a whole number", md.arch+"."+key)
+		}
 		for i := range r.Len() {
 			if r.Index(i).Interface() != r.Index(0).Interface() {
 				return 0, false, fmt.Errorf("metadata %q differs by layer (%v): one number for all layers is supported", md.arch+"."+key, v)
