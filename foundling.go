@@ -1,5 +1,6 @@
 // Package foundling runs language models inside a Go program. Open reads a model
-// directory, Generate and Chat stream text, Score and Embed look at given text:
+// directory or a GGUF file, Generate and Chat stream text, Score and Embed look at
+// given text:
 //
 //	m, err := foundling.Open("run1", foundling.Options{})
 //	if err != nil { ... }
@@ -40,9 +41,8 @@ type Options struct {
 	CacheFormat string // of keys and values: "f32", "f16", "bf16", "q8"; "": exact
 	CacheBytes  int64  // bounds their memory; 0: nine tenths of what is free once the weights are read
 
-	// Speculate is "ngram" or the directory of a smaller model with the same
-	// vocabulary; "": no speculation. It makes generation faster and changes no bit
-	// of the text.
+	// Speculate is "ngram" or the path of a smaller model with the same vocabulary;
+	// "": no speculation. It makes generation faster and changes no bit of the text.
 	Speculate       string
 	SpeculateTokens int  // guesses a step; 0: 4
 	Rejection       bool // speculation by rejection sampling: the same distribution, not the same text
@@ -74,9 +74,11 @@ type Model struct {
 	Bundle  *bundle.Bundle
 	Backend *cpu.Backend
 	Engine  *generate.Engine
+
+	draft *bundle.Bundle // nil without a draft model
 }
 
-// Open reads a model directory.
+// Open reads a model directory or a GGUF file.
 func Open(path string, o Options) (*Model, error) {
 	if o.Precision == "" {
 		o.Precision = "f32" // what the weights say, on every machine
@@ -93,38 +95,51 @@ func Open(path string, o Options) (*Model, error) {
 	return m, nil
 }
 
-func open(b *cpu.Backend, path string, o Options) (*Model, error) {
-	z, err := bundle.OpenStored(b, path)
-	if err != nil {
+func open(b *cpu.Backend, path string, o Options) (_ *Model, err error) {
+	m := &Model{Backend: b}
+	defer func() {
+		if err != nil {
+			m.release()
+		}
+	}()
+	if m.Bundle, err = bundle.OpenStored(b, path); err != nil {
 		return nil, err
 	}
 	c := generate.Config{CacheFormat: o.CacheFormat, CacheBytes: o.CacheBytes}
 	c.Speculation = generate.Speculation{NGram: o.Speculate == "ngram", Tokens: o.SpeculateTokens, Rejection: o.Rejection}
 	if o.Speculate != "" && o.Speculate != "ngram" {
-		d, err := bundle.OpenStored(b, o.Speculate)
-		if err != nil {
+		if m.draft, err = bundle.OpenStored(b, o.Speculate); err != nil {
 			return nil, fmt.Errorf("draft model: %w", err)
 		}
-		c.Speculation.Draft = d.Model
+		c.Speculation.Draft = m.draft.Model
 	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = machine.Describe().Memory.Available / 10 * 9
 	}
-	e, err := generate.Open(b, z.Model, z.TokenBytes(), c)
-	if err != nil {
+	if m.Engine, err = generate.Open(b, m.Bundle.Model, m.Bundle.TokenBytes(), c); err != nil {
 		return nil, err
 	}
-	return &Model{z, b, e}, nil
+	return m, nil
 }
 
 // Close gives the model's memory and threads back.
 func (m *Model) Close() {
 	m.Engine.Close()
-	for _, w := range m.Bundle.Model.Params() {
-		w.Changed() // packed copies
-		m.Backend.Release(w.T.Mem)
-	}
+	m.release()
 	m.Backend.Close()
+}
+
+// release gives the weights back.
+func (m *Model) release() {
+	for _, z := range []*bundle.Bundle{m.Bundle, m.draft} {
+		if z == nil {
+			continue
+		}
+		for _, w := range z.Model.Params() {
+			w.Changed() // packed copies
+			m.Backend.Release(w.T.Mem)
+		}
+	}
 }
 
 // Options joins what d leaves open with the model's own defaults.

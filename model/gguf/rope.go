@@ -64,6 +64,9 @@ func importRope(md Metadata, c map[string]any) error {
 	case "yarn":
 		if f, ok := s["attention_factor"].(float64); ok { // a multiple of the usual one
 			factor, _ := s["factor"].(float64)
+			if factor < 1 {
+				return fmt.Errorf("metadata %q is missing or below 1: positions are not stretched by %g", md.arch+".rope.scaling.factor", factor)
+			}
 			s["attention_factor"] = f * (1 + 0.1*math.Log(factor))
 		}
 	case "longrope":

@@ -138,7 +138,7 @@ func (w *Weights) add(f *Family, name string, t *checkpoint.Tensor) {
 			put(fill(n.HF, suffix, numbers...), place{t, n.Change, 0})
 			return
 		}
-		if len(t.Shape) != 3 || t.Shape[0] > maxExperts {
+		if len(t.Shape) != 3 || t.Shape[0] == 0 || t.Shape[0] > maxExperts || len(t.Data)/t.Shape[0] < minExpert {
 			break
 		}
 		for e := range t.Shape[0] {
@@ -149,8 +149,12 @@ func (w *Weights) add(f *Family, name string, t *checkpoint.Tensor) {
 	put(name, place{tensor: t}) // the model will say that it has no such parameter
 }
 
-// maxExperts bounds what a lying shape can make of the list of names.
-const maxExperts = 1 << 12
+// What a lying shape can make of the list of names is bounded by the number of
+// experts and by the bytes that each must have.
+const (
+	maxExperts = 1 << 12
+	minExpert  = 64
+)
 
 // Names lists the tensors in the order of the file.
 func (w *Weights) Names() []string { return w.names }

@@ -20,6 +20,9 @@ type File struct {
 	Blob   string `json:"git,omitempty"`    // git's SHA-1 of small files
 }
 
+// maxSize is above that of any file of a model, so that sums do not overflow.
+const maxSize = 1 << 45
+
 // entry is one of the list that /api/models/ID/tree gives.
 type entry struct {
 	Type string
@@ -62,7 +65,7 @@ func (c *Client) Files(ctx context.Context, ref Ref) (commit string, files []Fil
 			if e.LFS != nil {
 				f.Size, f.SHA256, f.Blob = e.LFS.Size, strings.TrimPrefix(e.LFS.OID, "sha256:"), ""
 			}
-			if !safePath(f.Path) || f.Size < 0 {
+			if !safePath(f.Path) || f.Size < 0 || f.Size > maxSize {
 				return "", nil, fmt.Errorf("%s: the hub lists a file that cannot be one: %q of %d bytes", what, f.Path, f.Size)
 			}
 			files = append(files, f)

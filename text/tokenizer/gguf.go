@@ -112,6 +112,7 @@ func (v *ggufVocab) read() error {
 		return fmt.Errorf("tokenizer.ggml.scores has %d entries, tokens %d", len(v.scores), len(v.tokens))
 	}
 	v.scores = v.scores[:len(v.tokens)]
+	v.tokens = slices.Clone(v.tokens) // the metadata is not ours
 	seen := make(map[string]int, len(v.tokens))
 	for id, token := range v.tokens {
 		if len(token) > maxToken {
@@ -119,7 +120,6 @@ func (v *ggufVocab) read() error {
 		}
 		if token == "" { // as llama.cpp names it
 			token = fmt.Sprintf("[EMPTY_%d]", id)
-			v.tokens = slices.Clone(v.tokens)
 			v.tokens[id] = token
 		}
 		if other, twice := seen[token]; twice {

@@ -281,3 +281,15 @@ func FuzzFromGGUF(f *testing.F) {
 		}
 	})
 }
+
+// TestGGUFEmptyTokens names many empty tokens, in time linear in their number.
+func TestGGUFEmptyTokens(t *testing.T) {
+	tokens := make([]string, 200_000)
+	tok, err := FromGGUF(map[string]any{"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": tokens})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := tok.VocabSize(); n != len(tokens) || tokens[0] != "" {
+		t.Errorf("%d tokens, the metadata has %q now", n, tokens[0])
+	}
+}
