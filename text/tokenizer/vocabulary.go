@@ -18,11 +18,11 @@ type vocabulary struct {
 // readVocab reads {"token": id, ...} and refuses what occurs twice.
 func readVocab(raw json.RawMessage) (*vocabulary, error) {
 	if isNull(raw) {
-		return nil, errors.New("model.vocab is missing: this is not a BPE model")
+		return nil, errors.New("model.vocab is missing: the file has no vocabulary")
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if open, err := d.Token(); err != nil || open != json.Delim('{') {
-		return nil, errors.New("model.vocab is not an object of tokens and ids: only byte-level BPE can be read")
+		return nil, errors.New("model.vocab is not an object of tokens and ids")
 	}
 	v := &vocabulary{ids: map[string]int32{}, top: -1}
 	owner := map[int32]string{}
