@@ -77,7 +77,7 @@ func (c *counting) Release(m tensor.Memory) {
 // TestMemoryAsPlanned compares what a step takes with the plan made from the
 // configuration alone.
 func TestMemoryAsPlanned(t *testing.T) {
-	const rows, T = 8, 128
+	const rows, T = 4, 64
 	for _, precision := range []string{"f32", "bf16"} {
 		families := zoo.Families()
 		if precision == "bf16" {
