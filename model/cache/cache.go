@@ -149,6 +149,7 @@ type MemoryError struct {
 	Format      tensor.CacheFormat
 }
 
+// Error says what is needed and what is allowed, with the remedy.
 func (e *MemoryError) Error() string {
 	remedy := "give a shorter prompt or fewer new tokens, or allow more memory"
 	if e.Format != tensor.CacheQ8 {

@@ -62,7 +62,7 @@ func (c *Client) status(r *http.Response, what string) error {
 		e.after = retryAfter(r.Header.Get("Retry-After"), time.Now())
 	}
 	if words != "" {
-		e.Reason += "; it says: " + words[:min(len(words), 300)]
+		e.Reason += fmt.Sprintf("; it says: %.300q", words) // it may hold anything, codes for terminals too
 	}
 	return e
 }
