@@ -213,6 +213,9 @@ func TestErrors(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", o, err, want)
 		}
 	}
+	if _, err := foundling.Open("nowhere", foundling.Options{}); err == nil || !strings.Contains(err.Error(), "nowhere does not exist") {
+		t.Errorf("a path that is not there: %v", err)
+	}
 	if _, err := foundling.Open(t.TempDir(), foundling.Options{}); err == nil || !strings.Contains(err.Error(), "no model directory") {
 		t.Errorf("empty directory: %v", err)
 	}

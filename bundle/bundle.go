@@ -91,7 +91,10 @@ func OpenStored(b tensor.Backend, dir string) (*Bundle, error) { return open(b, 
 type binder func(tensor.Backend, model.Model, model.Weights) error
 
 func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
-	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s does not exist: give a model directory or a GGUF file", dir)
+	case err == nil && !info.IsDir():
 		return openGGUF(b, dir, bind)
 	}
 	config, err := os.ReadFile(filepath.Join(dir, ConfigFile))

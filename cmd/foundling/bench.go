@@ -97,6 +97,9 @@ func (c *benchCmd) Run(ctx context.Context) error {
 		rows, err := k.run(ctx, c)
 		if err != nil {
 			out.clear()
+			if ctx.Err() != nil {
+				return interrupted("%s is not measured", k.names[0])
+			}
 			return fmt.Errorf("%s: %w", k.names[0], err)
 		}
 		for _, r := range rows {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/foundling-lm/foundling/tensor/cpu"
 )
 
@@ -22,6 +24,9 @@ func (f computeFlags) exact() computeFlags {
 
 // backend starts the backend; the caller closes it.
 func (f computeFlags) backend() (*cpu.Backend, error) {
+	if f.Threads < 0 {
+		return nil, usageError{fmt.Errorf("--threads is %d: it must be positive, or 0 for all processors", f.Threads)}
+	}
 	b, err := cpu.New(cpu.Options{Threads: f.Threads, Kernels: f.Kernels, Precision: f.Precision})
 	if err != nil {
 		return nil, usageError{err}

@@ -29,7 +29,7 @@ type perplexityCmd struct {
 func (perplexityCmd) Help() string {
 	return `Perplexity is of tokens: only models with the same tokenizer can be compared by
 it. Bits per byte compare any models. The intervals hold 95 % of bootstraps over
-windows.
+windows; one window alone has none.
 
 Examples:
 
@@ -39,18 +39,18 @@ Examples:
 
 // perplexityResult is what --json prints.
 type perplexityResult struct {
-	Perplexity    float64    `json:"perplexity"`
-	Interval      [2]float64 `json:"perplexity_95"`
-	StandardError float64    `json:"standard_error"` // of independent tokens
-	BitsPerByte   float64    `json:"bits_per_byte"`
-	BPBInterval   [2]float64 `json:"bits_per_byte_95"`
-	NLL           float64    `json:"nats_per_token"`
-	Tokens        int        `json:"tokens"`
-	Bytes         int        `json:"bytes"`
-	Windows       int        `json:"windows"`
-	Context       int        `json:"context"`
-	LlamaCpp      bool       `json:"llama_cpp"`
-	Kernels       string     `json:"kernels"`
+	Perplexity    float64     `json:"perplexity"`
+	Interval      *[2]float64 `json:"perplexity_95,omitempty"` // none of one window
+	StandardError float64     `json:"standard_error"`          // of independent tokens
+	BitsPerByte   float64     `json:"bits_per_byte"`
+	BPBInterval   *[2]float64 `json:"bits_per_byte_95,omitempty"`
+	NLL           float64     `json:"nats_per_token"`
+	Tokens        int         `json:"tokens"`
+	Bytes         int         `json:"bytes"`
+	Windows       int         `json:"windows"`
+	Context       int         `json:"context"`
+	LlamaCpp      bool        `json:"llama_cpp"`
+	Kernels       string      `json:"kernels"`
 }
 
 const llamaCppContext = 512
@@ -102,6 +102,12 @@ func (c *perplexityCmd) Run(ctx context.Context) error {
 		}
 		return len(tokens[id])
 	}
+	if o.Context < 2 || o.Context > most {
+		return usageError{fmt.Errorf("--context is %d: the model takes 2 to %d", o.Context, most)}
+	}
+	if o.Stride > o.Context {
+		return usageError{fmt.Errorf("--stride is %d: it must be at most a window, %d tokens", o.Stride, o.Context)}
+	}
 	p, err := eval.MeasurePerplexity(ctx, m.Engine, ids, most, size, o)
 	if errors.Is(err, context.Canceled) {
 		return interrupted("nothing is saved")
@@ -109,16 +115,31 @@ func (c *perplexityCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("--data: %w", err)
 	}
 	r := perplexityResult{
-		Perplexity: p.PerToken.Value, Interval: [2]float64{p.PerToken.Low, p.PerToken.High}, StandardError: p.StandardError,
-		BitsPerByte: p.BitsPerByte.Value, BPBInterval: [2]float64{p.BitsPerByte.Low, p.BitsPerByte.High}, NLL: p.NLL,
+		Perplexity: p.PerToken.Value, StandardError: p.StandardError, BitsPerByte: p.BitsPerByte.Value, NLL: p.NLL,
 		Tokens: p.Tokens, Bytes: p.Bytes, Windows: p.Windows, Context: o.Context, LlamaCpp: c.LlamaCpp, Kernels: m.Backend.Kernels(),
+	}
+	if p.Windows > 1 {
+		r.Interval = &[2]float64{p.PerToken.Low, p.PerToken.High}
+		r.BPBInterval = &[2]float64{p.BitsPerByte.Low, p.BitsPerByte.High}
 	}
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(r)
 	}
-	_, err = fmt.Printf("perplexity     %.4f   95 %%: %.4f to %.4f\nbits per byte  %.4f   95 %%: %.4f to %.4f\n%d tokens, %d bytes, %d windows of %d tokens\n",
-		r.Perplexity, r.Interval[0], r.Interval[1], r.BitsPerByte, r.BPBInterval[0], r.BPBInterval[1], r.Tokens, r.Bytes, r.Windows, r.Context)
+	windows := fmt.Sprintf("%d windows", r.Windows)
+	if r.Windows == 1 {
+		windows = "1 window (too few for an interval)"
+	}
+	_, err = fmt.Printf("perplexity     %.4f%s\nbits per byte  %.4f%s\n%d tokens, %d bytes, %s of %d tokens\n",
+		r.Perplexity, limits(r.Interval), r.BitsPerByte, limits(r.BPBInterval), r.Tokens, r.Bytes, windows, r.Context)
 	return err
+}
+
+// limits are the ends of an interval behind its estimate.
+func limits(ends *[2]float64) string {
+	if ends == nil {
+		return ""
+	}
+	return fmt.Sprintf("   95 %%: %.4f to %.4f", ends[0], ends[1])
 }
 
 func (c *perplexityCmd) read(ctx context.Context) (string, error) {

@@ -169,6 +169,9 @@ func (c *generateCmd) finish(m *foundling.Model, requests []generate.Request, re
 		if !strings.HasSuffix(r.Text, "\n") {
 			fmt.Println()
 		}
+		if c.N == 1 && r.Finish == generate.FinishContext {
+			fmt.Fprintf(os.Stderr, "note: the text ends where the model's context of %d tokens is full\n", m.Bundle.Model.Dims().Context)
+		}
 	}
 	if !c.JSON && c.Speculate != "" {
 		c.summary(results, took)

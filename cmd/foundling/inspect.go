@@ -20,8 +20,9 @@ import (
 
 // inspectCmd shows what files hold.
 type inspectCmd struct {
-	Path string `arg:"" help:"Model directory, GGUF or safetensors file, or tokenizer.json." placeholder:"PATH"`
+	Path string `arg:"" help:"Model directory, GGUF or safetensors file, tokenizer.json, or the name of a model of the store." placeholder:"PATH"`
 	JSON bool   `name:"json" help:"Print one JSON object."`
+	storeFlags
 }
 
 // Help is the detail of --help.
@@ -86,17 +87,20 @@ func (t *tokenizerInfo) kind() string {
 
 // Run prints the inspection.
 func (c *inspectCmd) Run() error {
-	z := inspection{Path: c.Path}
-	var err error
-	switch info, e := os.Stat(c.Path); {
+	path, err := c.modelPath(c.Path)
+	if err != nil {
+		return err
+	}
+	z := inspection{Path: path}
+	switch info, e := os.Stat(path); {
 	case e != nil:
 		return e
 	case info.IsDir():
-		err = z.directory(c.Path)
-	case filepath.Ext(c.Path) == ".json":
-		err = z.tokenizer(c.Path)
+		err = z.directory(path)
+	case filepath.Ext(path) == ".json":
+		err = z.tokenizer(path)
 	default:
-		err = z.weights(c.Path)
+		err = z.weights(path)
 	}
 	if err != nil {
 		return err

@@ -79,6 +79,7 @@ func TestPullAndUse(t *testing.T) {
 	if byName != byPath {
 		t.Errorf("the pulled model writes %q, the served one %q", byName, byPath)
 	}
+	useByName(t, foundling)
 	_, errs = foundling(exitFailed, "score", "--model", "nothing")
 	has(errs, "no path and no model of the store")
 	_, errs = foundling(exitUsage, "models", "rm", "llama")
@@ -91,6 +92,24 @@ func TestPullAndUse(t *testing.T) {
 	}
 	for _, args := range [][]string{{"pull", "nothing"}, {"pull", "a/b", "--parallel", "0"}, {"pull", "a/b", "--endpoint", "ftp://x"}, {"pull", "a/b:c", "--include", "d"}} {
 		foundling(exitUsage, args...)
+	}
+}
+
+// useByName looks into a pulled model under its name with every command that
+// computes nothing.
+func useByName(t *testing.T, foundling func(wantCode int, args ...string) (stdout, stderr string)) {
+	t.Helper()
+	if out, _ := foundling(exitDone, "inspect", "llama"); !strings.Contains(out, "model.embed_tokens.weight") {
+		t.Errorf("inspect by name: %q", out)
+	}
+	foundling(exitDone, "convert", "llama", filepath.Join(t.TempDir(), "llama.gguf"), "--threads", "1")
+	if out, _ := foundling(exitDone, "tokenizer", "encode", "--model", "tiny/llama"); strings.TrimSpace(out) != "" {
+		t.Errorf("no text has the ids %q", out)
+	}
+	for _, args := range [][]string{{"inspect", "nothing"}, {"convert", "nothing", "x.gguf"}, {"tokenizer", "decode", "--model", "nothing"}} {
+		if _, errs := foundling(exitFailed, args...); !strings.Contains(errs, "no path and no model of the store") {
+			t.Errorf("%q: %q", args, errs)
+		}
 	}
 }
 

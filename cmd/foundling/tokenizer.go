@@ -119,10 +119,20 @@ func texts(c *corpus.Corpus, p *progress, err *error) iter.Seq[string] {
 	}
 }
 
+// openTokenizer reads the vocabulary of a path or of a model of the store.
+func (f storeFlags) openTokenizer(name string) (*tokenizer.Tokenizer, error) {
+	path, err := f.modelPath(name)
+	if err != nil {
+		return nil, fmt.Errorf("--model: %w", err)
+	}
+	return bundle.OpenTokenizer(path)
+}
+
 type tokenizerEncodeCmd struct {
-	Model   string `help:"Model directory, GGUF file, tokenizer.json, tokenizer.model, .tiktoken or rwkv_vocab_*.txt." required:"" placeholder:"PATH"`
+	Model   string `help:"Model directory, GGUF file, tokenizer.json, tokenizer.model, .tiktoken or rwkv_vocab_*.txt, or the name of a model of the store." required:"" placeholder:"PATH"`
 	Special bool   `help:"Special tokens in the text become their ids, instead of being text."`
 	JSONL   bool   `name:"jsonl" help:"Read {\"text\":...} a line, answer {\"ids\":[...]} a line."`
+	storeFlags
 }
 
 // Help is the detail of --help.
@@ -139,7 +149,7 @@ Examples:
 
 // Run answers standard input.
 func (c *tokenizerEncodeCmd) Run(ctx context.Context) error {
-	t, err := bundle.OpenTokenizer(c.Model)
+	t, err := c.openTokenizer(c.Model)
 	if err != nil {
 		return err
 	}
@@ -179,9 +189,10 @@ func (c *tokenizerEncodeCmd) Run(ctx context.Context) error {
 }
 
 type tokenizerDecodeCmd struct {
-	Model       string `help:"Model directory, GGUF file, tokenizer.json, tokenizer.model, .tiktoken or rwkv_vocab_*.txt." required:"" placeholder:"PATH"`
+	Model       string `help:"Model directory, GGUF file, tokenizer.json, tokenizer.model, .tiktoken or rwkv_vocab_*.txt, or the name of a model of the store." required:"" placeholder:"PATH"`
 	SkipSpecial bool   `help:"Leave special tokens out instead of writing them as text."`
 	JSONL       bool   `name:"jsonl" help:"Read {\"ids\":[...]} a line, answer {\"text\":...} a line."`
+	storeFlags
 }
 
 // Help is the detail of --help.
@@ -198,7 +209,7 @@ Examples:
 
 // Run answers standard input.
 func (c *tokenizerDecodeCmd) Run(ctx context.Context) error {
-	t, err := bundle.OpenTokenizer(c.Model)
+	t, err := c.openTokenizer(c.Model)
 	if err != nil {
 		return err
 	}

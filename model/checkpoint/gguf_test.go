@@ -105,6 +105,23 @@ func TestMalformedGGUF(t *testing.T) {
 	}
 }
 
+// TestNoGGUF opens files that are named GGUF and do not begin so.
+func TestNoGGUF(t *testing.T) {
+	for _, text := range []string{"", "GGU", "<!doctype html>"} {
+		path := filepath.Join(t.TempDir(), "m.GGUF")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := Open(path)
+		if err == nil {
+			f.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), `m.GGUF: it does not begin with "GGUF"`) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestMalformedRealGGUF(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(golden.Data(t, "security", "malformed"), "*.gguf"))
 	if err != nil || len(files) < 6 {

@@ -17,7 +17,7 @@ import (
 const (
 	metadataKey = "__metadata__"
 	maxHeader   = 100 << 20 // the limit of the reference implementation
-	sizeHint    = "the file is damaged or is not safetensors: fetch it again"
+	sizeHint    = "the file is damaged, or neither safetensors nor GGUF: fetch it again"
 )
 
 // entry is one tensor in the header.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/edsrzf/mmap-go"
 )
@@ -152,6 +153,9 @@ func openShards(index string, paths []string) (_ *File, err error) {
 				return nil, fmt.Errorf("checkpoint %s: %w", path, err)
 			}
 			return f, nil
+		}
+		if strings.EqualFold(filepath.Ext(path), ".gguf") {
+			return nil, fmt.Errorf("checkpoint %s: it does not begin with %q: the file is damaged or is not GGUF: fetch it again", path, ggufMagic)
 		}
 		ts, metadata, err := parse(data)
 		if err != nil {
