@@ -10,6 +10,8 @@ import (
 
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/gguf"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/plan/machine"
@@ -36,41 +38,29 @@ func publicShape(name string) (plan.Shape, error) {
 	return s, nil
 }
 
-// mixtures are the file types of llama.cpp that are no single format. The first
-// format is that of most matrices, the second that of the embedding, of some
-// values and of some projections back to the model's width (llama.cpp,
-// src/llama-quant.cpp); the third and fourth stand in where a row is not whole
-// blocks.
-var mixtures = map[string][4]dtype.Type{
-	"q4_k_m": {dtype.Q4_K, dtype.Q6_K, dtype.Q5_0, dtype.Q8_0},
-	"q5_k_m": {dtype.Q5_K, dtype.Q6_K, dtype.Q5_1, dtype.Q8_0},
-	"q6_k":   {dtype.Q6_K, dtype.Q6_K, dtype.Q8_0, dtype.Q8_0},
-}
-
-// formatOf is the format of a matrix of the model in a file of that type.
-func formatOf(fileType string, w *op.Param, layers int) (dtype.Type, error) {
-	mix, ok := mixtures[fileType]
-	if !ok {
-		dt, err := dtype.Parse(fileType)
-		if err != nil {
-			return 0, usageError{fmt.Errorf("--type: %w, or %s", err, strings.Join(slices.Sorted(maps.Keys(mixtures)), ", "))}
-		}
-		return dt, nil
+// formatsOf are the formats of the model's parameters in a GGUF file of that type.
+func formatsOf(b tensor.Backend, m model.Model, fileType string) ([]dtype.Type, error) {
+	family, err := zoo.GGUF(m.Family())
+	if err != nil {
+		return nil, err
 	}
-	i := 0
-	var layer int
-	if w.Lookup {
-		i = 1
-	} else if _, err := fmt.Sscanf(w.Name, "model.layers.%d.", &layer); err == nil &&
-		(strings.Contains(w.Name, "v_proj") || strings.Contains(w.Name, "down_proj")) {
-		if eighth := layers / 8; layer < eighth || layer >= 7*layers/8 || (layer-eighth)%3 == 2 {
-			i = 1
-		}
+	md, config, err := family.Export(m.Config())
+	if err != nil {
+		return nil, err
 	}
-	if values, _ := mix[i].Block(); w.T.Cols%values != 0 {
-		i += 2
+	ts, err := family.Sources(config, model.Sources(b, m))
+	if err != nil {
+		return nil, err
 	}
-	return mix[i], nil
+	typed, err := gguf.Quantize(fileType, md, ts)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--type: %w", err)}
+	}
+	out := make([]dtype.Type, len(typed)) // a tensor for each parameter, in their order
+	for i := range typed {
+		out[i] = typed[i].DType
+	}
+	return out, nil
 }
 
 // shapeCases measure one public shape in one type of file: tokens a second, what
@@ -123,8 +113,13 @@ func (c *benchCmd) newShaped() (_ *shaped, err error) {
 		b.Close()
 		return nil, err
 	}
-	for _, w := range s.m.Params() {
-		if err := s.fill(w, c.Type, shape.Layers); err != nil {
+	formats, err := formatsOf(b, s.m, c.Type)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	for i, w := range s.m.Params() {
+		if err := s.fill(w, formats[i]); err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -140,7 +135,7 @@ func (c *benchCmd) newShaped() (_ *shaped, err error) {
 }
 
 // fill gives w random values: those of a few blocks, over and over.
-func (s *shaped) fill(w *op.Param, fileType string, layers int) error {
+func (s *shaped) fill(w *op.Param, dt dtype.Type) error {
 	if len(w.Shape) == 1 {
 		x := make([]float32, w.Len())
 		for i := range x {
@@ -149,14 +144,7 @@ func (s *shaped) fill(w *op.Param, fileType string, layers int) error {
 		s.b.Upload(w.T, x)
 		return nil
 	}
-	dt, err := formatOf(fileType, w, layers)
-	if err != nil {
-		return err
-	}
 	values, _ := dt.Block()
-	if w.T.Cols%values != 0 {
-		return usageError{fmt.Errorf("--type %s: rows of %d values are not whole blocks of %d", fileType, w.T.Cols, values)}
-	}
 	const blocks = 61 // a prime number, so that rows differ
 	some := make([]float32, blocks*values*max(1, 32/values))
 	for i := range some {
