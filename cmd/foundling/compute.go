@@ -22,10 +22,18 @@ func (f computeFlags) exact() computeFlags {
 	return f
 }
 
+// checkThreads refuses a number of threads below 0.
+func checkThreads(n int) error {
+	if n < 0 {
+		return usageError{fmt.Errorf("--threads is %d: it must be positive, or 0 for all processors", n)}
+	}
+	return nil
+}
+
 // backend starts the backend; the caller closes it.
 func (f computeFlags) backend() (*cpu.Backend, error) {
-	if f.Threads < 0 {
-		return nil, usageError{fmt.Errorf("--threads is %d: it must be positive, or 0 for all processors", f.Threads)}
+	if err := checkThreads(f.Threads); err != nil {
+		return nil, err
 	}
 	b, err := cpu.New(cpu.Options{Threads: f.Threads, Kernels: f.Kernels, Precision: f.Precision})
 	if err != nil {

@@ -42,6 +42,9 @@ func (c *convertCmd) Run() error {
 	if _, err := os.Stat(c.Out); err == nil && !c.Force {
 		return usageError{errors.New(c.Out + " is there already: choose another name or give --force")}
 	}
+	if err := checkThreads(c.Threads); err != nil {
+		return err
+	}
 	in, err := c.modelPath(c.In)
 	if err != nil {
 		return err

@@ -49,6 +49,9 @@ func (tokenizerTrainCmd) Help() string {
 
 // Run learns and saves.
 func (c *tokenizerTrainCmd) Run(ctx context.Context) error {
+	if err := checkThreads(c.Threads); err != nil {
+		return err
+	}
 	if len(c.Special) == 0 {
 		c.Special = chat.SpecialTokens()
 	} else if len(c.Special) == 1 && c.Special[0] == "" {
