@@ -121,12 +121,12 @@ func (p *Pool) Format() tensor.CacheFormat { return p.format }
 func (p *Pool) StepTokens() int { return p.o.StepTokens }
 
 // Bytes is the memory of the pages of one sequence of so many tokens at the most
-// that it needs at a time.
+// that it needs at a time. It may be called beside everything else.
 func (p *Pool) Bytes(tokens int) int64 {
 	var sum int64
-	for _, g := range p.groups {
-		pages := pagesOf(tokens)
-		if g.window > 0 { // the window, the tokens of a step, and a page cut at either end
+	for i := range p.groups {
+		g, pages := &p.groups[i], pagesOf(tokens) // no copy: free pages come and go meanwhile
+		if g.window > 0 {                         // the window, the tokens of a step, and a page cut at either end
 			pages = min(pages, pagesOf(g.window+p.o.StepTokens)+1)
 		}
 		sum += int64(pages) * int64(g.pageBytes)

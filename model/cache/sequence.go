@@ -41,7 +41,8 @@ func (p *Pool) Open(limit int) (*Seq, error) {
 	return &Seq{p: p, limit: limit, promised: need, tables: make([]table, len(p.groups))}, nil
 }
 
-// Check says whether a sequence of limit tokens fits into the empty pool.
+// Check says whether a sequence of limit tokens fits into the empty pool. It may
+// be called beside everything else.
 func (p *Pool) Check(limit int) error {
 	if need := p.Bytes(limit); p.o.MaxBytes > 0 && need > p.o.MaxBytes {
 		return &MemoryError{Tokens: limit, Need: need, Limit: p.o.MaxBytes, Format: p.format}
