@@ -64,7 +64,7 @@ var bans = []ban{
 	{"model/nn", "model/zoo", nil, "layers know no family"},
 	{"generate", "model/zoo", nil, "decoding works on any model.Model"},
 	{"generate/sample", everything, []string{"internal"}, "sampling takes logits as plain slices"},
-	{"generate/grammar", everything, []string{"internal"}, "a grammar takes the vocabulary as plain data"},
+	{"generate/grammar", everything, []string{"internal", "generate/grammar"}, "a grammar takes the vocabulary as plain data"},
 	{"eval/ngram", everything, []string{"internal", "eval/ngram"}, "counting baselines need no tensors, models or readers"},
 	{"eval/compress", everything, []string{"internal"}, "the compression baseline needs bytes only"},
 	{"eval/report", everything, []string{"internal", "eval/report"}, "the report is drawn from plain data"},
