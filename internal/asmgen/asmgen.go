@@ -61,8 +61,12 @@ func Files() map[string][]byte {
 		roundRow(u, w, 32)
 		roundRow(u, w, 16)
 	}
+	blocksAMX := newUnit("AMX-TILE, AMX-INT8, AVX-512 F")
+	dotTiles(blocksAMX, false)
+	dotTiles(blocksAMX, true)
 	files["zblocks_avx2_amd64.s"], files["zblocks_avx512_amd64.s"] = blocks2.assembly(), blocks512.assembly()
-	files["zblocks_amd64.go"] = declarations(blocks2, blocks512)
+	files["zblocks_amx_amd64.s"] = blocksAMX.assembly()
+	files["zblocks_amd64.go"] = declarations(blocks2, blocks512, blocksAMX)
 	return files
 }
 

@@ -376,3 +376,16 @@ func roundRow32AVX512(dst unsafe.Pointer, src unsafe.Pointer, groups int, start 
 //
 //go:noescape
 func roundRow16AVX512(dst unsafe.Pointer, src unsafe.Pointer, groups int, start int)
+
+// dotTiles computes out = in + A B for 16 rows of activations and a panel of codes, as
+// dotVNNIRows6 does for 6. tiles is their configuration and 2048 bytes more.
+//
+//go:noescape
+func dotTiles(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int, tiles unsafe.Pointer)
+
+// dotTilesMin computes out = in + A B for 16 rows of activations and a panel of codes, as
+// dotVNNIRows6Min does for 6, and the row's scaled sum
+// times the output's minimum. tiles is their configuration and 2048 bytes more.
+//
+//go:noescape
+func dotTilesMin(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int, tiles unsafe.Pointer)
