@@ -48,6 +48,9 @@ func Files() map[string][]byte {
 		}
 	}
 	prefetchLines(blocks2)
+	layBytes(blocks2)
+	layHalves16(blocks2)
+	layHalves32(blocks2)
 	for _, k := range blockKinds {
 		rowVNNI(blocks512, k)
 	}

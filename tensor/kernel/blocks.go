@@ -65,6 +65,9 @@ type blockKernels struct {
 	unsigned bool // dot takes unsigned codes of weights
 	// round turns groups of 32 values into blocks of sub codes.
 	round func(dst []byte, src []float32, sub, start int)
+	// lay stores the codes of one block of 32 rows of a file, rowBytes apart, for
+	// formats with codesAt; nil where there is none.
+	lay func(f *blockForm, dst, src []byte, rowBytes int)
 	// unpack widens blocks of 32 depths, stride bytes apart, of a panel's codes.
 	unpack func(dst, src []byte, stride, bits int, table *[16]byte)
 	// expand makes f32 of n times 32 scales, stride bytes apart.
