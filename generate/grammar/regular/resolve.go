@@ -21,7 +21,7 @@ func compile(pattern string, d Dialect, anywhere bool) (*Language, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := newArena(fmt.Sprintf("%q", pattern))
+	a := newArena(fmt.Sprintf("pattern %q", pattern))
 	r := &resolver{a: a}
 	r.before[word] = a.set(wordRunes)
 	r.before[newline] = a.set(runes{'\n', '\n'})
