@@ -2,6 +2,7 @@ package regular
 
 import (
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -170,12 +171,13 @@ func TestExplosion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	l.a.limit = 4 << 20
 	level := []int32{l.Start()}
 	for range 40 {
 		var next []int32
 		for _, q := range level {
 			for _, r := range "ab" {
-				if to := l.Next(q, r); to != Dead && len(next) < 1<<14 {
+				if to := l.Next(q, r); to != Dead && len(next) < 1<<11 {
 					next = append(next, to)
 				}
 			}
@@ -200,10 +202,10 @@ func TestExplosion(t *testing.T) {
 	// An intersection that must be searched for emptiness gives up as well.
 	x, _ := Parse(`(a|b)*a.{24}`, RE2)
 	y, _ := Parse(`(a|b)*b.{24}`, RE2)
-	if _, err := Intersect(x, y).Empty(); err != nil {
-		t.Logf("gave up: %v", err)
-	} else {
-		t.Error("an intersection of 2^25 states was searched")
+	both := Intersect(x, y)
+	both.a.limit = 4 << 20
+	if _, err := both.Empty(); err == nil || !strings.Contains(err.Error(), "too many states") {
+		t.Errorf("an intersection of 2^25 states: %v", err)
 	}
 }
 
@@ -227,6 +229,38 @@ func TestCounters(t *testing.T) {
 	if err := l.Err(); err != nil {
 		t.Error(err)
 	}
+}
+
+// The estimate of the memory is right within a factor of three.
+func TestMemory(t *testing.T) {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	l, err := Search(`a.{30}b|b.{31}a.*c`, RE2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.a.limit = 8 << 20
+	level := []int32{l.Start()}
+	for l.Err() == nil {
+		var next []int32
+		for _, q := range level {
+			for _, r := range "abc" {
+				if to := l.Next(q, r); to != Dead && len(next) < 1<<12 {
+					next = append(next, to)
+				}
+			}
+		}
+		level = next
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	grown := int(after.HeapAlloc) - int(before.HeapAlloc)
+	if used := l.a.used; used < grown/3 || used > grown*3 {
+		t.Errorf("%d bytes, estimated %d", grown, used)
+	}
+	runtime.KeepAlive(l)
+	t.Logf("%d nodes, %d bytes, estimated %d", len(l.a.nodes), grown, l.a.used)
 }
 
 func FuzzParse(f *testing.F) {

@@ -230,109 +230,83 @@ func (a *arena) overlay(parts [][]arc) []arc {
 	return arcs
 }
 
-// A counted term is part{min,max} followed by tail.
-type counted struct{ part, tail *node }
+// A run is a member of a union that is part{lo,hi} followed by tail.
+type run struct {
+	part, tail *node
+	lo, hi     int32 // hi < 0: no bound
+	n          *node
+}
+
+func (a *arena) runOf(n *node) (run, bool) {
+	if n.op == opRepeat {
+		return run{n.kids[0], a.empty, n.min, n.max, n}, true
+	}
+	if n.op == opConcat && n.kids[0].op == opRepeat {
+		r := n.kids[0]
+		return run{r.kids[0], n.kids[1], r.min, r.max, n}, true
+	}
+	return run{}, false
+}
+
+// like says whether n is tail, which is part{0,0} tail, or part and tail, once.
+func (a *arena) like(r run, n *node) (times int32, ok bool) {
+	switch {
+	case n == r.tail:
+		return 0, true
+	case n == r.part && r.tail == a.empty, n.op == opConcat && n.kids[0] == r.part && n.kids[1] == r.tail:
+		return 1, true
+	}
+	return 0, false
+}
 
 // mergeCounters joins members of a union that repeat the same part before the same
 // tail where their bounds touch: x{2,5}t | x{4,9}t is x{2,9}t.
 func (a *arena) mergeCounters(list []*node) []*node {
-	groups := map[counted][]*node{}
+	var runs []run
 	for _, n := range list {
-		if c, ok := a.counted(n); ok {
-			groups[c] = append(groups[c], n)
+		if r, ok := a.runOf(n); ok {
+			runs = append(runs, r)
 		}
 	}
-	if len(groups) == 0 {
+	if len(runs) == 0 || len(list) < 2 {
 		return list
 	}
-	gone := map[*node]bool{}
-	var made []*node
-	for _, n := range list { // in the order of the list: deterministic
-		c, ok := a.counted(n)
-		if !ok || gone[n] {
-			continue
-		}
-		group := groups[c]
-		for _, m := range list { // the tail alone is part{0,0} tail; once is part{1,1} tail
-			if m == c.tail || c.tail == a.empty && m == c.part || m.op == opConcat && m.kids[0] == c.part && m.kids[1] == c.tail {
-				group = append(group, m)
+	slices.SortFunc(runs, compareRuns)
+	for i, known := 0, len(runs); i < known; i++ {
+		if r := runs[i]; i == 0 || runs[i-1].part != r.part || runs[i-1].tail != r.tail {
+			for _, n := range list {
+				if k, ok := a.like(r, n); ok {
+					runs = append(runs, run{r.part, r.tail, k, k, n})
+				}
 			}
 		}
-		if len(group) > 1 {
-			made = append(made, a.mergeGroup(c, group, gone)...)
-		}
 	}
-	if len(gone) == 0 {
+	slices.SortFunc(runs, compareRuns)
+	var gone, made []*node
+	for i := 0; i < len(runs); {
+		r, j := runs[i], i+1
+		for ; j < len(runs) && runs[j].part == r.part && runs[j].tail == r.tail && (r.hi < 0 || runs[j].lo <= r.hi+1); j++ {
+			if hi := runs[j].hi; hi < 0 || r.hi >= 0 && hi > r.hi {
+				r.hi = hi
+			}
+		}
+		if j > i+1 {
+			made = append(made, a.concat(a.repeat(r.part, r.lo, r.hi), r.tail))
+			for _, r := range runs[i:j] {
+				gone = append(gone, r.n)
+			}
+		}
+		i = j
+	}
+	if len(made) == 0 {
 		return list
 	}
-	out := list[:0:0]
-	for _, n := range list {
-		if !gone[n] {
-			out = append(out, n)
-		}
-	}
-	for _, m := range made {
-		if !gone[m] && !slices.Contains(out, m) {
-			out = append(out, m)
-		}
-	}
-	return out
+	out := slices.DeleteFunc(slices.Clone(list), func(n *node) bool { return slices.Contains(gone, n) })
+	return append(out, made...) // the caller sorts
 }
 
-func (a *arena) counted(n *node) (counted, bool) {
-	if n.op == opRepeat {
-		return counted{n.kids[0], a.empty}, true
-	}
-	if n.op == opConcat && n.kids[0].op == opRepeat {
-		return counted{n.kids[0].kids[0], n.kids[1]}, true
-	}
-	return counted{}, false
-}
-
-// mergeGroup joins what touches within one group, marks all its members as gone and
-// returns what stands for them.
-func (a *arena) mergeGroup(c counted, group []*node, gone map[*node]bool) []*node {
-	type span struct{ lo, hi int32 } // hi < 0: no bound
-	var spans []span
-	for _, n := range group {
-		switch {
-		case n == c.tail:
-			spans = append(spans, span{0, 0})
-		case n.op == opRepeat && n.kids[0] == c.part:
-			spans = append(spans, span{n.min, n.max})
-		case n.op == opConcat && n.kids[0].op == opRepeat && n.kids[0].kids[0] == c.part:
-			spans = append(spans, span{n.kids[0].min, n.kids[0].max})
-		default:
-			spans = append(spans, span{1, 1})
-		}
-	}
-	slices.SortFunc(spans, func(x, y span) int { return cmp.Or(cmp.Compare(x.lo, y.lo), cmp.Compare(x.hi, y.hi)) })
-	joined := spans[:1]
-	for _, s := range spans[1:] {
-		last := &joined[len(joined)-1]
-		switch {
-		case last.hi < 0:
-		case s.lo <= last.hi+1:
-			if s.hi < 0 || s.hi > last.hi {
-				last.hi = s.hi
-			}
-		default:
-			joined = append(joined, s)
-		}
-	}
-	if len(joined) == len(group) {
-		return nil
-	}
-	var out []*node
-	for _, s := range joined {
-		out = append(out, a.concat(a.repeat(c.part, s.lo, s.hi), c.tail))
-	}
-	for _, n := range group {
-		if !slices.Contains(out, n) {
-			gone[n] = true
-		}
-	}
-	return out
+func compareRuns(x, y run) int {
+	return cmp.Or(cmp.Compare(x.part.id, y.part.id), cmp.Compare(x.tail.id, y.tail.id), cmp.Compare(x.lo, y.lo), cmp.Compare(x.hi, y.hi))
 }
 
 func (a *arena) inter(list []*node) *node {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
@@ -148,7 +149,7 @@ func languages(depth int) *rapid.Generator[judged] {
 			x, y := sub(), sub()
 			return judged{Concat(x.l, y.l), func(s string) bool {
 				for i := range len(s) + 1 {
-					if x.has(s[:i]) && y.has(s[i:]) {
+					if utf8.ValidString(s[:i]) && x.has(s[:i]) && y.has(s[i:]) {
 						return true
 					}
 				}

@@ -69,22 +69,20 @@ type arena struct {
 
 	names   []string // the patterns it was made from, for errors
 	used    int      // bytes, estimated
+	limit   int      // of used; past it, twice as much may be used for ways to an end
 	refused int      // how often memory was refused
 	closed  bool     // memory was refused: nothing new is explored, but for ways to an end
 	err     error    // why
 }
 
-// Limits of one language. Work past softLimit ends in an error; hardLimit is what may
-// still be used to follow a shortest rest to its end.
-const (
-	softLimit = 64 << 20
-	hardLimit = 96 << 20
-)
+// Limit is the memory in bytes, estimated, that the states of one language may take.
+// Past it an error is noted (Err), and only the shortest ways to an end go on.
+const Limit = 64 << 20
 
 func newArena(names ...string) *arena {
 	a := &arena{
 		sets: map[string]*set{}, ands: map[[2]int32]*set{}, subs: map[[2]int32]*set{}, ors: map[[2]int32]*set{},
-		table: map[uint64]*node{}, parts: map[string]*partition{},
+		table: map[uint64]*node{}, parts: map[string]*partition{}, limit: Limit,
 	}
 	for _, n := range names {
 		a.name(n)
@@ -121,15 +119,15 @@ func (a *arena) label() string {
 
 // spend counts bytes of memory and says whether they may be used.
 func (a *arena) spend(bytes int) bool {
-	limit := softLimit
+	limit := a.limit
 	if a.closed {
-		limit = hardLimit
+		limit *= 2
 	}
 	if a.used+bytes > limit {
 		a.refused++
 		a.closed = true
 		if a.err == nil {
-			a.err = fmt.Errorf("%s: too many states: reading it would take more than %d MB; give it a simpler or a shorter form", a.label(), softLimit>>20)
+			a.err = fmt.Errorf("%s: too many states: reading it would take more than %d MB; give it a simpler or a shorter form", a.label(), a.limit>>20)
 		}
 		return false
 	}
