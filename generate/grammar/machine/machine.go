@@ -43,9 +43,9 @@ type Free interface {
 // those of FreeRunes.
 type Uniform interface {
 	State
-	// AfterRunes is the state behind n ordinary characters, whichever they are, for
-	// n of 0 and more; nil where no n of them can follow. Next over their bytes leads
-	// to the same state.
+	// AfterRunes is the state behind n ordinary characters, whichever they are: the
+	// one that Next over their bytes leads to, nil where no n of them can follow. For
+	// n of 0 it is the state itself, or nil where the state promises nothing.
 	AfterRunes(n int) State
 }
 
