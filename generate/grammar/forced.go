@@ -13,13 +13,11 @@ const (
 	borderTokens = 8
 )
 
-// Forced appends the ids that are the only way on, at most max of them (0: all).
-// They are not accepted yet. Text is forced where the language has one way on; its
-// ids are those of Options.Encode. Ids at the end of it that a longer token might
-// replace are left to the model, so that the text is cut as the tokenizer would.
-//
-// Where Mask was not called before, max must be no more than the tokens that may
-// still be drawn.
+// Forced appends the ids that are the only way on, at most max and only so many that
+// max tokens in all still finish the text, the end token included; 0: no bound. They
+// are not accepted yet. Text is forced where the language has one way on; its ids are
+// those of Options.Encode. Ids at the end of it that a longer token might replace are
+// left to the model, so that the text is cut as the tokenizer would.
 func (s *Session) Forced(dst []int32, max int) []int32 {
 	if s.ended || s.gate >= 0 {
 		return dst
@@ -31,19 +29,12 @@ func (s *Session) Forced(dst []int32, max int) []int32 {
 	if len(text) == 0 {
 		return dst
 	}
-	left := s.left
-	if left == 0 {
-		left = max
-	}
 	at := s.at
 	for i, id := range g.withoutBorder(g.tokens(text), text, behind) {
-		if max > 0 && i == max {
-			break
-		}
 		for _, b := range g.v.text[id] {
 			at = at.Next(b)
 		}
-		if at == nil || left > 0 && g.cost(at) > left-i-1 || g.v.lacks && g.cost(at) >= never {
+		if at == nil || max > 0 && g.cost(at) > max-i-1 || g.v.lacks && g.cost(at) >= never {
 			break
 		}
 		dst = append(dst, id)

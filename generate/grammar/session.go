@@ -20,8 +20,6 @@ type Session struct {
 	ended bool
 	// gate is the id that the language begins behind, -1 once it has come.
 	gate int32
-	// left is the tokens that may still be drawn as far as Mask was told, 0: unknown.
-	left int
 	// way is ids that finish the text from at; nil: not worked out.
 	way   []int32
 	words []uint64 // for masks that are made here
@@ -66,7 +64,6 @@ func (s *Session) Mask(remaining int) ([]uint64, error) {
 	if remaining < 0 {
 		return nil, fmt.Errorf("grammar: %d tokens remain: the number cannot be negative", remaining)
 	}
-	s.left = remaining
 	g := s.g
 	if s.gate >= 0 {
 		return s.open(remaining)
@@ -182,12 +179,11 @@ func (s *Session) Accept(id int32) error {
 	return nil
 }
 
-// spend counts an id that was read.
+// spend moves along the way to the end, or leaves it.
 func (s *Session) spend(id int32) {
 	if len(s.way) > 0 && s.way[0] == id {
 		s.way = s.way[1:]
 	} else {
 		s.way = nil
 	}
-	s.left = max(0, s.left-1)
 }
