@@ -36,8 +36,8 @@ func (p *prefixState) Shortest() []byte { return p.rest }
 
 // After is the language of the texts that have any bytes up to the first marker, and
 // behind it go on as a language does: reasoning first, then an answer that fits. An
-// empty marker is none. The marker is found by the automaton of Knuth, Morris and
-// Pratt.
+// empty marker is none. The marker is found by an automaton (Knuth, Morris &
+// Pratt 1977).
 func After(marker []byte, then machine.State) machine.State {
 	if len(marker) == 0 || then == nil {
 		return then
