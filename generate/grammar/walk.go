@@ -121,6 +121,12 @@ func (c *scan) uniform(u machine.Uniform) {
 			}
 			return
 		}
+		if k == 1 {
+			if b, ok := behind.(machine.Uniform); ok && b.AfterRunes(1) == behind { // and so on
+				walk(v.later, c.g.stack, behind, -1, c.take)
+				break
+			}
+		}
 		if k < len(v.tails) && v.tails[k] != nil {
 			walk(v.tails[k], c.g.stack, behind, -1, c.take)
 		}
