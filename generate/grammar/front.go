@@ -96,7 +96,8 @@ func Anything() machine.State { return anything{} }
 
 type anything struct{}
 
-func (anything) Next(byte) machine.State      { return anything{} }
-func (anything) Accepting() bool              { return true }
-func (anything) Shortest() []byte             { return nil }
-func (anything) AfterRunes(int) machine.State { return anything{} }
+func (anything) Next(byte) machine.State { return anything{} }
+func (anything) Accepting() bool         { return true }
+func (anything) Shortest() []byte        { return nil }
+
+func (anything) AfterRune() (machine.State, bool) { return anything{}, true }

@@ -43,10 +43,10 @@ type Free interface {
 // those of FreeRunes.
 type Uniform interface {
 	State
-	// AfterRunes is the state behind n ordinary characters, whichever they are: the
-	// one that Next over their bytes leads to, nil where no n of them can follow. For
-	// n of 0 it is the state itself, or nil where the state promises nothing.
-	AfterRunes(n int) State
+	// AfterRune is the state behind one ordinary character, whichever it is: the one
+	// that Next over its bytes leads to, nil where none may follow. ok is false where
+	// it matters which character it is.
+	AfterRune() (s State, ok bool)
 }
 
 // Sketched is what a State may also be: one whose language remembers much of what was
