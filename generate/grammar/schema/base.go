@@ -110,7 +110,7 @@ func (c *compiler) rawObject(n *node, sc *scope, seen bool) *object {
 
 // nameLanguage is the language of the strings that satisfy a schema; nil: all.
 func (c *compiler) nameLanguage(v *value, sc *scope) *language {
-	s := c.inPlace(v, sc, satisfies, false)
+	s := c.keep(anySet, v, sc, satisfies, false)
 	if len(s.texts) == 0 {
 		return c.lang.not(nil)
 	}

@@ -74,10 +74,7 @@ func (l *language) regular() *regular.Language {
 }
 
 func (c *compiler) shapeOfText(t *text) *shape.String {
-	if t.words != nil {
-		return &shape.String{Language: c.lang.strings(t.words).Language}
-	}
-	return &shape.String{Language: t.lang.regular(), Min: t.min, Max: bound(t.max)}
+	return &shape.String{Language: c.unmeasured(t).regular(), Min: t.min, Max: bound(t.max)}
 }
 
 func (c *compiler) shapeOfObject(o *object) *shape.Object {

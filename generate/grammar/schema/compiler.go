@@ -22,6 +22,10 @@ type compiler struct {
 	err      error
 	refused  int // keywords passed over: lenient only
 	work     int
+	depth    int      // literals at work
+	level    int      // questions about members and items at work
+	working  *literal // the innermost literal at work
+	blocked  *literal // the outermost literal at work that was met again
 	nodes    map[*value]*node
 	literals map[literalKey]*literal
 	terms    map[string]*term
@@ -64,17 +68,24 @@ func (c *compiler) refuse(v *value, keyword, message, remedy string) {
 // spend counts work.
 func (c *compiler) spend(n int) {
 	if c.work += n; c.work > maxWork {
-		c.fail(&Error{Message: fmt.Sprintf("compiling takes more than %d steps: its branches multiply", maxWork),
-			Remedy: "use fewer branches in anyOf, oneOf and allOf", Limit: true})
+		c.tooLarge(fmt.Sprintf("compiling takes more than %d steps", maxWork))
 	}
 }
 
 // width bounds the number of parts of a set.
 func (c *compiler) width(n int) {
 	if n > maxParts {
-		c.fail(&Error{Message: fmt.Sprintf("a set of more than %d alternatives: its branches multiply", maxParts),
-			Remedy: "use fewer branches in anyOf, oneOf and allOf", Limit: true})
+		c.tooLarge(fmt.Sprintf("a set of more than %d alternatives", maxParts))
 	}
+}
+
+// tooLarge ends the compilation at a limit, at the schema that is being worked out.
+func (c *compiler) tooLarge(message string) {
+	e := &Error{Message: message + ": its branches multiply", Remedy: "use fewer branches in anyOf, oneOf and allOf, or make those of oneOf disjoint by a property with a constant", Limit: true}
+	if c.working != nil {
+		e.Document, e.Pointer = c.working.v.doc.name, c.working.v.pointer()
+	}
+	c.fail(e)
 }
 
 // inside is the scope within the resource of a schema.
@@ -82,7 +93,7 @@ func (c *compiler) inside(v *value, s *scope) *scope {
 	if !v.doc.named {
 		return s
 	}
-	return c.enter(s, c.library.resourceOf(v))
+	return c.within(s, c.library.resourceOf(v))
 }
 
 // target goes on from schemas that are nothing but a reference.

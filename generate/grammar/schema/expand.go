@@ -2,80 +2,197 @@ package schema
 
 import "fmt"
 
-// expand is the set of a literal. With seen, its parts say what has been evaluated.
-func (c *compiler) expand(l *literal, seen bool) *set {
-	i := 0
-	if seen {
-		i = 1
-	}
-	if l.known[i] != nil {
-		return l.known[i]
-	}
-	if c.err != nil {
-		return &set{}
-	}
-	if l.open[i] {
+// enter marks a literal as being at work and says whether it may be.
+//
+// Whether members and items can exist is asked on the way, so a schema may be met again
+// below itself while it is being worked out. Then the question has no answer yet: the
+// work is blocked, and given up as far as the question.
+func (c *compiler) enter(l *literal) bool {
+	switch {
+	case c.err != nil:
+		return false
+	case l.depth > 0 && l.level == c.level:
 		c.fail(refuse(l.v, "", "the schema leads back to itself without reading any part of the value", "break the circle of $ref"))
-		return &set{}
+		return false
+	case l.depth > 0:
+		c.block(l)
+		return false
 	}
-	l.open[i] = true
-	before := c.refused
-	var s *set
-	switch l.mode {
-	case satisfies:
-		s = c.satisfying(l.v, l.scope, seen)
-	case violates:
-		if s = c.violating(l.v, l.scope); c.refused > before {
-			s = anySet // lenient: a complement that cannot be written holds nothing back
-		}
-	case equals:
-		s = c.constant(l.v)
-	case differs:
-		s = c.allBut([]*value{l.v})
-	}
-	l.open[i] = false
-	l.known[i] = s
-	return s
+	c.depth++
+	l.depth, l.level, l.around = c.depth, c.level, c.working
+	c.working = l
+	return true
 }
 
-// inPlace is the set of a schema that is applied to the same value.
-func (c *compiler) inPlace(v *value, s *scope, m mode, seen bool) *set {
-	t := c.term(v, s, m)
+func (c *compiler) leave(l *literal) {
+	c.working = l.around
+	c.depth--
+	l.depth = 0
+}
+
+// block notes which of the literals at work stands in the way: the outermost.
+func (c *compiler) block(l *literal) {
+	if c.blocked == nil || l.depth < c.blocked.depth {
+		c.blocked = l
+	}
+}
+
+// apply keeps what satisfies a literal of what is in a set. To start from a set rather
+// than to intersect in the end drops branches early. With seen, the parts say what has
+// been evaluated.
+func (c *compiler) apply(s *set, l *literal, seen bool) *set {
+	if s.none() {
+		return s
+	}
+	if l.mode == equals {
+		return c.and(s, c.constant(l.v))
+	}
+	if l.mode == differs {
+		return c.and(s, c.allBut([]*value{l.v}))
+	}
+	if !c.enter(l) {
+		return &set{}
+	}
+	defer c.leave(l)
+	if l.mode == violates {
+		before := c.refused
+		out := c.violating(s, l.v, l.scope)
+		if c.refused > before {
+			return s // lenient: a complement that cannot be written holds nothing back
+		}
+		return out
+	}
+	n := c.node(l.v)
+	if !n.closes() {
+		return c.satisfying(s, n, l.scope, seen)
+	}
+	own := c.unevaluated(c.satisfying(anySet, n, l.scope, true), n, l.scope, seen)
+	return c.and(s, own)
+}
+
+// keep is apply for a schema in place.
+func (c *compiler) keep(s *set, v *value, sc *scope, m mode, seen bool) *set {
+	t := c.term(v, sc, m)
 	switch {
 	case t.anything():
-		return anySet
+		return s
 	case t.none:
 		return &set{}
 	}
-	return c.expand(t.literals[0], seen)
+	return c.apply(s, t.literals[0], seen)
 }
 
-// satisfying is the set of the values that satisfy a schema.
-func (c *compiler) satisfying(v *value, sc *scope, outer bool) *set {
-	n := c.node(v)
-	seen := outer || n.unevaluatedProperties != nil || n.unevaluatedItems != nil
-	s := c.base(n, sc, seen)
-	for _, r := range n.refs {
-		if w, inner := c.refer(n.v, r, sc); w != nil {
-			s = c.and(s, c.inPlace(w, inner, satisfies, seen))
+// closes says that a schema asks for what has not been evaluated.
+func (n *node) closes() bool { return n.unevaluatedProperties != nil || n.unevaluatedItems != nil }
+
+// A conjunct is a schema that holds wherever another does: it was reached from there by
+// allOf and $ref.
+type conjunct struct {
+	n     *node
+	scope *scope
+	l     *literal
+	from  *conjunct // nil: the schema itself
+}
+
+// satisfying is what satisfies a schema of what is in a set. First come the keywords
+// about the value itself of all schemas that must hold, then those that branch.
+func (c *compiler) satisfying(s *set, n *node, sc *scope, seen bool) *set {
+	list := []*conjunct{{n: n, scope: sc}}
+	for i := 0; i < len(list) && c.err == nil; i++ {
+		k := list[i]
+		if k.n.closes() && k.from != nil {
+			continue
+		}
+		s = c.and(s, c.base(k.n, k.scope, seen))
+		for _, r := range k.n.refs {
+			if w, inner := c.refer(k.n.v, r, k.scope); w != nil {
+				list = c.conjoin(list, k, w, inner, &s)
+			}
+		}
+		for _, w := range k.n.all {
+			list = c.conjoin(list, k, w, k.scope, &s)
 		}
 	}
-	for _, w := range n.all {
-		s = c.and(s, c.inPlace(w, sc, satisfies, seen))
+	for _, k := range list {
+		if s.none() || c.err != nil {
+			return s
+		}
+		s = c.branch(s, k, seen)
 	}
+	return s
+}
+
+// conjoin adds a schema to those that must hold, once.
+func (c *compiler) conjoin(list []*conjunct, from *conjunct, v *value, sc *scope, s **set) []*conjunct {
+	t := c.term(v, sc, satisfies)
+	if t.anything() {
+		return list
+	}
+	if t.none {
+		*s = &set{}
+		return list
+	}
+	l := t.literals[0]
+	for k := from; k != nil; k = k.from {
+		if k.l == l {
+			c.fail(refuse(v, "", "the schema leads back to itself without reading any part of the value", "break the circle of $ref"))
+			return list
+		}
+	}
+	for _, k := range list {
+		if k.l == l {
+			return list
+		}
+	}
+	if l.depth > 0 { // met on the way here: fails or blocks
+		if c.enter(l) {
+			c.leave(l)
+		}
+		*s = &set{}
+		return list
+	}
+	c.spend(1)
+	return append(list, &conjunct{n: c.node(l.v), scope: l.scope, l: l, from: from})
+}
+
+// branch applies the keywords of a conjunct that make cases. The schemas on the way to
+// it count as being at work meanwhile.
+func (c *compiler) branch(s *set, k *conjunct, seen bool) *set {
+	if k.n.closes() && k.from != nil {
+		return c.apply(s, k.l, seen)
+	}
+	if !k.n.branches() {
+		return s
+	}
+	for f := k; f.from != nil; f = f.from {
+		if !c.enter(f.l) {
+			return &set{}
+		}
+		defer c.leave(f.l)
+	}
+	n, sc := k.n, k.scope
 	if n.not != nil {
-		s = c.and(s, c.inPlace(n.not, sc, violates, false))
+		s = c.keep(s, n.not, sc, violates, false)
 	}
 	s = c.anyOf(s, n, sc, seen)
 	s = c.oneOf(s, n, sc, seen)
 	s = c.condition(s, n, sc, seen)
 	for i, name := range n.object.dependents {
 		absent := withObjects(&object{props: []property{{name, noneTerm, false}}, rest: anyTerm, max: -1})
-		present := &set{objects: []*object{{props: []property{{name, anyTerm, true}}, rest: anyTerm, min: 1, max: -1}}}
-		there := c.and(c.and(s, present), c.inPlace(n.object.dependentsSchemas[i], sc, satisfies, seen))
+		there := c.keep(c.and(s, present(name)), n.object.dependentsSchemas[i], sc, satisfies, seen)
 		s = c.or(c.and(s, absent), there)
 	}
-	return c.unevaluated(s, n, sc, outer)
+	return s
+}
+
+// branches says that a schema has keywords that make cases.
+func (n *node) branches() bool {
+	return n.not != nil || n.any != nil || n.one != nil || n.test[0] != nil || n.object.dependents != nil
+}
+
+// present is the set of the objects that have a member.
+func present(name string) *set {
+	return &set{objects: []*object{{props: []property{{name, anyTerm, true}}, rest: anyTerm, min: 1, max: -1}}}
 }
 
 // withObjects is the set of all values that are no objects, and some that are.
@@ -95,9 +212,8 @@ func (c *compiler) anyOf(s *set, n *node, sc *scope, seen bool) *set {
 	out := &set{}
 	var some []*set
 	for _, w := range n.any {
-		branch := c.inPlace(w, sc, satisfies, seen)
 		for _, x := range append([]*set{s}, some...) {
-			if y := c.and(x, branch); !y.none() {
+			if y := c.keep(x, w, sc, satisfies, seen); !y.none() {
 				out = c.or(out, y)
 				if seen {
 					some = append(some, y)
@@ -119,7 +235,7 @@ func (c *compiler) oneOf(s *set, n *node, sc *scope, seen bool) *set {
 	}
 	branches := make([]*set, len(n.one))
 	for i, w := range n.one {
-		branches[i] = c.and(s, c.inPlace(w, sc, satisfies, seen))
+		branches[i] = c.keep(s, w, sc, satisfies, seen)
 	}
 	out := &set{}
 	for i, b := range branches {
@@ -127,7 +243,7 @@ func (c *compiler) oneOf(s *set, n *node, sc *scope, seen bool) *set {
 			if i == j || b.none() || other.none() || c.disjoint(b, other) {
 				continue
 			}
-			b = c.and(b, c.complementOf(n, "oneOf", n.one[j], sc))
+			b = c.without(b, n, "oneOf", n.one[j], sc)
 		}
 		out = c.or(out, b)
 		if c.err != nil {
@@ -137,12 +253,12 @@ func (c *compiler) oneOf(s *set, n *node, sc *scope, seen bool) *set {
 	return out
 }
 
-// complementOf is the complement of a schema, for a keyword that needs it.
-func (c *compiler) complementOf(n *node, keyword string, w *value, sc *scope) *set {
+// without keeps what does not satisfy a schema, for a keyword that needs it.
+func (c *compiler) without(s *set, n *node, keyword string, w *value, sc *scope) *set {
 	if c.err != nil {
 		return &set{}
 	}
-	s := c.inPlace(w, sc, violates, false)
+	s = c.keep(s, w, sc, violates, false)
 	if e, ok := c.err.(*Error); ok && !e.Limit {
 		c.err = refuse(n.v, keyword, fmt.Sprintf("the complement of %s cannot be written: %s", w.pointer(), e.Error()),
 			"make the branches disjoint by a property with a constant, or use anyOf")
@@ -192,13 +308,13 @@ func (c *compiler) condition(s *set, n *node, sc *scope, seen bool) *set {
 	if test == nil || then == nil && otherwise == nil && !seen {
 		return s
 	}
-	yes := c.and(s, c.inPlace(test, sc, satisfies, seen))
+	yes := c.keep(s, test, sc, satisfies, seen)
 	if then != nil {
-		yes = c.and(yes, c.inPlace(then, sc, satisfies, seen))
+		yes = c.keep(yes, then, sc, satisfies, seen)
 	}
-	no := c.and(s, c.complementOf(n, "if", test, sc))
+	no := c.without(s, n, "if", test, sc)
 	if otherwise != nil {
-		no = c.and(no, c.inPlace(otherwise, sc, satisfies, seen))
+		no = c.keep(no, otherwise, sc, satisfies, seen)
 	}
 	return c.or(yes, no)
 }
@@ -227,7 +343,7 @@ func (c *compiler) unevaluated(s *set, n *node, sc *scope, outer bool) *set {
 		}
 		s = &next
 	}
-	if outer || n.unevaluatedProperties == nil && n.unevaluatedItems == nil {
+	if outer {
 		return s
 	}
 	plain := *s
@@ -246,60 +362,56 @@ func (c *compiler) unevaluated(s *set, n *node, sc *scope, outer bool) *set {
 	return &plain
 }
 
-// violating is the set of the values that do not satisfy a schema: the union of those
-// that do not satisfy a keyword.
-func (c *compiler) violating(v *value, sc *scope) *set {
+// violating is what does not satisfy a schema of what is in a set: the union of what
+// does not satisfy a keyword.
+func (c *compiler) violating(s *set, v *value, sc *scope) *set {
 	n := c.node(v)
-	if n.unevaluatedProperties != nil || n.unevaluatedItems != nil {
+	if n.closes() {
 		c.refuse(v, "unevaluatedProperties", "what unevaluatedProperties and unevaluatedItems refuse cannot be written as a set",
 			"keep them out of not, oneOf and if")
 	}
-	s := c.baseComplement(n, sc)
+	out := c.and(s, c.baseComplement(n, sc))
 	for _, r := range n.refs {
 		if w, inner := c.refer(n.v, r, sc); w != nil {
-			s = c.or(s, c.inPlace(w, inner, violates, false))
+			out = c.or(out, c.keep(s, w, inner, violates, false))
 		}
 	}
 	for _, w := range n.all {
-		s = c.or(s, c.inPlace(w, sc, violates, false))
+		out = c.or(out, c.keep(s, w, sc, violates, false))
 	}
 	if n.not != nil {
-		s = c.or(s, c.inPlace(n.not, sc, satisfies, false))
+		out = c.or(out, c.keep(s, n.not, sc, satisfies, false))
 	}
 	if n.any != nil {
-		none := anySet
-		for _, w := range n.any {
-			none = c.and(none, c.inPlace(w, sc, violates, false))
-		}
-		s = c.or(s, none)
+		out = c.or(out, c.noneOf(s, n.any, sc))
 	}
 	if n.one != nil {
-		s = c.or(s, c.noneOrTwo(n, sc))
+		out = c.or(out, c.noneOf(s, n.one, sc))
+		for i, w := range n.one {
+			a := c.keep(s, w, sc, satisfies, false)
+			for _, x := range n.one[:i] {
+				out = c.or(out, c.keep(a, x, sc, satisfies, false))
+			}
+		}
 	}
 	if test := n.test[0]; test != nil {
 		if then := n.test[1]; then != nil {
-			s = c.or(s, c.and(c.inPlace(test, sc, satisfies, false), c.inPlace(then, sc, violates, false)))
+			out = c.or(out, c.keep(c.keep(s, test, sc, satisfies, false), then, sc, violates, false))
 		}
 		if otherwise := n.test[2]; otherwise != nil {
-			s = c.or(s, c.and(c.inPlace(test, sc, violates, false), c.inPlace(otherwise, sc, violates, false)))
+			out = c.or(out, c.keep(c.keep(s, test, sc, violates, false), otherwise, sc, violates, false))
 		}
 	}
 	for i, name := range n.object.dependents {
-		present := &set{objects: []*object{{props: []property{{name, anyTerm, true}}, rest: anyTerm, min: 1, max: -1}}}
-		s = c.or(s, c.and(present, c.inPlace(n.object.dependentsSchemas[i], sc, violates, false)))
+		out = c.or(out, c.keep(c.and(s, present(name)), n.object.dependentsSchemas[i], sc, violates, false))
 	}
-	return s
+	return out
 }
 
-// noneOrTwo is the complement of oneOf.
-func (c *compiler) noneOrTwo(n *node, sc *scope) *set {
-	none, two := anySet, &set{}
-	for i, w := range n.one {
-		none = c.and(none, c.inPlace(w, sc, violates, false))
-		a := c.inPlace(w, sc, satisfies, false)
-		for _, x := range n.one[:i] {
-			two = c.or(two, c.and(a, c.inPlace(x, sc, satisfies, false)))
-		}
+// noneOf is what satisfies none of some schemas.
+func (c *compiler) noneOf(s *set, list []*value, sc *scope) *set {
+	for _, w := range list {
+		s = c.keep(s, w, sc, violates, false)
 	}
-	return c.or(none, two)
+	return s
 }

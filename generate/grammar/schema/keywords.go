@@ -25,7 +25,8 @@ type Keyword struct {
 const exact = "enforced"
 
 // keywordTable has every keyword of drafts 4 to 2020-12. A keyword that is not here is an
-// annotation, as the specification has it.
+// annotation, as the specification has it. dependencies and definitions are no keywords
+// since 2019-09, but its meta-schemas keep their meaning free for them.
 var keywordTable = []Keyword{
 	{"$anchor", Draft2019, Draft2020, "structure", noSchema},
 	{"$comment", Draft7, Draft2020, "annotation", noSchema},
@@ -48,8 +49,8 @@ var keywordTable = []Keyword{
 	{"contentMediaType", Draft7, Draft2020, "annotation", noSchema},
 	{"contentSchema", Draft2019, Draft2020, "annotation", oneSchema},
 	{"default", Draft4, Draft2020, "annotation", noSchema},
-	{"definitions", Draft4, Draft7, "structure", mapOfSchemas},
-	{"dependencies", Draft4, Draft7, exact, mapOfMixed},
+	{"definitions", Draft4, Draft2020, "structure", mapOfSchemas},
+	{"dependencies", Draft4, Draft2020, exact, mapOfMixed},
 	{"dependentRequired", Draft2019, Draft2020, exact, noSchema},
 	{"dependentSchemas", Draft2019, Draft2020, exact, mapOfSchemas},
 	{"deprecated", Draft2019, Draft2020, "annotation", noSchema},
@@ -107,7 +108,7 @@ func Keywords() []Keyword { return append([]Keyword(nil), keywordTable...) }
 // all drafts but the old name of $id and the references of 2019-09.
 func (d Draft) has(k *Keyword) bool {
 	if d == DraftDefault {
-		return k.Until == Draft2020 || k.Name == "definitions" || k.Name == "dependencies" || k.Name == "additionalItems"
+		return k.Until == Draft2020 || k.Name == "additionalItems"
 	}
-	return d >= k.Since && d <= k.Until || k.Name == "definitions"
+	return d >= k.Since && d <= k.Until
 }

@@ -88,7 +88,12 @@ func TestMember(t *testing.T) {
 				key = key[:i]
 			}
 			reasons[key]++
-			example[key] = bc.Name
+			example[key] += " " + bc.Name + "|" + func() string {
+				if e, ok := err.(*Error); ok {
+					return e.Location()
+				}
+				return ""
+			}()
 			continue
 		}
 		compiled++

@@ -1,6 +1,5 @@
 package schema
 
-
 // member says whether a value belongs to a term: the meaning of sets, without machines.
 func (c *compiler) member(t *term, v *value) bool {
 	s := c.set(t)
@@ -109,4 +108,3 @@ func contains(list []string, s string) bool {
 	}
 	return false
 }
-

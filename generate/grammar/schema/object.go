@@ -323,11 +323,13 @@ func (c *compiler) othersOfObject(o *object, from origin) []*object {
 	names := make([]string, len(o.props))
 	for i, p := range o.props {
 		names[i] = p.name
-		if p.required {
-			add(&object{props: []property{{p.name, noneTerm, false}}, max: -1})
-		}
+		// No member at all is what the complement of a required one has as well, so
+		// both are one part: a member that may be missing.
 		for _, u := range c.opposites(p.term) {
-			add(&object{props: []property{{p.name, u, true}}, max: -1})
+			add(&object{props: []property{{p.name, u, !p.required}}, max: -1})
+		}
+		if p.required && p.term.anything() {
+			add(&object{props: []property{{p.name, noneTerm, false}}, max: -1})
 		}
 	}
 	var before *language

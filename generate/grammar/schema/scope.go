@@ -23,8 +23,8 @@ func (s *scope) target(name string) *value {
 	return nil
 }
 
-// enter is the scope inside a resource.
-func (c *compiler) enter(s *scope, r *resource) *scope {
+// within is the scope inside a resource.
+func (c *compiler) within(s *scope, r *resource) *scope {
 	if len(r.dynamic) == 0 {
 		return s
 	}

@@ -25,8 +25,9 @@ type literal struct {
 	id    int32
 	alone *term // the term of this literal only
 
-	open  [2]bool // its set is being worked out: a schema that leads back to itself in place
-	known [2]*set // its set, without and with the evaluated parts
+	depth  int      // while it is at work: how many literals are, 1 for the outermost
+	level  int      // and at which level of questions about members and items
+	around *literal // and the literal around it
 }
 
 // opposite is the mode of the complement.
@@ -38,10 +39,12 @@ type term struct {
 	literals []*literal
 	none     bool // the empty set; the full set has no literals
 
-	known *set
-	busy  bool
-	empty bool // proven to be the empty set
-	built *built
+	parts   [2]*term // what it was made of, where it has several literals
+	known   *set
+	busy    bool
+	blocker *literal // its set cannot be worked out as long as this literal is at work
+	empty   bool     // proven to be the empty set
+	built   *built
 }
 
 // anything says that a term is the set of all values.
@@ -116,7 +119,7 @@ func (c *compiler) both(a, b *term) *term {
 	key := strings.Clone(unsafe.String((*byte)(unsafe.Pointer(&ids[0])), 4*len(ids)))
 	t := c.terms[key]
 	if t == nil {
-		t = &term{literals: all}
+		t = &term{literals: all, parts: [2]*term{a, b}}
 		c.terms[key] = t
 		c.spend(1)
 	}
@@ -128,30 +131,43 @@ func (c *compiler) set(t *term) *set {
 	switch {
 	case t.anything():
 		return anySet
-	case t.none:
+	case t.none || c.err != nil:
 		return &set{}
-	}
-	if t.known != nil || c.err != nil {
-		if t.known == nil {
-			return &set{}
-		}
+	case t.known != nil:
 		return t.known
 	}
 	t.busy = true
-	s := anySet
-	for _, l := range t.literals {
-		s = c.and(s, c.expand(l, false))
+	s, rest := anySet, t.literals
+	if a, b := t.parts[0], t.parts[1]; a != nil {
+		if len(a.literals) < len(b.literals) || a.known == nil {
+			a, b = b, a
+		}
+		s, rest = c.set(a), b.literals
+	}
+	for _, l := range rest {
+		s = c.apply(s, l, false)
 	}
 	t.busy = false
-	t.known, t.empty = s, s.none()
+	if c.blocked == nil {
+		t.known, t.empty = s, s.none()
+	}
 	return s
 }
 
 // isEmpty says that a term is proven to be empty. A term that is being worked out
 // counts as not empty, so false proves nothing.
 func (c *compiler) isEmpty(t *term) bool {
-	if len(t.literals) > 0 && t.known == nil && !t.busy && c.err == nil {
-		c.set(t)
+	switch {
+	case t.none || t.known != nil:
+		return t.empty
+	case len(t.literals) == 0 || t.busy || c.err != nil || t.blocker != nil && t.blocker.depth > 0:
+		return false
 	}
+	outside := c.blocked
+	c.blocked = nil
+	c.level++
+	c.set(t)
+	c.level--
+	t.blocker, c.blocked = c.blocked, outside
 	return t.empty
 }
