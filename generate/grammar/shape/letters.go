@@ -329,6 +329,12 @@ func clipped(l *regular.Language, state int32) []edge {
 			out = append(out, edge{lo, hi, e.To})
 		}
 	}
+	if len(out) == 0 && !l.Accepting(state) {
+		// A language past its limits knows its shortest rest only.
+		if r, size := utf8.DecodeRuneInString(l.Shortest(state)); size > 0 {
+			out = append(out, edge{r, r, l.Next(state, r)})
+		}
+	}
 	return out
 }
 

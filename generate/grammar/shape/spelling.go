@@ -30,7 +30,7 @@ func cheapRunes(lo, hi rune, most int) []rune {
 	if !slices.Contains(out, lo) {
 		out = append(out, lo)
 	}
-	for r := max(lo, 0x20); most > cheapClasses && r <= hi && len(out) < most; r++ {
+	for r := lo; r <= hi && len(out) < most; r++ {
 		if !slices.Contains(out, r) {
 			out = append(out, r)
 		}

@@ -134,9 +134,7 @@ func (p *phrase) point(set []part) int32 {
 	return id
 }
 
-func (p *phrase) edges(point int32) []edge { return p.edges(point) }
-
-func (p *phrase) edgesOf(point int32) []edge {
+func (p *phrase) edges(point int32) []edge {
 	at := p.points[point]
 	if !at.done {
 		at.done = true
