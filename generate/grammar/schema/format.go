@@ -33,7 +33,8 @@ const (
 	// RFC 6531: atoms of any characters beyond ASCII.
 	idnAtom    = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~\\u0080-\\u{10FFFF}-]+"
 	idnLabel   = `[A-Za-z0-9\u0080-\u{10FFFF}]([A-Za-z0-9\u0080-\u{10FFFF}-]{0,61}[A-Za-z0-9\u0080-\u{10FFFF}])?`
-	idnMailbox = `(` + idnAtom + `(\.` + idnAtom + `)*|` + quoted + `)@` + idnLabel + `(\.` + idnLabel + `)*`
+	idnQuoted  = `"([ !#-\[\]-~\u0080-\u{10FFFF}]|\\[ -~])*"`
+	idnMailbox = `(` + idnAtom + `(\.` + idnAtom + `)*|` + idnQuoted + `)@` + idnLabel + `(\.` + idnLabel + `)*`
 
 	// RFC 4291.
 	h16  = hex + `{1,4}`
@@ -108,15 +109,12 @@ var formatExceptions = map[string]string{
 var formats sync.Map // name -> *regular.Language
 
 // noRegular are the formats of the specification that are no regular languages.
-var noRegular = map[string]string{
-	"idn-hostname": "use hostname, or a pattern",
-	"regex":        "remove it, or give a pattern for the expressions you want",
-}
+var noRegular = map[string]string{"idn-hostname": "use hostname, or a pattern"}
 
 // Formats are the names of the formats that are enforced; other names are annotations,
-// but for idn-hostname and regex, which are refused.
+// but for idn-hostname, which is refused.
 func Formats() []string {
-	var names []string
+	names := []string{"regex"}
 	for name := range formatPatterns() {
 		names = append(names, name)
 	}
@@ -132,30 +130,39 @@ func (c *compiler) format(v *value, name string) *language {
 		c.refuse(v, "format", fmt.Sprintf("the strings of format %s cannot be told one character at a time", name), remedy)
 		return nil
 	}
-	p, known := formatPatterns()[name]
-	if !known {
-		return nil
-	}
 	key := "\x00" + name
 	if l := c.patterns[key]; l != nil {
 		return l
 	}
 	shared, ok := formats.Load(name)
 	if !ok {
-		l, err := regular.Search("^(?:"+p+")$", regular.ECMA)
-		if err != nil {
-			panic("schema: format " + name + ": " + err.Error())
+		made := formatLanguage(name)
+		if made == nil {
+			return nil
 		}
-		if not, ok := formatExceptions[name]; ok {
-			exceptions, err := regular.Search(not, regular.ECMA)
-			if err != nil {
-				panic("schema: format " + name + ": " + err.Error())
-			}
-			l = regular.Difference(l, exceptions)
-		}
-		shared, _ = formats.LoadOrStore(name, l)
+		shared, _ = formats.LoadOrStore(name, made)
 	}
 	l := &language{Language: regular.Intersect(shared.(*regular.Language))}
 	c.patterns[key] = l
+	return l
+}
+
+// formatLanguage makes the language of a format; nil if its name is not known.
+func formatLanguage(name string) *regular.Language {
+	if name == "regex" {
+		return regexLanguage()
+	}
+	p, known := formatPatterns()[name]
+	if !known {
+		return nil
+	}
+	l := whole(p)
+	if not, ok := formatExceptions[name]; ok {
+		exceptions, err := regular.Search(not, regular.ECMA)
+		if err != nil {
+			panic("schema: format " + name + ": " + err.Error())
+		}
+		l = regular.Difference(l, exceptions)
+	}
 	return l
 }

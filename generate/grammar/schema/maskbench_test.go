@@ -7,11 +7,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"runtime"
 	"sort"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
+	"github.com/foundling-lm/foundling/generate/grammar/shape"
 	"github.com/foundling-lm/foundling/internal/golden"
 )
 
@@ -52,7 +58,81 @@ func maskBench(t testing.TB) []benchCase {
 	return cases
 }
 
-func TestMember(t *testing.T) {
+// pythonText writes a JSON text as json.dumps(ensure_ascii=False) does.
+func pythonText(raw []byte) []byte {
+	var out bytes.Buffer
+	d := jsontext.NewDecoder(bytes.NewReader(raw), jsontext.AllowDuplicateNames(true))
+	type level struct{ n int }
+	var stack []int64
+	for {
+		tok, err := d.ReadToken()
+		if err != nil {
+			return out.Bytes()
+		}
+		k := tok.Kind()
+		if k != '}' && k != ']' && len(stack) > 0 {
+			kind, _ := d.StackIndex(len(stack))
+			n := stack[len(stack)-1]
+			switch {
+			case kind == '{' && n%2 == 1:
+				out.WriteString(": ")
+			case n > 0:
+				out.WriteString(", ")
+			}
+			stack[len(stack)-1]++
+		}
+		_ = level{}
+		switch k {
+		case '{', '[':
+			out.WriteByte(byte(k))
+			if len(stack) > 0 {
+				stack[len(stack)-1] += 0
+			}
+			stack = append(stack, 0)
+		case '}', ']':
+			out.WriteByte(byte(k))
+			stack = stack[:len(stack)-1]
+		case '"':
+			out.WriteString(pythonString(tok.String()))
+		default:
+			out.WriteString(tok.String())
+		}
+	}
+}
+
+func pythonString(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString("\\n")
+		case r == '\r':
+			b.WriteString("\\r")
+		case r == '\t':
+			b.WriteString("\\t")
+		case r == '\b':
+			b.WriteString("\\b")
+		case r == '\f':
+			b.WriteString("\\f")
+		case r < 0x20:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}
+
+func TestMember(t *testing.T)      { runMember(t, false) }
+func TestMaskMachine(t *testing.T) { runMember(t, true) }
+
+func runMember(t *testing.T, byMachine bool) {
+	runtime.LockOSThread()
 	var compiled, total, vr, ia, pass int
 	reasons := map[string]int{}
 	example := map[string]string{}
@@ -63,15 +143,23 @@ func TestMember(t *testing.T) {
 			continue
 		}
 		total++
-		start := time.Now()
+		start := cpu()
 		c := newCompiler(Options{})
 		root, err := c.start(bc.Schema)
+		var m machine.State
 		if err == nil {
-			c.shapeOf(root)
+			s := &Schema{value: c.shapeOf(root)}
 			c.fill()
-			err = c.err
+			if err = c.err; err == nil {
+				if s.value == nil {
+					fmt.Println("EMPTY", bc.Name)
+					err = fmt.Errorf("empty")
+				} else if byMachine {
+					m, err = s.Machine(shape.Format{})
+				}
+			}
 		}
-		d := time.Since(start)
+		d := cpu() - start
 		times = append(times, d)
 		if d > 20*time.Millisecond {
 			fmt.Println("SLOW", bc.Name, d, len(bc.Schema))
@@ -104,7 +192,13 @@ func TestMember(t *testing.T) {
 				fmt.Println("instance:", bc.Name, err)
 				continue
 			}
-			if got := c.member(root, d.root); got != x.Valid {
+			got := false
+			if byMachine {
+				got, _ = machine.Accepts(m, pythonText(x.Data))
+			} else {
+				got = c.member(root, d.root)
+			}
+			if got != x.Valid {
 				ok = false
 				if x.Valid {
 					vr++
@@ -138,4 +232,10 @@ func brief(b []byte) string {
 		return buf.String()[:200]
 	}
 	return buf.String()
+}
+
+func cpu() time.Duration {
+	var r syscall.Rusage
+	syscall.Getrusage(1, &r)
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }

@@ -311,18 +311,27 @@ func (t *term) covers(u *term) bool {
 	return true
 }
 
-// othersOfObject is the complement among objects.
+// othersOfObject is the complement among objects. Where a required member must be one of
+// some words, it usually tells kinds of objects apart: the parts behind it have that
+// member as it should be, so that complements of several kinds do not multiply.
 func (c *compiler) othersOfObject(o *object, from origin) []*object {
 	var out []*object
+	var kind []property
 	add := func(p *object) {
-		if p.rest == nil {
-			p.rest = anyTerm
+		p.rest = anyTerm
+		if len(kind) > 0 {
+			out = append(out, c.andObjects(&object{props: kind, rest: anyTerm, max: -1}, p)...)
+		} else {
+			out = append(out, c.tidy(p)...)
 		}
-		out = append(out, c.tidy(p)...)
 	}
 	names := make([]string, len(o.props))
 	for i, p := range o.props {
 		names[i] = p.name
+	}
+	props := slices.Clone(o.props)
+	slices.SortStableFunc(props, func(p, q property) int { return c.tellsKind(q) - c.tellsKind(p) })
+	for _, p := range props {
 		// No member at all is what the complement of a required one has as well, so
 		// both are one part: a member that may be missing.
 		for _, u := range c.opposites(p.term) {
@@ -331,7 +340,36 @@ func (c *compiler) othersOfObject(o *object, from origin) []*object {
 		if p.required && p.term.anything() {
 			add(&object{props: []property{{p.name, noneTerm, false}}, max: -1})
 		}
+		if c.tellsKind(p) > 0 {
+			kind = append(kind, p)
+		}
 	}
+	c.othersByName(o, names, from, add)
+	if o.min > 0 {
+		add(&object{max: o.min - 1})
+	}
+	if o.max >= 0 {
+		add(&object{min: o.max + 1, max: -1})
+	}
+	for _, n := range o.needs {
+		add(&object{props: []property{{n[0], anyTerm, true}, {n[1], noneTerm, false}}, max: -1})
+	}
+	return out
+}
+
+// tellsKind is 1 for a required member that must be one of some words, else 0.
+func (c *compiler) tellsKind(p property) int {
+	if !p.required || len(p.term.literals) != 1 || p.term.literals[0].mode != satisfies {
+		return 0
+	}
+	if n := c.node(p.term.literals[0].v); len(n.enum) > 0 && n.enum[0].kind == '"' {
+		return 1
+	}
+	return 0
+}
+
+// othersByName adds the objects with a member that its class of names forbids.
+func (c *compiler) othersByName(o *object, names []string, from origin, add func(*object)) {
 	var before *language
 	for _, k := range o.classes {
 		for _, u := range c.opposites(k.term) {
@@ -350,14 +388,4 @@ func (c *compiler) othersOfObject(o *object, from origin) []*object {
 		}
 		add(&object{max: -1, some: []some{s}})
 	}
-	if o.min > 0 {
-		add(&object{max: o.min - 1})
-	}
-	if o.max >= 0 {
-		add(&object{min: o.max + 1, max: -1})
-	}
-	for _, n := range o.needs {
-		add(&object{props: []property{{n[0], anyTerm, true}, {n[1], noneTerm, false}}, max: -1})
-	}
-	return out
 }

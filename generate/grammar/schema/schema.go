@@ -17,6 +17,7 @@
 package schema
 
 import (
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
 	"github.com/foundling-lm/foundling/generate/grammar/shape"
 )
 
@@ -69,6 +70,16 @@ type Schema struct {
 
 // Value is the set of the values that satisfy the schema.
 func (s *Schema) Value() *shape.Value { return s.value }
+
+// Machine reads the JSON texts of the values that satisfy the schema. A schema makes
+// one machine: its languages remember what they have read.
+func (s *Schema) Machine(f shape.Format) (machine.State, error) {
+	m, err := s.value.Machine(f)
+	if err != nil {
+		return nil, &Error{Message: err.Error()}
+	}
+	return m, nil
+}
 
 // Compile reads a schema. The error is an *Error where the schema is to blame.
 func Compile(src []byte, o Options) (*Schema, error) {
