@@ -41,7 +41,7 @@ func (c *compiler) fill() {
 		s, v := c.set(t), t.built
 		v.Null, v.True, v.False = s.null, s.yes, s.no
 		for _, n := range s.numbers {
-			v.Numbers = append(v.Numbers, &shape.Number{Min: n.min, Max: n.max, OpenMin: n.openMin, OpenMax: n.openMax, MultipleOf: n.step, NotMultipleOf: n.not})
+			v.Numbers = append(v.Numbers, &shape.Number{Min: n.min, Max: n.max, OpenMin: n.openMin, OpenMax: n.openMax, MultipleOf: n.step, NotMultipleOf: n.not, Whole: n.whole})
 		}
 		for _, x := range s.texts {
 			v.Strings = append(v.Strings, c.shapeOfText(x))
@@ -54,7 +54,6 @@ func (c *compiler) fill() {
 		}
 		c.spend(s.parts())
 	}
-	c.queue = nil
 }
 
 // bound is an upper bound as shapes have it.
