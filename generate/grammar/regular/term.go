@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/foundling-lm/foundling/generate/grammar/alphabet"
 )
 
 type op uint8
@@ -46,6 +48,8 @@ type node struct {
 	arcs  []arc // the derivative by each character; nil: not computed
 	state *state
 	size  *lengths
+
+	unsized bool // the lengths take too much work
 }
 
 // An arc leads to a term by any character of a set.
@@ -63,7 +67,7 @@ type arena struct {
 	ors   map[[2]int32]*set
 	table map[uint64]*node
 	nodes []*node
-	parts map[string]*partition
+	parts map[string]*alphabet.Partition
 
 	none, empty, all, char *node // no text, the empty one, every one, those of one character
 
@@ -82,7 +86,7 @@ const Limit = 64 << 20
 func newArena(names ...string) *arena {
 	a := &arena{
 		sets: map[string]*set{}, ands: map[[2]int32]*set{}, subs: map[[2]int32]*set{}, ors: map[[2]int32]*set{},
-		table: map[uint64]*node{}, parts: map[string]*partition{}, limit: Limit,
+		table: map[uint64]*node{}, parts: map[string]*alphabet.Partition{}, limit: Limit,
 	}
 	for _, n := range names {
 		a.name(n)
@@ -176,7 +180,7 @@ func (a *arena) sub(x, y *set) *set {
 	key := [2]int32{x.id, y.id}
 	s, ok := a.subs[key]
 	if !ok {
-		s = a.set(x.runes.and(y.runes.not()))
+		s = a.set(x.runes.minus(y.runes))
 		a.subs[key] = s
 	}
 	return s
