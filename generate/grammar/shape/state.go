@@ -1,0 +1,301 @@
+package shape
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
+)
+
+// A Machine reads the JSON texts of one Value. It is not safe for use by several
+// goroutines at a time, and neither are the languages in the Value.
+type Machine struct {
+	format Format
+	ids    ids
+	known  map[*Value]*plan
+	plans  []*plan
+	levels []costs // by room, see cost.go
+	// settled: more room than levels has makes nothing cheaper.
+	settled bool
+
+	// What was interned; forget empties it.
+	frames   map[frameKey]*frame
+	singles  map[thread]*state
+	sets     map[string]*state
+	sketches map[string]*state
+	unknown  *word // a name that differs from all others
+	words    map[wordKey]*word
+	used     map[usedKey]*used
+	items    map[items]*items
+	ends     map[thread]offer
+	domains  map[domainKey]*domain
+	noName   *word
+	sized    map[string]*local // numbers
+
+	out []thread // scratch
+}
+
+// remembered bounds how many states and frames are interned before the machine
+// forgets them and begins anew.
+const remembered = 200_000
+
+// Machine makes the machine that reads the texts of the Value's members. An error is
+// an *UnsupportedError.
+func (v *Value) Machine(format Format) (machine.State, error) {
+	m := &Machine{format: format, known: map[*Value]*plan{}, sized: map[string]*local{}}
+	m.forget()
+	if err := m.prepare(v); err != nil {
+		return nil, err
+	}
+	if m.plans[0].height > MaxDepth {
+		return nil, &UnsupportedError{Reason: "no value belongs to the set"}
+	}
+	return m.state([]thread{{frame: m.frame(frameKey{reading: m.plans[0]}), local: before}}), nil
+}
+
+// Empty says whether no value belongs to the set, as far as texts within the limits of
+// this package go.
+func (v *Value) Empty() bool {
+	_, err := v.Machine(Format{})
+	return err != nil
+}
+
+// forget drops what is interned. States that are in use keep working, but equal ones
+// are new pointers from here on.
+func (m *Machine) forget() {
+	m.frames = map[frameKey]*frame{}
+	m.singles = map[thread]*state{}
+	m.sets = map[string]*state{}
+	m.sketches = nil
+	m.words = map[wordKey]*word{}
+	m.used = map[usedKey]*used{}
+	m.items = map[items]*items{}
+	m.ends = map[thread]offer{}
+	m.domains = map[domainKey]*domain{}
+	if m.noName == nil {
+		m.noName = &word{}
+	}
+}
+
+// state interns a set of threads.
+func (m *Machine) state(threads []thread) *state {
+	if len(threads) == 1 {
+		s, ok := m.singles[threads[0]]
+		if !ok {
+			s = &state{m: m, threads: []thread{threads[0]}}
+			m.singles[threads[0]] = s
+		}
+		return s
+	}
+	key := make([]byte, 0, 20*len(threads))
+	for _, t := range threads {
+		for _, x := range t.order() {
+			key = binary.LittleEndian.AppendUint32(key, uint32(x))
+		}
+	}
+	s, ok := m.sets[string(key)]
+	if !ok {
+		s = &state{m: m, threads: slices.Clone(threads)}
+		m.sets[string(key)] = s
+	}
+	return s
+}
+
+// order is what threads are sorted by; it identifies them.
+func (t thread) order() [5]int32 {
+	x := [5]int32{t.frame.id, t.local.id, 0, t.n, 0}
+	if t.rec != nil {
+		x[4] = t.rec.id
+	}
+	if t.name != nil {
+		x[2] = t.name.id
+	}
+	return x
+}
+
+// A state is a machine.State: the threads of one beginning of a text.
+type state struct {
+	m       *Machine
+	threads []thread
+	steps   uint8 // taken from here, up to busy
+	next    [4]*[64]*state
+	rest    []byte
+	closed  bool   // rest is known
+	sketch  bool   // see sketch.go
+	drawn   *state // its sketch; nil: not made
+}
+
+// busy is the number of steps after which a state keeps a table of them.
+const busy = 4
+
+// dying is where states lead that no text goes on from.
+var dying = &state{}
+
+// Next is machine.State's.
+func (s *state) Next(b byte) machine.State {
+	if row := s.next[b>>6]; row != nil {
+		if to := row[b&63]; to != nil {
+			if to == dying {
+				return nil
+			}
+			return to
+		}
+	}
+	to := s.read(b)
+	if s.steps < busy {
+		s.steps++
+	} else {
+		row := s.next[b>>6]
+		if row == nil {
+			row = new([64]*state)
+			s.next[b>>6] = row
+		}
+		row[b&63] = to
+	}
+	if to == dying {
+		return nil
+	}
+	return to
+}
+
+func (s *state) read(b byte) *state {
+	m := s.m
+	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words)+len(m.ends) > remembered {
+		m.forget()
+	}
+	out := m.out[:0]
+	for _, t := range s.threads {
+		first := len(out)
+		out = m.step(out, t, b)
+		if t.rec != nil || t.frame.array != nil && t.frame.array.Unique {
+			out = m.recorded(out, first, t, b)
+		}
+	}
+	m.out = out
+	if s.sketch {
+		return m.sketch(out)
+	}
+	out = m.ordered(out)
+	if len(out) == 0 {
+		return dying
+	}
+	return m.state(out)
+}
+
+// ordered is a set of threads in order, each once; of too many the cheapest.
+func (m *Machine) ordered(out []thread) []thread {
+	if len(out) > 1 {
+		slices.SortFunc(out, func(a, b thread) int {
+			x, y := a.order(), b.order()
+			return slices.Compare(x[:], y[:])
+		})
+		out = slices.Compact(out)
+		if len(out) > MaxThreads {
+			// The cheapest stay, so the shortest rest does.
+			slices.SortStableFunc(out, func(a, b thread) int { return cmp.Compare(m.cost(a), m.cost(b)) })
+			out = out[:MaxThreads]
+		}
+	}
+	return out
+}
+
+// Accepting is machine.State's.
+func (s *state) Accepting() bool {
+	return slices.ContainsFunc(s.threads, func(t thread) bool {
+		return t.frame.above == nil && (t.local == after || t.local.kind == inNumber && accepts(t.local.set))
+	})
+}
+
+// unbounded is FreeRunes without a bound.
+const unbounded = 1 << 30
+
+// FreeRunes is machine.Free's.
+func (s *state) FreeRunes() int {
+	most := 0
+	for _, t := range s.threads {
+		if t.local.part.form != whole {
+			continue
+		}
+		free := t.free()
+		if t.rec != nil && t.frame.unique.items != nil && free < unbounded {
+			free-- // one more tells the item from others
+		}
+		if t.rec == nil || t.frame.unique.items.few() {
+			most = max(most, free)
+		}
+	}
+	return most
+}
+
+// free is a number of plain characters that may follow, whatever they are, other items
+// of a unique array aside.
+func (t thread) free() int {
+	l := t.local
+	switch {
+	case l.kind == inString && l.part.form == whole:
+		return t.frame.reading.phrase.free(l.point, int(t.n))
+	case l.kind == inString && l.to >= 0:
+		return t.frame.reading.phrase.free(l.to, int(t.n)+1)
+	case l.kind == inName && l.part.form == whole:
+		return t.frame.free(l.point)
+	}
+	return 0
+}
+
+// free is a number of plain characters that may follow in a name, whatever they are.
+func (f *frame) free(point int32) int {
+	if !f.names().others {
+		return 0
+	}
+	most := 0
+	for i, q := range f.object.naming.points[point].states {
+		c := f.object.classes[i]
+		switch {
+		case q < 0 || !c.value.may(f.room()):
+		case c.names == nil:
+			return unbounded
+		case f.used == nil:
+			most = max(most, c.names.FreeRunes(q))
+		}
+	}
+	return most
+}
+
+// number interns the position in a number that is in one of the states.
+func (m *Machine) number(set []*digits) *local {
+	slices.SortFunc(set, func(a, b *digits) int { return cmp.Compare(a.id, b.id) })
+	set = slices.Compact(set)
+	key := make([]byte, 0, 4*len(set))
+	for _, d := range set {
+		key = binary.LittleEndian.AppendUint32(key, uint32(d.id))
+	}
+	l, ok := m.sized[string(key)]
+	if !ok {
+		l = &local{kind: inNumber, id: m.ids.next(), set: set, shortest: -1}
+		m.sized[string(key)] = l
+	}
+	return l
+}
+
+// digit is the position behind one more character of a number, or dead.
+func (m *Machine) digit(l *local, char int) *local {
+	if l.by[char] == nil {
+		var set []*digits
+		for _, d := range l.set {
+			if to := d.step(char); to != nil {
+				set = append(set, to)
+			}
+		}
+		l.by[char] = dead
+		if len(set) > 0 {
+			l.by[char] = m.number(set)
+		}
+	}
+	return l.by[char]
+}
+
+// accepts says whether a number may end in one of the states.
+func accepts(set []*digits) bool {
+	return slices.ContainsFunc(set, func(d *digits) bool { return d.accepting })
+}
