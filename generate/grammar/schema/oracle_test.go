@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -281,5 +280,5 @@ func TestOracle(t *testing.T) {
 	if total > 20 && refused*2 > total {
 		t.Errorf("%d of %d random schemas are refused", refused, total)
 	}
-	t.Log(fmt.Sprintf("%d of %d random schemas are refused", refused, total))
+	t.Logf("%d of %d random schemas are refused", refused, total)
 }
