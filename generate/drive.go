@@ -53,7 +53,11 @@ func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func
 // all have ended.
 func (e *Engine) drive(ctx context.Context, seqs []*sequence, yield func(i int, p Piece) bool) error {
 	e.mu.Lock()
-	e.arrived = append(e.arrived, seqs...)
+	for _, s := range seqs {
+		if !s.finished {
+			e.arrived = append(e.arrived, s)
+		}
+	}
 	e.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() {
 		e.mu.Lock()
@@ -123,6 +127,9 @@ func (e *Engine) hand(s *sequence, i int, yield func(i int, p Piece) bool) (rest
 // forget takes back tokens that were made but not shown.
 func (s *sequence) forget(pieces []Piece) {
 	for _, p := range pieces {
+		if p.Forced {
+			s.result.Forced--
+		}
 		if p.ID >= 0 {
 			s.result.IDs = s.result.IDs[:len(s.result.IDs)-1]
 			s.result.LogProbs = s.result.LogProbs[:len(s.result.LogProbs)-1]

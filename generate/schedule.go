@@ -31,19 +31,26 @@ func (e *Engine) admit() {
 }
 
 // plan chooses the rows of the next step: of every sequence that decodes its last
-// token and the guesses after it, then chunks of prompts, oldest first.
+// token and the guesses after it, or what its constraint forces, then chunks of
+// prompts, oldest first.
 func (e *Engine) plan() {
 	t := &e.step
 	t.reset()
 	if e.guess != nil {
 		e.guess.guess(e, t.decoding(e.running))
 	}
-	for _, s := range e.running {
-		if s.decodes() {
-			t.add(s, append(s.ids[s.kv.Len():len(s.ids):len(s.ids)], s.ahead...), 1+len(s.ahead))
-		}
-	}
 	room := e.c.Chunk
+	for _, s := range e.running {
+		if !s.decodes() {
+			continue
+		}
+		s.pressed = len(s.guide.forced) > 0
+		if n := min(len(s.guide.forced), room, e.pool.StepTokens()-1); n > 0 {
+			s.ahead, s.dists = append(s.ahead[:0], s.guide.forced[:n]...), nil
+			room -= n
+		}
+		t.add(s, append(s.ids[s.kv.Len():len(s.ids):len(s.ids)], s.ahead...), 1+len(s.ahead))
+	}
 	for _, s := range e.running {
 		if s.decodes() || room == 0 {
 			continue
