@@ -167,10 +167,14 @@ func (e *Engine) settle() {
 
 // gather is the given rows of h, nil for none.
 func gather(p *op.Pass, h *op.Value, rows []int32) *op.Value {
+	all := len(rows) == h.T.Rows
+	for i, r := range rows {
+		all = all && int(r) == i // a row may be wanted twice
+	}
 	switch {
 	case len(rows) == 0:
 		return nil
-	case len(rows) == h.T.Rows:
+	case all:
 		return h
 	}
 	y := p.New(h.T.DType, len(rows), h.T.Cols)
