@@ -74,6 +74,9 @@ func (s *sequence) new() int { return len(s.ids) - s.prompt }
 // decodes says that all tokens but the last have been through the model.
 func (s *sequence) decodes() bool { return s.kv.Len() == len(s.ids)-1 && s.new() > 0 }
 
+// reads says that the prompt is not through the model yet.
+func (s *sequence) reads() bool { return s.new() == 0 }
+
 // next is the next id; i counts those before it in this step. Right says that it
 // is what the step went on with.
 func (s *sequence) next(logits []float32, i int) (id int32, right bool) {
