@@ -49,10 +49,7 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 		return nil, err
 	}
 	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop}}
-	s.limit, s.full = e.m.Dims().Context-len(prompt), FinishContext
-	if o.MaxTokens > 0 && o.MaxTokens <= s.limit {
-		s.limit, s.full = o.MaxTokens, FinishLength
-	}
+	s.limit, s.full = e.limit(len(prompt), o)
 	if err := e.pool.Check(s.tokens()); err != nil {
 		return nil, err
 	}
@@ -64,6 +61,16 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	}
 	s.ids = append(make([]int32, 0, len(prompt)+min(s.limit, 256)), prompt...)
 	return s, nil
+}
+
+// limit is how many new tokens there may be after a prompt, and the reason if that
+// ends a text.
+func (e *Engine) limit(prompt int, o Options) (int, string) {
+	room := e.m.Dims().Context - prompt
+	if o.MaxTokens > 0 && o.MaxTokens <= room {
+		return o.MaxTokens, FinishLength
+	}
+	return room, FinishContext
 }
 
 // tokens is the most that the sequence may come to have.
