@@ -1,8 +1,10 @@
 package generate
 
 import (
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model/cache"
@@ -12,10 +14,13 @@ import (
 // step, those below mu to the engine's lock.
 type sequence struct {
 	o       Options
-	ids     []int32 // prompt and new tokens
+	ids     []int32 // prompt and new tokens, as far as they are in the context
 	prompt  int     // length of the prompt
+	made    int     // new tokens so far
+	context int     // tokens that ids may hold
 	limit   int     // new tokens at most
 	full    string  // the reason if that limit ends it
+	until   time.Time
 	sampler *sample.Sampler
 	guide   guide
 	kv      *cache.Seq  // nil until it takes part
@@ -27,7 +32,7 @@ type sequence struct {
 	dists   [][]sample.Token // what they were drawn from, with rejection
 	drawn   []int32          // ids of this step
 	forced  []bool           // of drawn: the constraint left no choice
-	pressed bool             // this step began with such an id
+	reading bool             // this step began with tokens that were not drawn from logits
 	result  Result
 	shown   strings.Builder
 
@@ -47,11 +52,16 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	if err := e.check(prompt, o); err != nil {
 		return nil, err
 	}
-	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop}}
-	s.limit, s.full = e.m.Dims().Context-len(prompt), FinishContext
-	if o.MaxTokens > 0 && o.MaxTokens <= s.limit {
-		s.limit, s.full = o.MaxTokens, FinishLength
+	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop}, context: e.m.Dims().Context, reading: true}
+	if o.StopRegex != "" {
+		if s.text.find, err = newFinder(o.StopRegex); err != nil {
+			return nil, err
+		}
 	}
+	if o.TimeLimit > 0 {
+		s.until = time.Now().Add(o.TimeLimit)
+	}
+	s.bound()
 	if err := e.pool.Check(s.tokens()); err != nil {
 		return nil, err
 	}
@@ -65,11 +75,28 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	return s, nil
 }
 
-// tokens is the most that the sequence may come to have.
-func (s *sequence) tokens() int { return s.prompt + s.limit }
+// bound finds the limit that will end the text first.
+func (s *sequence) bound() {
+	s.limit, s.full = s.context-s.prompt, FinishContext
+	if s.o.Context == ContextShift {
+		s.limit = math.MaxInt
+	}
+	if n := s.o.MaxTokens; n > 0 && n <= s.limit {
+		s.limit, s.full = n, FinishLength
+	}
+	if n := s.o.Budget; n > 0 && n < s.limit {
+		s.limit, s.full = n, FinishBudget
+	}
+}
+
+// tokens is the most that the cache will hold of the sequence.
+func (s *sequence) tokens() int { return s.prompt + min(s.limit, s.context-s.prompt) }
 
 // new is the number of new tokens so far.
-func (s *sequence) new() int { return len(s.ids) - s.prompt }
+func (s *sequence) new() int { return s.made }
+
+// room is how many tokens a step may go on with behind the last one.
+func (s *sequence) room() int { return s.tokens() - len(s.ids) }
 
 // decodes says that all tokens but the last have been through the model.
 func (s *sequence) decodes() bool { return s.kv.Len() == len(s.ids)-1 && s.new() > 0 }
@@ -113,20 +140,25 @@ func (s *sequence) take(e *Engine, j int, logProb float64, out *[]Piece) (ended 
 		return true
 	}
 	s.ids = append(s.ids, id)
+	s.made++
 	s.result.IDs = append(s.result.IDs, id)
 	s.result.LogProbs = append(s.result.LogProbs, logProb)
-	show, stopped := s.text.push(e.bytes(id))
+	show, by := s.text.push(e.bytes(id))
 	s.shown.WriteString(show)
 	*out = append(*out, Piece{id, show, logProb, s.forced[j]})
 	if s.forced[j] {
 		s.result.Forced++
 	}
 	switch {
-	case stopped:
-		s.result.Finish = FinishStop
+	case by.why != "":
+		s.result.Finish, s.result.Stopped = by.why, by.text
 		return true
 	case s.guide.complete && s.guide.accepted == s.new():
 		s.end(FinishComplete, out)
+		return true
+	case s.new() == s.limit && s.full == FinishContext && s.o.Context == ContextFail:
+		s.end(s.full, out)
+		s.err = &ContextError{Prompt: s.prompt, New: s.new(), Context: s.context}
 		return true
 	case s.new() == s.limit:
 		s.end(s.full, out)
