@@ -81,7 +81,7 @@ func (e *Engine) drive(ctx context.Context, seqs []*sequence, yield func(i int, 
 		}
 	}
 	for i, s := range seqs {
-		s.result.Text = s.shown.String()
+		s.result.Text, s.result.Mu = s.shown.String(), s.sampler.Mu()
 		if s.err != nil {
 			cause[i] = s.err
 		}
@@ -123,6 +123,9 @@ func (s *sequence) forget(pieces []Piece) {
 		if p.ID >= 0 {
 			s.result.IDs = s.result.IDs[:len(s.result.IDs)-1]
 			s.result.LogProbs = s.result.LogProbs[:len(s.result.LogProbs)-1]
+			if p.Detail != nil {
+				s.result.Details = s.result.Details[:len(s.result.Details)-1]
+			}
 		}
 		text := s.shown.String()
 		s.shown.Reset()

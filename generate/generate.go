@@ -167,6 +167,8 @@ type Options struct {
 	// Constraint says which ids may follow; nil: all. The sequence works on a fork
 	// of it, so that several may share these options.
 	Constraint Constraint
+	// LogProbs is how many of the most probable ids Piece.Detail lists; 0: no detail.
+	LogProbs int
 	// FirstDraw is the number of new tokens that came before, where the prompt ends
 	// with them: a sequence goes on as if it had never been interrupted. The
 	// constraint must have accepted them.
@@ -181,6 +183,7 @@ type Piece struct {
 	Text    string
 	LogProb float64 // natural log of the model's probability, before sampling options and constraint
 	Forced  bool    // the constraint left no choice
+	Detail  *Detail // nil without Options.LogProbs
 }
 
 // Why a generation ended.
@@ -205,10 +208,12 @@ type Result struct {
 	LogProbs   []float64 // of each id, as in Piece
 	Text       string
 	Finish     string
-	Stopped    string // what the text ended before, with FinishString and FinishRegex
-	Cached     int    // tokens of the prompt that came from the cache
-	Forced     int    // new tokens that the constraint left no choice about
-	Shifted    int    // tokens that ContextShift left out
+	Stopped    string    // what the text ended before, with FinishString and FinishRegex
+	Cached     int       // tokens of the prompt that came from the cache
+	Forced     int       // new tokens that the constraint left no choice about
+	Shifted    int       // tokens that ContextShift left out
+	Details    []*Detail // of each id, where Options.LogProbs asks for them
+	Mu         float64   // what Mirostat remembers: Sample.MirostatMu of a sequence that goes on
 	Speculated Speculated
 }
 
@@ -225,6 +230,8 @@ func (e *Engine) check(prompt []int32, o Options) error {
 		return fmt.Errorf("the prompt is empty: give at least one token (a start token will do)")
 	case len(prompt) >= d.Context:
 		return fmt.Errorf("the prompt has %d tokens and the model's context is %d: shorten the prompt", len(prompt), d.Context)
+	case o.LogProbs < 0:
+		return fmt.Errorf("%d log-probabilities a token: they must be 0 (none) or more", o.LogProbs)
 	case o.MaxTokens < 0:
 		return fmt.Errorf("max tokens is %d: it must be positive, or 0 for no limit", o.MaxTokens)
 	case o.Budget < 0:

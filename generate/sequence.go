@@ -32,6 +32,7 @@ type sequence struct {
 	dists   [][]sample.Token // what they were drawn from, with rejection
 	drawn   []int32          // ids of this step
 	forced  []bool           // of drawn: the constraint left no choice
+	details []*Detail        // of drawn
 	reading bool             // this step began with tokens that were not drawn from logits
 	result  Result
 	shown   strings.Builder
@@ -45,11 +46,11 @@ type sequence struct {
 }
 
 func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
-	sampler, err := sample.New(o.Sample)
-	if err != nil {
+	if err := e.check(prompt, o); err != nil {
 		return nil, err
 	}
-	if err := e.check(prompt, o); err != nil {
+	sampler, err := e.sampler(o.Sample)
+	if err != nil {
 		return nil, err
 	}
 	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop}, context: e.m.Dims().Context, reading: true}
@@ -111,20 +112,27 @@ func (s *sequence) next(logits []float32, i int) (id int32, right bool) {
 	id, forced := s.guide.next()
 	s.forced = append(s.forced, forced)
 	if forced {
+		s.forcedDetail(logits, id)
 		return id, guessed && id == s.ahead[i]
 	}
-	s.guide.restrict(logits)
+	at := s.at(&s.guide, s.drawn)
+	s.detail(logits, at)
 	if guessed && s.dists != nil {
-		return s.verify(logits, i)
+		id, right = s.sampler.Verify(logits, at, s.ahead[i], s.dists[i])
+	} else {
+		id = s.sampler.Sample(logits, at)
+		right = guessed && id == s.ahead[i]
 	}
-	id = s.draw(logits, i)
-	return id, guessed && id == s.ahead[i]
+	s.chose(id)
+	return id, right
 }
 
-// draw chooses the next id from logits; i counts the tokens drawn before it in
-// this step.
-func (s *sequence) draw(logits []float32, i int) int32 {
-	return s.sampler.Sample(logits, s.o.Stream, s.o.FirstDraw+uint64(s.new()+i))
+// at is the place of the draw after the ids that the sequence has and more.
+func (s *sequence) at(g *guide, more []int32) sample.At {
+	return sample.At{
+		Mask: g.mask, History: append(s.ids, more...),
+		Stream: s.o.Stream, Index: s.o.FirstDraw + uint64(s.new()+len(more)),
+	}
 }
 
 // take adds the j-th drawn id to the sequence and says whether it ends with it.
@@ -145,7 +153,12 @@ func (s *sequence) take(e *Engine, j int, logProb float64, out *[]Piece) (ended 
 	s.result.LogProbs = append(s.result.LogProbs, logProb)
 	show, by := s.text.push(e.bytes(id))
 	s.shown.WriteString(show)
-	*out = append(*out, Piece{id, show, logProb, s.forced[j]})
+	p := Piece{ID: id, Text: show, LogProb: logProb, Forced: s.forced[j]}
+	if s.o.LogProbs > 0 {
+		p.Detail = s.details[j]
+		s.result.Details = append(s.result.Details, p.Detail)
+	}
+	*out = append(*out, p)
 	if s.forced[j] {
 		s.result.Forced++
 	}

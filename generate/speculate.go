@@ -110,11 +110,6 @@ func (s *sequence) guesses(c *Speculation) int {
 	return max(0, min(c.Tokens, s.limit-s.new()-1, s.room()-1))
 }
 
-// verify decides about guess i by rejection sampling.
-func (s *sequence) verify(logits []float32, i int) (id int32, ok bool) {
-	return s.sampler.Verify(logits, s.ahead[i], s.dists[i], s.o.Stream, s.o.FirstDraw+uint64(s.new()+i))
-}
-
 // certain is the distribution of a guess that nothing was drawn for.
 func certain(id int32) []sample.Token { return []sample.Token{{ID: id}} }
 

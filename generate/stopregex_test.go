@@ -118,13 +118,14 @@ func TestStopRegexIsBounded(t *testing.T) {
 		t.Errorf("no match of %d bytes after a false start", longestMatch)
 	}
 	for pattern, want := range map[string]string{
-		`(`:               "missing closing",
-		`a*`:              "matches the empty text",
-		`end\z`:           "end of the text",
-		`end$`:            "end of the text",
-		`(abcdefgh){999}`: "repeat less",
-		`(a{1000}){1000}`: "invalid repeat count",
-		`(?=a)b`:          "invalid",
+		`(`:                       "missing closing",
+		`a*`:                      "matches the empty text",
+		`end\z`:                   "end of the text",
+		`end$`:                    "end of the text",
+		`(abcdefgh){999}`:         "repeat less",
+		`(a{1000}){1000}`:         "invalid repeat count",
+		strings.Repeat("a", 1001): "at most 1000",
+		`(?=a)b`:                  "invalid",
 	} {
 		if _, err := newFinder(pattern); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", pattern, err, want)

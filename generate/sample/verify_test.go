@@ -18,11 +18,11 @@ func TestVerifyKeepsTheDistribution(t *testing.T) {
 		for _, certain := range []bool{false, true} {
 			count, accepted := make([]float64, len(target)), 0
 			for i := range uint64(draws) {
-				guess, q := s.Guess(draft, i, 2), s.Distribution(draft)
+				guess, q := s.Guess(draft, sample.At{Stream: i, Index: 2}), s.Distribution(draft, sample.At{Stream: i, Index: 2})
 				if certain {
 					guess, q = 1, []sample.Token{{ID: 1}}
 				}
-				id, ok := s.Verify(target, guess, q, i, 2)
+				id, ok := s.Verify(target, sample.At{Stream: i, Index: 2}, guess, q)
 				count[id]++
 				if ok {
 					accepted++
@@ -31,7 +31,7 @@ func TestVerifyKeepsTheDistribution(t *testing.T) {
 					}
 				}
 			}
-			d := s.Distribution(target)
+			d := s.Distribution(target, sample.At{})
 			var chi, seen float64
 			for _, x := range d {
 				want := draws * math.Exp(x.LogProb)
@@ -50,13 +50,13 @@ func TestVerifyKeepsTheDistribution(t *testing.T) {
 	// Equal distributions: everything is accepted. Temperature 0: the argmax.
 	s := sampler(t, sample.Options{Temperature: 1})
 	for i := range uint64(200) {
-		g := s.Guess(target, i, 0)
-		if id, ok := s.Verify(target, g, s.Distribution(target), i, 0); !ok || id != g {
+		g := s.Guess(target, sample.At{Stream: i})
+		if id, ok := s.Verify(target, sample.At{Stream: i}, g, s.Distribution(target, sample.At{})); !ok || id != g {
 			t.Fatalf("a guess from the target itself was rejected")
 		}
 	}
 	s = sampler(t, sample.Options{})
-	if id, ok := s.Verify(target, 3, []sample.Token{{ID: 3}}, 0, 0); ok || id != 0 {
+	if id, ok := s.Verify(target, sample.At{}, 3, []sample.Token{{ID: 3}}); ok || id != 0 {
 		t.Errorf("temperature 0: got %d, %v, want the most probable", id, ok)
 	}
 }
