@@ -111,8 +111,9 @@ func (e *Engine) Replay(ctx context.Context, ids []int32, prompt int, o Options,
 	if err != nil {
 		return err
 	}
-	limit, _ := e.limit(prompt, o)
-	g, err := newGuide(&o, e.m.Dims().Vocab, limit)
+	was := &sequence{o: o, prompt: prompt, context: e.m.Dims().Context}
+	was.bound()
+	g, err := newGuide(&o, e.m.Dims().Vocab, was.limit)
 	if err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (e *Engine) Replay(ctx context.Context, ids []int32, prompt int, o Options,
 			sampler.Accept(logits, r.At, ids[i+1])
 		}
 		if n >= 0 {
-			g.accept(ids[i+1], limit-n-1)
+			g.accept(ids[i+1], was.limit-n-1)
 		}
 	})
 }

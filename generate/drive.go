@@ -197,7 +197,7 @@ func (e *Engine) cancel(s *sequence) bool {
 	return true
 }
 
-// reap takes cancelled sequences out.
+// reap takes cancelled and finished sequences out.
 func (e *Engine) reap() {
 	gone := func(s *sequence) bool {
 		e.mu.Lock()

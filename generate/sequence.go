@@ -1,8 +1,10 @@
 package generate
 
 import (
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model/cache"
@@ -12,10 +14,13 @@ import (
 // step, those below mu to the engine's lock.
 type sequence struct {
 	o       Options
-	ids     []int32 // prompt and new tokens
+	ids     []int32 // prompt and new tokens, as far as they are in the context
 	prompt  int     // length of the prompt
+	made    int     // new tokens so far
+	context int     // tokens that ids may hold
 	limit   int     // new tokens at most
 	full    string  // the reason if that limit ends it
+	until   time.Time
 	sampler *sample.Sampler
 	guide   guide
 	kv      *cache.Seq  // nil until it takes part
@@ -28,7 +33,7 @@ type sequence struct {
 	drawn   []int32          // ids of this step
 	forced  []bool           // of drawn: the constraint left no choice
 	details []*Detail        // of drawn
-	pressed bool             // this step began with such an id
+	reading bool             // this step began with tokens that were not drawn from logits
 	result  Result
 	shown   strings.Builder
 
@@ -48,8 +53,16 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop}}
-	s.limit, s.full = e.limit(len(prompt), o)
+	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop}, context: e.m.Dims().Context, reading: true}
+	if o.StopRegex != "" {
+		if s.text.find, err = newFinder(o.StopRegex); err != nil {
+			return nil, err
+		}
+	}
+	if o.TimeLimit > 0 {
+		s.until = time.Now().Add(o.TimeLimit)
+	}
+	s.bound()
 	if err := e.pool.Check(s.tokens()); err != nil {
 		return nil, err
 	}
@@ -63,21 +76,28 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	return s, nil
 }
 
-// limit is how many new tokens there may be after a prompt, and the reason if that
-// ends a text.
-func (e *Engine) limit(prompt int, o Options) (int, string) {
-	room := e.m.Dims().Context - prompt
-	if o.MaxTokens > 0 && o.MaxTokens <= room {
-		return o.MaxTokens, FinishLength
+// bound finds the limit that will end the text first.
+func (s *sequence) bound() {
+	s.limit, s.full = s.context-s.prompt, FinishContext
+	if s.o.Context == ContextShift {
+		s.limit = math.MaxInt
 	}
-	return room, FinishContext
+	if n := s.o.MaxTokens; n > 0 && n <= s.limit {
+		s.limit, s.full = n, FinishLength
+	}
+	if n := s.o.Budget; n > 0 && n < s.limit {
+		s.limit, s.full = n, FinishBudget
+	}
 }
 
-// tokens is the most that the sequence may come to have.
-func (s *sequence) tokens() int { return s.prompt + s.limit }
+// tokens is the most that the cache will hold of the sequence.
+func (s *sequence) tokens() int { return s.prompt + min(s.limit, s.context-s.prompt) }
 
 // new is the number of new tokens so far.
-func (s *sequence) new() int { return len(s.ids) - s.prompt }
+func (s *sequence) new() int { return s.made }
+
+// room is how many tokens a step may go on with behind the last one.
+func (s *sequence) room() int { return s.tokens() - len(s.ids) }
 
 // decodes says that all tokens but the last have been through the model.
 func (s *sequence) decodes() bool { return s.kv.Len() == len(s.ids)-1 && s.new() > 0 }
@@ -128,9 +148,10 @@ func (s *sequence) take(e *Engine, j int, logProb float64, out *[]Piece) (ended 
 		return true
 	}
 	s.ids = append(s.ids, id)
+	s.made++
 	s.result.IDs = append(s.result.IDs, id)
 	s.result.LogProbs = append(s.result.LogProbs, logProb)
-	show, stopped := s.text.push(e.bytes(id))
+	show, by := s.text.push(e.bytes(id))
 	s.shown.WriteString(show)
 	p := Piece{ID: id, Text: show, LogProb: logProb, Forced: s.forced[j]}
 	if s.o.LogProbs > 0 {
@@ -142,11 +163,15 @@ func (s *sequence) take(e *Engine, j int, logProb float64, out *[]Piece) (ended 
 		s.result.Forced++
 	}
 	switch {
-	case stopped:
-		s.result.Finish = FinishStop
+	case by.why != "":
+		s.result.Finish, s.result.Stopped = by.why, by.text
 		return true
 	case s.guide.complete && s.guide.accepted == s.new():
 		s.end(FinishComplete, out)
+		return true
+	case s.new() == s.limit && s.full == FinishContext && s.o.Context == ContextFail:
+		s.end(s.full, out)
+		s.err = &ContextError{Prompt: s.prompt, New: s.new(), Context: s.context}
 		return true
 	case s.new() == s.limit:
 		s.end(s.full, out)

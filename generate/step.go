@@ -155,6 +155,9 @@ func (e *Engine) settle() {
 		s.kv.Publish(s.ids)
 		s.kv.Trim()
 		s.ahead, s.dists = s.ahead[:0], nil
+		if len(s.ids) == s.context && s.result.Finish == "" && s.err == nil {
+			e.shift(s)
+		}
 	}
 	e.mu.Lock()
 	for i := range t.parts {

@@ -38,6 +38,17 @@ type Free interface {
 	FreeRunes() int
 }
 
+// Uniform is what a State may also be: a point within text where only the number of
+// ordinary characters counts, as in a JSON string without a pattern. Ordinary are
+// those of FreeRunes.
+type Uniform interface {
+	State
+	// AfterRunes is the state behind n ordinary characters, whichever they are: the
+	// one that Next over their bytes leads to, nil where no n of them can follow. For
+	// n of 0 it is the state itself, or nil where the state promises nothing.
+	AfterRunes(n int) State
+}
+
 // Accepts says whether the language of the start state has the text, and at which
 // byte reading failed: len(text) if the text is a beginning only.
 func Accepts(start State, text []byte) (ok bool, at int) {
