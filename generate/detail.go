@@ -65,7 +65,7 @@ const logitRows = 16
 
 // EachLogits runs texts through the model and calls visit with the logits (V) of
 // the token after ids[:i+1] of each, in order; they are valid during the call and
-// the same bits that Generate draws from.
+// the same bits that Generate draws from. Visit must not call the engine.
 func (e *Engine) EachLogits(ctx context.Context, texts [][]int32, visit func(text, i int, logits []float32)) error {
 	return e.read(ctx, texts, func(h *op.Value, spans []span) {
 		for _, s := range spans {
@@ -87,32 +87,75 @@ func (e *Engine) EachLogits(ctx context.Context, texts [][]int32, visit func(tex
 	})
 }
 
-// Place is where the token after ids[:i+1] of a text is drawn whose first prompt
-// ids were given, by options without a constraint. Tokens of the prompt have
-// random numbers of their own.
-func (o *Options) Place(ids []int32, i, prompt int) sample.At {
-	return sample.At{History: ids[:i+1], Stream: o.Stream, Index: o.FirstDraw + uint64(i+1-prompt)}
+// Replayed is one position of a text that is read again.
+type Replayed struct {
+	I       int       // the logits are of the token after ids[:I+1]
+	Logits  []float32 // (V), valid during the call
+	At      sample.At
+	Forced  bool            // the constraint leaves no choice
+	Sampler *sample.Sampler // in the state it had there
+}
+
+// Replay reads a text whose first prompt ids were given and calls visit with what
+// the token after each was drawn from: the same bits as when Generate wrote it with
+// o. Tokens of the prompt are looked at as if the chain had chosen them too, with
+// random numbers of their own and without the constraint.
+func (e *Engine) Replay(ctx context.Context, ids []int32, prompt int, o Options, visit func(Replayed)) error {
+	if prompt < 1 || prompt > len(ids) {
+		return fmt.Errorf("a prompt of %d tokens in a text of %d", prompt, len(ids))
+	}
+	if err := e.check(ids[:prompt], o); err != nil {
+		return err
+	}
+	sampler, err := e.sampler(o.Sample)
+	if err != nil {
+		return err
+	}
+	was := &sequence{o: o, prompt: prompt, context: e.m.Dims().Context}
+	was.bound()
+	g, err := newGuide(&o, e.m.Dims().Vocab, was.limit)
+	if err != nil {
+		return err
+	}
+	return e.EachLogits(ctx, [][]int32{ids}, func(_, i int, logits []float32) {
+		r := Replayed{I: i, Logits: logits, Sampler: sampler}
+		n := i + 1 - prompt // new tokens before
+		r.At = sample.At{History: ids[:i+1], Stream: o.Stream, Index: o.FirstDraw + uint64(n)}
+		if n >= 0 {
+			_, r.Forced = g.next()
+			r.At.Mask = g.mask
+		}
+		visit(r)
+		if i+1 == len(ids) {
+			return
+		}
+		if !r.Forced {
+			sampler.Accept(logits, r.At, ids[i+1])
+		}
+		if n >= 0 {
+			g.accept(ids[i+1], was.limit-n-1)
+		}
+	})
 }
 
 // Details is what the chain of o chooses the tokens of ids from, the first prompt
 // of which were given: one for each token after the first.
 func (e *Engine) Details(ctx context.Context, ids []int32, prompt int, o Options) ([]*Detail, error) {
-	sampler, err := e.sampler(o.Sample)
-	if err != nil {
-		return nil, err
-	}
 	if o.LogProbs < 1 {
 		return nil, fmt.Errorf("details of %d ids a token: want 1 or more", o.LogProbs)
 	}
 	var out []*Detail
-	err = e.EachLogits(ctx, [][]int32{ids}, func(_, i int, logits []float32) {
-		if i == len(ids)-1 {
+	err := e.Replay(ctx, ids, prompt, o, func(r Replayed) {
+		if r.I+1 == len(ids) {
 			return
 		}
-		at := o.Place(ids, i, prompt)
-		d := &Detail{Top: sample.TopN(logits, o.LogProbs), Chain: sampler.Distribution(logits, at)}
-		sampler.Accept(logits, at, ids[i+1])
-		d.chose(ids[i+1], o.LogProbs)
+		d := &Detail{Top: sample.TopN(r.Logits, o.LogProbs)}
+		if id := ids[r.I+1]; r.Forced {
+			d.Chain = certain(id)
+		} else {
+			d.Chain = r.Sampler.Distribution(r.Logits, r.At)
+			d.chose(id, o.LogProbs)
+		}
 		out = append(out, d)
 	})
 	return out, err

@@ -16,11 +16,12 @@ type decodingFlags struct {
 	TopP        *float64 `help:"Sample among the most probable tokens that together reach this probability; 1 among all. Default as above, else 1."`
 	Seed        uint64   `help:"Chooses the random numbers: the same seed gives the same text." default:"1"`
 	MaxTokens   int      `help:"Stop after so many tokens; 0 goes on until the context is full." default:"${maxtokens}"`
+	samplingFlags
 }
 
 // decoding is the flags as the library takes them.
 func (f *decodingFlags) decoding() foundling.Decoding {
-	return foundling.Decoding{Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, Seed: f.Seed, MaxTokens: f.MaxTokens}
+	return foundling.Decoding{Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, Seed: f.Seed, MaxTokens: f.MaxTokens, Chain: f.chain()}
 }
 
 // Validate says which flag is impossible.
