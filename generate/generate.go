@@ -77,6 +77,7 @@ type Engine struct {
 	mu       sync.Mutex
 	changed  *sync.Cond // some sequence has pieces, or a step ended
 	stepping bool       // somebody runs a step, and owns what follows until it ends
+	stuck    bool       // no step could be run, for want of sequences or of room for them, and nothing has changed since
 	queue    []*sequence
 	arrived  []*sequence // since the last step; guarded by mu alone
 	running  []*sequence

@@ -101,17 +101,18 @@ func (e *Engine) plan() {
 	}
 }
 
-// run is one step of the model for all sequences.
-func (e *Engine) run() {
+// run is one step of the model for all sequences. It says whether there was one.
+func (e *Engine) run() bool {
 	e.expire()
 	e.reap()
 	e.admit()
 	if len(e.running) == 0 {
-		return
+		return false
 	}
 	e.plan()
 	e.forward()
 	e.settle()
+	return true
 }
 
 // retire lets sequences that ended go.
