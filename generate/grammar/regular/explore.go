@@ -2,31 +2,19 @@ package regular
 
 import (
 	"encoding/binary"
-	"slices"
-	"sort"
+
+	"github.com/foundling-lm/foundling/generate/grammar/alphabet"
 )
-
-// A partition is a list of disjoint sets of characters; states with the same sets
-// share it.
-type partition struct {
-	ascii [128]uint16 // the place of the set that has the character, plus 1; 0: none
-	spans []span      // the ranges from U+0080 on, sorted
-	all   []span      // all ranges, sorted
-}
-
-type span struct {
-	lo, hi rune
-	place  uint16 // of its set, plus 1
-}
 
 // A state is what reading needs of a term: its live derivatives.
 type state struct {
-	part *partition
+	part *alphabet.Partition
 	to   []int32
 }
 
-// partition returns the shared partition of the sets of the arcs.
-func (a *arena) partition(arcs []arc) *partition {
+// partition returns the partition of the sets of the arcs. States with the same sets
+// share it.
+func (a *arena) partition(arcs []arc) *alphabet.Partition {
 	key := make([]byte, 0, 4*len(arcs))
 	for _, c := range arcs {
 		key = binary.LittleEndian.AppendUint32(key, uint32(c.set.id))
@@ -34,36 +22,16 @@ func (a *arena) partition(arcs []arc) *partition {
 	if p := a.parts[string(key)]; p != nil {
 		return p
 	}
-	p := &partition{}
+	var spans []alphabet.Span
 	for i, c := range arcs {
 		for j := 0; j < len(c.set.runes); j += 2 {
-			s := span{c.set.runes[j], c.set.runes[j+1], uint16(i + 1)}
-			p.all = append(p.all, s)
-			for r := s.lo; r <= min(s.hi, 127); r++ {
-				p.ascii[r] = s.place
-			}
-			if s.lo = max(s.lo, 128); s.lo <= s.hi {
-				p.spans = append(p.spans, s)
-			}
+			spans = append(spans, alphabet.Span{Lo: c.set.runes[j], Hi: c.set.runes[j+1], Class: int32(i)})
 		}
 	}
-	byLo := func(x, y span) int { return int(x.lo) - int(y.lo) }
-	slices.SortFunc(p.all, byLo)
-	slices.SortFunc(p.spans, byLo)
-	a.used += 400 + 24*len(p.all)
+	p := alphabet.New(spans)
+	a.used += 400 + 12*len(spans)
 	a.parts[string(key)] = p
 	return p
-}
-
-func (p *partition) find(r rune) uint16 {
-	if uint32(r) < 128 {
-		return p.ascii[r]
-	}
-	i := sort.Search(len(p.spans), func(i int) bool { return p.spans[i].hi >= r })
-	if i < len(p.spans) && p.spans[i].lo <= r {
-		return p.spans[i].place
-	}
-	return 0
 }
 
 // explored returns the live derivatives of a state, nil past the limit of memory.
@@ -114,8 +82,8 @@ func (l *Language) Next(state int32, r rune) int32 {
 			return l.ending(n, r)
 		}
 	}
-	if i := s.part.find(r); i > 0 {
-		return s.to[i-1]
+	if c := s.part.Find(r); c >= 0 {
+		return s.to[c]
 	}
 	return Dead
 }
@@ -145,13 +113,14 @@ func (l *Language) Edges(state int32) []Edge {
 	if s == nil {
 		return nil
 	}
-	edges := make([]Edge, 0, len(s.part.all))
-	for _, p := range s.part.all {
-		to := s.to[p.place-1]
-		if n := len(edges); n > 0 && edges[n-1].To == to && edges[n-1].Hi+1 == p.lo {
-			edges[n-1].Hi = p.hi
+	spans := s.part.Spans()
+	edges := make([]Edge, 0, len(spans))
+	for _, p := range spans {
+		to := s.to[p.Class]
+		if n := len(edges); n > 0 && edges[n-1].To == to && edges[n-1].Hi+1 == p.Lo {
+			edges[n-1].Hi = p.Hi
 		} else {
-			edges = append(edges, Edge{p.lo, p.hi, to})
+			edges = append(edges, Edge{p.Lo, p.Hi, to})
 		}
 	}
 	return edges

@@ -19,6 +19,7 @@ package regular
 import (
 	"slices"
 
+	"github.com/foundling-lm/foundling/generate/grammar/alphabet"
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 )
 
@@ -28,7 +29,7 @@ import (
 type Language struct {
 	a     *arena
 	root  *node
-	bytes *byteMachine
+	bytes *alphabet.Machine[int32]
 }
 
 // Dead is the state from which nothing follows.
@@ -162,13 +163,42 @@ func (l *Language) Empty() (bool, error) {
 }
 
 // Machine returns the start state of the language as UTF-8 text, nil where the
-// language is empty.
+// language is empty. The states know FreeRunes and AfterRune.
 func (l *Language) Machine() machine.State {
 	if l.Start() == Dead {
 		return nil
 	}
 	if l.bytes == nil {
-		l.bytes = &byteMachine{l: l, states: map[byteKey]*byteState{}}
+		l.bytes = alphabet.NewMachine[int32](reader{l.a})
 	}
-	return l.bytes.at(byteKey{state: l.Start()})
+	return l.bytes.State(l.Start())
+}
+
+// FreeRunes is a number n such that every sequence of up to n plain characters leads
+// to a live state. Plain are the characters from U+0020 on but quotation mark and
+// backslash. Where there is no bound it is math.MaxInt32.
+func (l *Language) FreeRunes(state int32) int {
+	if state < 0 {
+		return 0
+	}
+	return alphabet.FreeRunes[int32](reader{l.a}, state)
+}
+
+// A reader is an arena as an automaton.
+type reader struct{ a *arena }
+
+func (r reader) Classes(q int32) (*alphabet.Partition, []int32, bool) {
+	s := r.a.explored(r.a.nodes[q])
+	if s == nil {
+		return nil, nil, false
+	}
+	return s.part, s.to, true
+}
+
+func (r reader) Accepting(q int32) bool { return r.a.nodes[q].nullable }
+
+func (r reader) Cost(q int32) int { return int(r.a.cost(r.a.nodes[q])) }
+
+func (r reader) Shortest(q int32) []byte {
+	return []byte(string(r.a.appendShortest(nil, r.a.nodes[q], -1)))
 }

@@ -30,8 +30,8 @@ func (a *arena) choose(eps bool, cases []arc) *node {
 	return a.intern(n)
 }
 
-// joined drops arcs to nothing, joins those to the same term and sorts by the first
-// character.
+// joined drops arcs to nothing, joins those to the same term (but marks stay alone) and
+// sorts by the first character.
 func (a *arena) joined(arcs []arc) []arc {
 	out := make([]arc, 0, len(arcs))
 	at := make(map[*node]int, min(len(arcs), 64))
@@ -39,7 +39,9 @@ func (a *arena) joined(arcs []arc) []arc {
 		if c.to == a.none || c.set == nil {
 			continue
 		}
-		if i, ok := at[c.to]; ok {
+		if c.set.isMark() {
+			out = append(out, c)
+		} else if i, ok := at[c.to]; ok {
 			out[i].set = a.or(out[i].set, c.set)
 		} else {
 			at[c.to] = len(out)

@@ -66,6 +66,27 @@ func (a runes) not() runes {
 	return out.and(anyRune)
 }
 
+// minus is the difference. Other than the complement it leaves marks as they are.
+func (a runes) minus(b runes) runes {
+	var out runes
+	for i, j := 0, 0; i < len(a); i += 2 {
+		lo, hi := a[i], a[i+1]
+		for j < len(b) && b[j+1] < lo {
+			j += 2
+		}
+		for k := j; k < len(b) && b[k] <= hi; k += 2 {
+			if lo < b[k] {
+				out = append(out, lo, b[k]-1)
+			}
+			lo = max(lo, b[k+1]+1)
+		}
+		if lo <= hi {
+			out = append(out, lo, hi)
+		}
+	}
+	return out
+}
+
 // or is the union.
 func (a runes) or(b runes) runes { return makeRunes(slices.Concat(a, b)) }
 
@@ -81,25 +102,6 @@ func (a runes) has(r rune) bool {
 		}
 	}
 	return 2*lo < len(a) && a[2*lo] <= r
-}
-
-// meets says whether the set has a code point between lo and hi.
-func (a runes) meets(lo, hi rune) bool {
-	for i := 0; i < len(a) && a[i] <= hi; i += 2 {
-		if a[i+1] >= lo {
-			return true
-		}
-	}
-	return false
-}
-
-// count is the number of code points.
-func (a runes) count() int {
-	n := 0
-	for i := 0; i < len(a); i += 2 {
-		n += int(a[i+1]-a[i]) + 1
-	}
-	return n
 }
 
 // niceOrder is the order in which a character is chosen where any of a set will do

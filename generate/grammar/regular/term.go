@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/foundling-lm/foundling/generate/grammar/alphabet"
 )
 
 type op uint8
@@ -63,7 +65,7 @@ type arena struct {
 	ors   map[[2]int32]*set
 	table map[uint64]*node
 	nodes []*node
-	parts map[string]*partition
+	parts map[string]*alphabet.Partition
 
 	none, empty, all, char *node // no text, the empty one, every one, those of one character
 
@@ -82,7 +84,7 @@ const Limit = 64 << 20
 func newArena(names ...string) *arena {
 	a := &arena{
 		sets: map[string]*set{}, ands: map[[2]int32]*set{}, subs: map[[2]int32]*set{}, ors: map[[2]int32]*set{},
-		table: map[uint64]*node{}, parts: map[string]*partition{}, limit: Limit,
+		table: map[uint64]*node{}, parts: map[string]*alphabet.Partition{}, limit: Limit,
 	}
 	for _, n := range names {
 		a.name(n)
@@ -176,7 +178,7 @@ func (a *arena) sub(x, y *set) *set {
 	key := [2]int32{x.id, y.id}
 	s, ok := a.subs[key]
 	if !ok {
-		s = a.set(x.runes.and(y.runes.not()))
+		s = a.set(x.runes.minus(y.runes))
 		a.subs[key] = s
 	}
 	return s

@@ -25,8 +25,8 @@ func (l *Language) count(state int32, limit int, known map[int32]int) int {
 		return n
 	}
 	sizes := make([]int, len(s.to))
-	for _, p := range s.part.all {
-		sizes[p.place-1] += int(p.hi-p.lo) + 1
+	for _, p := range s.part.Spans() {
+		sizes[p.Class] += int(p.Hi-p.Lo) + 1
 	}
 	for i, to := range s.to {
 		if n >= limit {
