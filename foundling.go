@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/generate"
@@ -63,7 +64,22 @@ type Decoding struct {
 	Stream    uint64   // number of this text among those that share the seed
 	MaxTokens int      // 0: until the context is full
 	Stop      []string // ends before any of these
+	StopRegex string   // ends before the first match of this, in Go's syntax
+	// TimeLimit ends the text after so long. With it, the same seed may give a
+	// shorter text.
+	TimeLimit time.Duration
+	Context   ContextPolicy // what happens when the model's context is full
 }
+
+// ContextPolicy is what happens to a text that fills the model's context.
+type ContextPolicy = generate.ContextPolicy
+
+// The policies; "" is ContextStop.
+const (
+	ContextStop  = generate.ContextStop  // it ends
+	ContextFail  = generate.ContextFail  // it ends with a *generate.ContextError
+	ContextShift = generate.ContextShift // it goes on without the older half of what is behind the prompt
+)
 
 const defaultTemperature = 0.8
 
@@ -174,7 +190,10 @@ func (m *Model) Options(d Decoding) generate.Options {
 	if d.TopP != nil {
 		s.TopP = *d.TopP
 	}
-	return generate.Options{Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, Stream: d.Stream}
+	return generate.Options{
+		Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, StopRegex: d.StopRegex,
+		TimeLimit: d.TimeLimit, Context: d.Context, Stream: d.Stream,
+	}
 }
 
 // Generate continues a text; an empty one starts where documents start. An error

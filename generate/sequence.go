@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop}, context: e.m.Dims().Context, reading: true}
 	if o.StopRegex != "" {
 		if s.text.find, err = newFinder(o.StopRegex); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("stop regex: %w", err)
 		}
 	}
 	if o.TimeLimit > 0 {

@@ -41,34 +41,43 @@ const (
 
 func newFinder(pattern string) (*finder, error) {
 	if n := len(pattern); n > mostPattern {
-		return nil, fmt.Errorf("stop regex: %d bytes, at most %d are allowed", n, mostPattern)
+		return nil, fmt.Errorf("%d bytes, at most %d are allowed", n, mostPattern)
 	}
 	re, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return nil, fmt.Errorf("stop regex: %w", err)
+		return nil, err
 	}
 	prog, err := syntax.Compile(re.Simplify())
 	if err != nil {
-		return nil, fmt.Errorf("stop regex: %w", err)
+		return nil, err
 	}
 	if n := len(prog.Inst); n > mostInstructions {
-		return nil, fmt.Errorf("stop regex: %d instructions, at most %d are allowed: repeat less", n, mostInstructions)
+		return nil, fmt.Errorf("%d instructions, at most %d are allowed: repeat less", n, mostInstructions)
 	}
 	f := &finder{prog: prog, prev: -1, seen: make([]int, len(prog.Inst))}
 	for i := range prog.Inst {
 		if in := &prog.Inst[i]; in.Op == syntax.InstEmptyWidth {
 			op := syntax.EmptyOp(in.Arg)
 			if op&syntax.EmptyEndText != 0 {
-				return nil, fmt.Errorf("stop regex: %q asks for the end of the text, which is not known before it stops: (?m)$ is the end of a line", pattern)
+				return nil, fmt.Errorf("%q asks for the end of the text, which is not known before it stops: (?m)$ is the end of a line", pattern)
 			}
 			f.ends = f.ends || op&^(syntax.EmptyBeginLine|syntax.EmptyBeginText) != 0
 		}
 	}
 	f.seeds = []thread{{uint32(prog.Start), 0}}
 	if m := f.close(unknown); m >= 0 {
-		return nil, fmt.Errorf("stop regex: %q matches the empty text: it would end every text at once", pattern)
+		return nil, fmt.Errorf("%q matches the empty text: it would end every text at once", pattern)
 	}
 	return f, nil
+}
+
+// CheckStopRegex says what is wrong with an Options.StopRegex.
+func CheckStopRegex(pattern string) error {
+	if pattern == "" {
+		return nil
+	}
+	_, err := newFinder(pattern)
+	return err
 }
 
 // unknown is a character that has not come yet.

@@ -44,7 +44,7 @@ type cli struct {
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
 	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, what its heads look at, what tokens are chosen from."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
-	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`
+	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation, sampling."`
 
 	Version    versionCmd    `cmd:"" help:"Print version and kernel sets."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`

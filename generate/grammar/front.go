@@ -36,8 +36,8 @@ func (p *prefixState) Shortest() []byte { return p.rest }
 
 // After is the language of the texts that have any bytes up to the first marker, and
 // behind it go on as a language does: reasoning first, then an answer that fits. An
-// empty marker is none. The marker is found by the automaton of Knuth, Morris and
-// Pratt.
+// empty marker is none. The marker is found by an automaton (Knuth, Morris &
+// Pratt 1977).
 func After(marker []byte, then machine.State) machine.State {
 	if len(marker) == 0 || then == nil {
 		return then
@@ -96,7 +96,8 @@ func Anything() machine.State { return anything{} }
 
 type anything struct{}
 
-func (anything) Next(byte) machine.State      { return anything{} }
-func (anything) Accepting() bool              { return true }
-func (anything) Shortest() []byte             { return nil }
-func (anything) AfterRunes(int) machine.State { return anything{} }
+func (anything) Next(byte) machine.State { return anything{} }
+func (anything) Accepting() bool         { return true }
+func (anything) Shortest() []byte        { return nil }
+
+func (anything) AfterRune() (machine.State, bool) { return anything{}, true }

@@ -65,7 +65,12 @@ func TestAlwaysEnds(t *testing.T) {
 		},
 		"bounded strings":   func(seed uint64) machine.State { return newList(int(seed%7), 1+int(seed%4), true) },
 		"unbounded strings": func(seed uint64) machine.State { return newList(-1, 1+int(seed%4), true) },
-		"free strings":      func(seed uint64) machine.State { return newList(int(seed%5)-1, 3, false) },
+		"strings of at least 2": func(seed uint64) machine.State {
+			l := newList(int(seed%2)*6-1, 2, true)
+			l.l.least, l.l.odd = 2, int(seed%4)
+			return l
+		},
+		"free strings": func(seed uint64) machine.State { return newList(int(seed%5)-1, 3, false) },
 	}
 	for name, language := range languages {
 		t.Run(name, func(t *testing.T) {
@@ -96,7 +101,9 @@ func TestAlwaysEnds(t *testing.T) {
 // Without a bound masks are exact as well, in every form of the language.
 func TestMasksAreExact(t *testing.T) {
 	for seed := range uint64(8) {
-		for _, start := range []machine.State{newList(3, 3, true), newList(3, 3, false), newList(-1, 2, true), newList(-1, 2, false)} {
+		least, odd := newList(-1, 2, true), newList(4, 2, true)
+		least.l.least, odd.l.odd = 3, 2
+		for _, start := range []machine.State{newList(3, 3, true), newList(3, 3, false), newList(-1, 2, true), newList(-1, 2, false), least, odd} {
 			g := newGrammar(t, vocabulary(t, seed, 300, pieces...), start, Options{})
 			s := g.Session()
 			for step := 0; step < 30 && !s.Ended(); step++ {

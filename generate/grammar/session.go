@@ -70,7 +70,8 @@ func (s *Session) Mask(remaining int) ([]uint64, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	m := g.allowed(s.at, remaining > 0)
+	at := sketch(s.at)
+	m := g.allowed(at, remaining > 0)
 	if remaining == 0 || remaining-1 >= m.worst {
 		if m.words != nil {
 			return m.words, nil
@@ -89,10 +90,18 @@ func (s *Session) Mask(remaining int) ([]uint64, error) {
 		return s.words, nil
 	}
 	c := &scan{g: g, limit: remaining - 1}
-	g.find(c, s.at).put(s.own(), g.v.Size())
+	g.find(c, at).put(s.own(), g.v.Size())
 	set(s.words, s.way[0])
 	m.worst = min(m.worst, c.worst)
 	return s.words, nil
+}
+
+// sketch is the state from which tokens are tried.
+func sketch(s machine.State) machine.State {
+	if k, ok := s.(machine.Sketched); ok {
+		return k.Sketch()
+	}
+	return s
 }
 
 // own is the buffer for a mask.

@@ -82,8 +82,10 @@ func randomGraph(seed uint64, n int, letters string) *graph {
 // list is the language of JSON arrays of strings of up to long characters that nest
 // up to deep: a pushdown automaton with strings in which characters only count.
 type list struct {
-	long, deep int
-	uniform    bool // says so in AfterRunes
+	long, deep int  // long below 0: no bound
+	least      int  // characters of a string
+	uniform    bool // says so in AfterRune
+	odd        int  // but not before so many characters
 	states     map[listState]*listAt
 }
 
@@ -103,7 +105,7 @@ type listAt struct {
 }
 
 func newList(long, deep int, uniform bool) *listAt {
-	l := &list{long, deep, uniform, map[listState]*listAt{}}
+	l := &list{long: long, deep: deep, uniform: uniform, states: map[listState]*listAt{}}
 	return l.at(listState{in: 's'})
 }
 
@@ -117,13 +119,15 @@ func (l *list) at(s listState) *listAt {
 	case 's':
 		a.rest = []byte("[]")
 	case ',':
-		a.rest = append([]byte(`""`), closing...)
+		a.rest = append(append(append([]byte(`"`), bytes.Repeat([]byte("a"), l.least)...), '"'), closing...)
 	case '"':
-		a.rest = append([]byte(`"`), closing...)
+		a.rest = append(append(bytes.Repeat([]byte("a"), max(0, l.least-s.runes)), '"'), closing...)
 	case '\\':
-		a.rest = append([]byte(`n"`), closing...)
+		a.rest = append(append([]byte("n"), bytes.Repeat([]byte("a"), max(0, l.least-s.runes))...), '"')
+		a.rest = append(a.rest, closing...)
 	case 'u':
-		a.rest = append(append(bytes.Repeat([]byte{0x80}, s.bytes), '"'), closing...)
+		a.rest = append(append(bytes.Repeat([]byte{0x80}, s.bytes), bytes.Repeat([]byte("a"), max(0, l.least-s.runes))...), '"')
+		a.rest = append(a.rest, closing...)
 		a.rest[0] = s.least
 	default:
 		a.rest = closing
@@ -138,6 +142,8 @@ func (a *listAt) Shortest() []byte { return a.rest }
 func (a *listAt) Next(b byte) machine.State {
 	s := a.listState
 	switch {
+	case a.in == '"' && b == '"' && s.runes < a.l.least:
+		return nil
 	case a.in == '"' && b == '"':
 		return a.l.at(listState{depth: s.depth, in: 'v'})
 	case a.in == '"' && b < ' ', a.in == '"' && a.l.long >= 0 && s.runes == a.l.long:
@@ -169,7 +175,7 @@ func (a *listAt) Next(b byte) machine.State {
 
 func (a *listAt) inString(b byte) machine.State {
 	s := listState{depth: a.depth, in: '"', runes: a.runes}
-	if a.l.long >= 0 {
+	if a.l.long >= 0 || s.runes < max(a.l.least, a.l.odd) {
 		s.runes++
 	}
 	s.least, s.most = 0x80, 0xBF
@@ -213,16 +219,14 @@ func (a *listAt) FreeRunes() int {
 	return a.l.long - a.runes
 }
 
-func (a *listAt) AfterRunes(n int) machine.State {
-	switch {
-	case a.in != '"' || !a.l.uniform:
-		return nil
-	case a.l.long < 0:
-		return a
-	case a.runes+n > a.l.long:
-		return nil
+func (a *listAt) AfterRune() (machine.State, bool) {
+	if a.in != '"' || !a.l.uniform || a.runes < a.l.odd {
+		return nil, false
 	}
-	return a.l.at(listState{depth: a.depth, in: '"', runes: a.runes + n})
+	if a.l.long >= 0 && a.runes == a.l.long {
+		return nil, true
+	}
+	return a.Next('x'), true
 }
 
 // vocabulary is the bytes, some special tokens and random strings of the pieces; the

@@ -28,6 +28,7 @@ type Vocabulary struct {
 	// tails behind k characters, nil where there are none, and tail is all of them.
 	tails []*trie
 	tail  *trie
+	later *trie // those behind one character and more
 }
 
 // maxBulk bounds the characters of tokens that masks take in bulk; few real tokens
@@ -84,7 +85,7 @@ func NewVocabulary(tokens [][]byte, special []bool, end []int32) (*Vocabulary, e
 func (v *Vocabulary) group(all []entry) {
 	plain := make([][]int32, 1)
 	tails := make([][]entry, 1)
-	var every []entry
+	var every, later []entry
 	for _, e := range all {
 		runes, at := ordinary(e.text)
 		switch {
@@ -95,6 +96,9 @@ func (v *Vocabulary) group(all []entry) {
 			tail := entry{e.text[at:], e.id}
 			tails[runes] = append(tails[runes], tail)
 			every = append(every, tail)
+			if runes > 0 {
+				later = append(later, tail)
+			}
 		case runes <= maxBulk:
 			for len(plain) <= runes {
 				plain = append(plain, nil)
@@ -118,7 +122,7 @@ func (v *Vocabulary) group(all []entry) {
 			v.tails[k] = newTrie(entries)
 		}
 	}
-	v.tail = newTrie(every)
+	v.tail, v.later = newTrie(every), newTrie(later)
 }
 
 // Size is the number of ids.

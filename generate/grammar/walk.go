@@ -52,8 +52,8 @@ const noLimit = -1
 // run scans the tokens from s.
 func (c *scan) run(s machine.State) {
 	g := c.g
-	if u, ok := s.(machine.Uniform); ok && u.AfterRunes(0) != nil {
-		c.uniform(u)
+	if behind, ok := afterRune(s); ok {
+		c.uniform(s, behind)
 		return
 	}
 	over := -1
@@ -96,37 +96,71 @@ func (c *scan) judge(behind machine.State) bool {
 	return c.ok
 }
 
-// uniform scans from a state in which characters only count: tokens of ordinary
-// characters in bulk, the others by their tails.
-func (c *scan) uniform(u machine.Uniform) {
-	v := c.g.v
-	if u.AfterRunes(1) == machine.State(u) { // and so behind any number
-		if c.judge(u) {
-			c.words = append(c.words, v.bulk[len(v.bulk)-1]...)
-		}
-		walk(v.tail, c.g.stack, u, -1, c.take)
-		c.long(u)
-		return
+// afterRune is the state behind any ordinary character; ok is false where there is no
+// such state.
+func afterRune(s machine.State) (behind machine.State, ok bool) {
+	if u, is := s.(machine.Uniform); is {
+		return u.AfterRune()
 	}
-	from := 1 // of the characters whose tokens are allowed and not yet added
-	for k := 0; k < max(len(v.bulk), len(v.tails)); k++ {
-		behind := u.AfterRunes(k)
-		if k > 0 && (behind == nil || !c.judge(behind)) {
+	return nil, false
+}
+
+// uniform scans from a state in which characters only count: tokens of ordinary
+// characters in bulk, the others by their tails. Next is the state behind one.
+func (c *scan) uniform(s, next machine.State) {
+	v, stack := c.g.v, c.g.stack
+	most := max(len(v.bulk), len(v.tails)) - 1
+	from := -1 // of the numbers of characters whose tokens are allowed and not yet added
+	here, ok := s, true
+	for k := 0; k <= most; k++ { // here is the state behind k characters
+		kept := c.judge(here)
+		if kept && from < 0 {
+			from = k
+		} else if !kept && from >= 0 {
 			c.add(from, k-1)
-			from = k + 1
+			from = -1
 		}
-		if behind == nil {
-			if k > maxBulk {
-				c.long(u)
+		if next == here && ok { // and behind more
+			if kept {
+				c.add(from, most)
+			}
+			switch k {
+			case 0:
+				walk(v.tail, stack, here, -1, c.take)
+			case 1:
+				walk(v.later, stack, here, -1, c.take)
+			default:
+				for ; k < len(v.tails); k++ {
+					c.tail(k, here)
+				}
+			}
+			c.long(s, maxBulk)
+			return
+		}
+		c.tail(k, here)
+		if !ok || next == nil {
+			if from >= 0 {
+				c.add(from, k)
+			}
+			if !ok || k > maxBulk {
+				c.long(s, min(k, maxBulk))
 			}
 			return
 		}
-		if k < len(v.tails) && v.tails[k] != nil {
-			walk(v.tails[k], c.g.stack, behind, -1, c.take)
-		}
+		here = next
+		next, ok = afterRune(here)
 	}
-	c.add(from, len(v.bulk)-1)
-	c.long(u)
+	if from >= 0 {
+		c.add(from, most)
+	}
+	c.long(s, maxBulk)
+}
+
+// tail scans the tokens of k ordinary characters and more from the state behind them.
+func (c *scan) tail(k int, behind machine.State) {
+	if tails := c.g.v.tails; k < len(tails) && tails[k] != nil {
+		walk(tails[k], c.g.stack, behind, -1, c.take)
+	}
 }
 
 // add adds the tokens of from to to ordinary characters.
@@ -145,10 +179,11 @@ func (c *scan) add(from, to int) {
 	}
 }
 
-// long scans for the tokens that are too long for bulk, where there are any.
-func (c *scan) long(s machine.State) {
-	if int(c.g.v.all.nodes[0].runes) > maxBulk {
-		walk(c.g.v.all, c.g.stack, s, maxBulk, c.take)
+// long scans the tokens that begin with more than so many ordinary characters, where
+// there are any.
+func (c *scan) long(s machine.State, than int) {
+	if int(c.g.v.all.nodes[0].runes) > than {
+		walk(c.g.v.all, c.g.stack, s, than, c.take)
 	}
 }
 
@@ -167,17 +202,26 @@ func (c *scan) free(s machine.State, n int) {
 		i++
 		c.judge(behind)
 		stack[x.depth] = behind
-		u, ok := behind.(machine.Uniform)
-		if !ok || x.end == i || u.AfterRunes(0) == nil {
+		if x.end == i || !c.even(behind, min(n, int(x.runes))) {
 			continue
 		}
 		i = x.end
-		for k := 1; k <= min(n, int(x.runes)); k++ {
-			next := u.AfterRunes(k)
-			if next == nil || next == behind {
-				break
-			}
-			c.judge(next)
-		}
 	}
+}
+
+// even judges the states behind up to n ordinary characters, if there is one for each
+// number of them.
+func (c *scan) even(s machine.State, n int) bool {
+	for range n {
+		next, ok := afterRune(s)
+		if !ok {
+			return false
+		}
+		if next == nil || next == s {
+			break
+		}
+		c.judge(next)
+		s = next
+	}
+	return true
 }
