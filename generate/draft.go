@@ -30,7 +30,8 @@ type draftGuesser struct {
 // it, as far as they are in its cache.
 type draftState struct {
 	kv    *cache.Seq
-	wants int // guesses in this step
+	wants int   // guesses in this step
+	guide guide // of the guesses
 }
 
 func (d *draftState) close() {
@@ -64,6 +65,7 @@ func (g *draftGuesser) guess(e *Engine, seqs []*sequence) {
 	for _, s := range seqs {
 		s.ahead, s.dists = s.ahead[:0], nil
 		if s.draft.wants = g.room(s, s.guesses(&e.c.Speculation)); s.draft.wants > 0 {
+			s.draft.guide = s.guide.fork()
 			g.active = append(g.active, s)
 		}
 	}
@@ -135,6 +137,7 @@ func (g *draftGuesser) draw(e *Engine) {
 		}
 		logits := g.logits[row*v : (row+1)*v]
 		row++
+		s.draft.guide.restrict(logits)
 		index := s.o.FirstDraw + uint64(s.new()+len(s.ahead))
 		var id int32
 		if e.c.Speculation.Rejection {
@@ -147,6 +150,23 @@ func (g *draftGuesser) draw(e *Engine) {
 			s.draft.wants = len(s.ahead)
 			continue
 		}
-		s.ahead = append(s.ahead, id)
+		g.push(s, id)
+	}
+}
+
+// push adds a guess, and those that the constraint then forces.
+func (g *draftGuesser) push(s *sequence, id int32) {
+	d := &s.draft
+	for ok := true; ok; id, ok = d.guide.next() {
+		if s.ahead = append(s.ahead, id); len(s.ahead) > len(s.dists) && s.dists != nil {
+			s.dists = append(s.dists, certain(id))
+		}
+		if len(s.ahead) == d.wants {
+			return
+		}
+		if !d.guide.accept(id, s.limit-s.new()-len(s.ahead)) {
+			d.wants = len(s.ahead) // the text may end here
+			return
+		}
 	}
 }

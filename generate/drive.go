@@ -21,9 +21,8 @@ func (e *Engine) Generate(ctx context.Context, prompt []int32, o Options, yield 
 }
 
 // GenerateAll continues several prompts in one batch and calls yield with the
-// number of the request for every new token; false ends that sequence. Requests
-// with the same prompt that follow each other read it once. Results are in order;
-// those that ended with an error have it joined into err, by number.
+// number of the request for every new token; false ends that sequence. Results are
+// in order; those that ended with an error have it joined into err, by number.
 func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func(i int, p Piece) bool) (results []*Result, err error) {
 	seqs := make([]*sequence, len(requests))
 	for i, r := range requests {
@@ -32,15 +31,6 @@ func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func
 		} else if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
-		if i == 0 || !slices.Equal(r.Prompt, requests[i-1].Prompt) {
-			continue
-		}
-		leader := seqs[i-1]
-		if leader.leader != nil {
-			leader = leader.leader
-		}
-		seqs[i].leader = leader
-		leader.follow = append(leader.follow, seqs[i])
 	}
 	err = e.drive(ctx, seqs, yield)
 	for _, s := range seqs {
@@ -53,7 +43,11 @@ func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func
 // all have ended.
 func (e *Engine) drive(ctx context.Context, seqs []*sequence, yield func(i int, p Piece) bool) error {
 	e.mu.Lock()
-	e.arrived = append(e.arrived, seqs...)
+	for _, s := range seqs {
+		if !s.finished {
+			e.arrived = append(e.arrived, s)
+		}
+	}
 	e.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() {
 		e.mu.Lock()
@@ -123,6 +117,9 @@ func (e *Engine) hand(s *sequence, i int, yield func(i int, p Piece) bool) (rest
 // forget takes back tokens that were made but not shown.
 func (s *sequence) forget(pieces []Piece) {
 	for _, p := range pieces {
+		if p.Forced {
+			s.result.Forced--
+		}
 		if p.ID >= 0 {
 			s.result.IDs = s.result.IDs[:len(s.result.IDs)-1]
 			s.result.LogProbs = s.result.LogProbs[:len(s.result.LogProbs)-1]

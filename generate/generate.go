@@ -5,13 +5,14 @@
 // 2022, Orca): sequences join and leave between steps, and one step of the model
 // takes the next token of each that decodes and a chunk of the prompts of those
 // that have just come. Keys and values lie in the pages of model/cache.
-// Speculation guesses tokens ahead, which a step confirms or corrects.
+// Speculation guesses tokens ahead, which a step confirms or corrects; a Constraint
+// says which may follow, and what it forces goes in as a chunk, like a prompt.
 //
 // The text of a sequence is a function of the model, the kernel set, the format
 // of the cache, the prompt and the options: the same bits alone or among others,
 // at any number of threads, with its prefix from the cache or computed, for any
 // chunk, with coupled speculation or none. Choosing an id from logits is
-// generate/sample.
+// generate/sample, constraints of texts are made by generate/grammar.
 package generate
 
 import (
@@ -155,8 +156,12 @@ type Options struct {
 	Stop      []string // ends before any of these; they may straddle tokens
 	StopIDs   []int32  // ends at any of these ids, which are not part of the text
 	Stream    uint64   // number of this sequence among those that share the seed
+	// Constraint says which ids may follow; nil: all. The sequence works on a fork
+	// of it, so that several may share these options.
+	Constraint Constraint
 	// FirstDraw is the number of new tokens that came before, where the prompt ends
-	// with them: a sequence goes on as if it had never been interrupted.
+	// with them: a sequence goes on as if it had never been interrupted. The
+	// constraint must have accepted them.
 	FirstDraw uint64
 }
 
@@ -166,15 +171,17 @@ type Options struct {
 type Piece struct {
 	ID      int32 // -1: no token, only the rest of the text
 	Text    string
-	LogProb float64 // natural log of the model's probability, before sampling options
+	LogProb float64 // natural log of the model's probability, before sampling options and constraint
+	Forced  bool    // the constraint left no choice
 }
 
 // Why a generation ended.
 const (
-	FinishStop    = "stop"    // a stop id or stop string
-	FinishLength  = "length"  // MaxTokens
-	FinishContext = "context" // the model's context is full
-	FinishCaller  = "caller"  // yield returned false
+	FinishStop     = "stop"     // a stop id or stop string
+	FinishComplete = "complete" // the constraint allows nothing more but the end
+	FinishLength   = "length"   // MaxTokens
+	FinishContext  = "context"  // the model's context is full
+	FinishCaller   = "caller"   // yield returned false
 )
 
 // ErrNoLogits reports a model whose logits are not numbers.
@@ -187,6 +194,7 @@ type Result struct {
 	Text       string
 	Finish     string
 	Cached     int // tokens of the prompt that came from the cache
+	Forced     int // new tokens that the constraint left no choice about
 	Speculated Speculated
 }
 

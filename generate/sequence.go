@@ -17,6 +17,7 @@ type sequence struct {
 	limit   int     // new tokens at most
 	full    string  // the reason if that limit ends it
 	sampler *sample.Sampler
+	guide   guide
 	kv      *cache.Seq  // nil until it takes part
 	leader  *sequence   // with the same prompt, whose pages it will share
 	follow  []*sequence // those whose leader it is
@@ -25,6 +26,8 @@ type sequence struct {
 	ahead   []int32          // guesses of this step
 	dists   [][]sample.Token // what they were drawn from, with rejection
 	drawn   []int32          // ids of this step
+	forced  []bool           // of drawn: the constraint left no choice
+	pressed bool             // this step began with such an id
 	result  Result
 	shown   strings.Builder
 
@@ -52,6 +55,12 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	if err := e.pool.Check(s.tokens()); err != nil {
 		return nil, err
 	}
+	if s.guide, err = newGuide(&o, e.m.Dims().Vocab, s.limit); err != nil {
+		return nil, err
+	}
+	if s.guide.complete {
+		s.result.Finish, s.finished = FinishComplete, true
+	}
 	s.ids = append(make([]int32, 0, len(prompt)+min(s.limit, 256)), prompt...)
 	return s, nil
 }
@@ -65,15 +74,36 @@ func (s *sequence) new() int { return len(s.ids) - s.prompt }
 // decodes says that all tokens but the last have been through the model.
 func (s *sequence) decodes() bool { return s.kv.Len() == len(s.ids)-1 && s.new() > 0 }
 
+// reads says that the prompt is not through the model yet.
+func (s *sequence) reads() bool { return s.new() == 0 }
+
+// next is the next id; i counts those before it in this step. Right says that it
+// is what the step went on with.
+func (s *sequence) next(logits []float32, i int) (id int32, right bool) {
+	guessed := i < len(s.ahead)
+	id, forced := s.guide.next()
+	s.forced = append(s.forced, forced)
+	if forced {
+		return id, guessed && id == s.ahead[i]
+	}
+	s.guide.restrict(logits)
+	if guessed && s.dists != nil {
+		return s.verify(logits, i)
+	}
+	id = s.draw(logits, i)
+	return id, guessed && id == s.ahead[i]
+}
+
 // draw chooses the next id from logits; i counts the tokens drawn before it in
 // this step.
 func (s *sequence) draw(logits []float32, i int) int32 {
 	return s.sampler.Sample(logits, s.o.Stream, s.o.FirstDraw+uint64(s.new()+i))
 }
 
-// take adds a drawn id to the sequence and says whether it ends with it. Pieces
-// go to out.
-func (s *sequence) take(e *Engine, id int32, logProb float64, out *[]Piece) (ended bool) {
+// take adds the j-th drawn id to the sequence and says whether it ends with it.
+// Pieces go to out.
+func (s *sequence) take(e *Engine, j int, logProb float64, out *[]Piece) (ended bool) {
+	id := s.drawn[j]
 	if id < 0 {
 		s.err = ErrNoLogits
 		return true
@@ -87,10 +117,16 @@ func (s *sequence) take(e *Engine, id int32, logProb float64, out *[]Piece) (end
 	s.result.LogProbs = append(s.result.LogProbs, logProb)
 	show, stopped := s.text.push(e.bytes(id))
 	s.shown.WriteString(show)
-	*out = append(*out, Piece{id, show, logProb})
+	*out = append(*out, Piece{id, show, logProb, s.forced[j]})
+	if s.forced[j] {
+		s.result.Forced++
+	}
 	switch {
 	case stopped:
 		s.result.Finish = FinishStop
+		return true
+	case s.guide.complete && s.guide.accepted == s.new():
+		s.end(FinishComplete, out)
 		return true
 	case s.new() == s.limit:
 		s.end(s.full, out)
@@ -104,7 +140,7 @@ func (s *sequence) end(why string, out *[]Piece) {
 	s.result.Finish = why
 	if rest := s.text.flush(); rest != "" {
 		s.shown.WriteString(rest)
-		*out = append(*out, Piece{-1, rest, 0})
+		*out = append(*out, Piece{ID: -1, Text: rest})
 	}
 }
 

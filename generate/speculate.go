@@ -47,8 +47,8 @@ type Speculated struct {
 }
 
 func (x *Speculated) count(s *sequence, took time.Duration) {
-	if s.new() == 0 {
-		return // the prompt's step
+	if s.new() == 0 || s.pressed {
+		return // the prompt's step, or one that had nothing to guess
 	}
 	x.Steps++
 	x.Time += took
@@ -101,9 +101,10 @@ func newGuesser(b tensor.Backend, m model.Model, c *Config) (guesser, error) {
 }
 
 // guesses is how many tokens may be guessed for s: none for the first step after
-// the prompt, by which the others are measured, and no more than it lacks.
+// the prompt, by which the others are measured, none where a constraint forces
+// some, and no more than it lacks.
 func (s *sequence) guesses(c *Speculation) int {
-	if s.new() == 1 {
+	if s.new() == 1 || len(s.guide.forced) > 0 {
 		return 0
 	}
 	return min(c.Tokens, s.limit-s.new()-1)
@@ -126,7 +127,7 @@ const longestGram, shortestGram = 4, 2
 
 func (ngramGuesser) guess(e *Engine, seqs []*sequence) {
 	for _, s := range seqs {
-		s.ahead = append(s.ahead[:0], lookUp(s.ids, s.guesses(&e.c.Speculation))...)
+		s.ahead = append(s.ahead[:0], s.guide.allowed(lookUp(s.ids, s.guesses(&e.c.Speculation)))...)
 		s.dists = nil
 		if e.c.Speculation.Rejection {
 			for _, id := range s.ahead {

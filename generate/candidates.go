@@ -1,0 +1,33 @@
+package generate
+
+import (
+	"context"
+	"fmt"
+)
+
+// MaxCandidates is the most texts that GenerateN makes at a time.
+const MaxCandidates = 4096
+
+// GenerateN continues a prompt in n ways in one batch: text i draws the random
+// numbers of stream o.Stream+i, so it is the same for any n. The prompt is read
+// once. The rest is as for GenerateAll.
+func (e *Engine) GenerateN(ctx context.Context, prompt []int32, o Options, n int, yield func(i int, p Piece) bool) ([]*Result, error) {
+	requests, err := Candidates(prompt, o, n)
+	if err != nil {
+		return nil, err
+	}
+	return e.GenerateAll(ctx, requests, yield)
+}
+
+// Candidates are the requests of GenerateN.
+func Candidates(prompt []int32, o Options, n int) ([]Request, error) {
+	if n < 1 || n > MaxCandidates {
+		return nil, fmt.Errorf("%d texts: they must be 1 to %d", n, MaxCandidates)
+	}
+	requests := make([]Request, n)
+	for i := range requests {
+		requests[i] = Request{Prompt: prompt, Options: o}
+		requests[i].Stream += uint64(i)
+	}
+	return requests, nil
+}
