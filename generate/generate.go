@@ -189,13 +189,17 @@ var ErrNoLogits = errors.New("the model gives no finite logits: its weights are 
 
 // Result is a finished generation.
 type Result struct {
-	IDs        []int32
-	LogProbs   []float64 // of each id, as in Piece
-	Text       string
-	Finish     string
-	Cached     int // tokens of the prompt that came from the cache
-	Forced     int // new tokens that the constraint left no choice about
-	Speculated Speculated
+	IDs      []int32
+	LogProbs []float64 // of each id, as in Piece
+	Text     string
+	Finish   string
+	// StopID is the one of Options.StopIDs that ended the text, -1 for none, and
+	// StopLogProb its log-probability: IDs and LogProbs are without it.
+	StopID      int32
+	StopLogProb float64
+	Cached      int // tokens of the prompt that came from the cache
+	Forced      int // new tokens that the constraint left no choice about
+	Speculated  Speculated
 }
 
 // Request is one of several sequences.

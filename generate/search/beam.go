@@ -11,15 +11,14 @@ import (
 	"github.com/foundling-lm/foundling/generate/sample"
 )
 
-// Stepper is a set of sequences that grow from one prompt; generate.Branches is one.
-// The logits that it returns are valid until the next call.
-type Stepper interface {
-	// Start reads the prompt: the set is one sequence. It returns the logits (V) after
-	// it.
-	Start(ctx context.Context, prompt []int32) (logits []float32, err error)
-	// Step makes the next set: its sequence i is sequence parents[i] of the set before
-	// with ids[i] behind it. It returns the logits (V) after each.
-	Step(ctx context.Context, parents []int, ids []int32) (logits [][]float32, err error)
+// Branches is a set of texts that grow from one prompt; at first it is the prompt
+// alone. OnEngine is such a set.
+type Branches interface {
+	// Next calls visit with the logits (V) of the token after each text, perhaps from
+	// several goroutines; they are valid during the call.
+	Next(ctx context.Context, visit func(i int, logits []float32)) error
+	// Extend makes the next set: its text i is text parents[i] with ids[i] behind it.
+	Extend(parents []int, ids []int32) error
 }
 
 // BeamOptions say how to search; the zero value is a beam of width 4 that scores
@@ -33,7 +32,7 @@ type BeamOptions struct {
 	StopIDs   []int32    // tokens that end a text
 	// Constraint bounds what texts may be; each hypothesis works on a fork of it. It
 	// changes no probability, it only removes texts.
-	Constraint Constraint
+	Constraint generate.Constraint
 	// Text turns ids into a text, for Candidate.Text; nil leaves it empty.
 	Text func(ids []int32) string
 }
@@ -87,7 +86,7 @@ type Hypothesis struct {
 // arXiv 1610.02424, section 4): they take their steps one after the other, and
 // Diversity is their lambda. The result is in order of score, the best first; texts
 // cut off at MaxTokens are among it. Stop strings are not looked for.
-func Beam(ctx context.Context, s Stepper, prompt []int32, o BeamOptions) ([]Hypothesis, error) {
+func Beam(ctx context.Context, texts Branches, o BeamOptions) ([]Hypothesis, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
@@ -100,35 +99,31 @@ func Beam(ctx context.Context, s Stepper, prompt []int32, o BeamOptions) ([]Hypo
 		}
 		b.groups[g] = group{width: o.Width / o.Groups, live: []*node{root}}
 	}
-	first, err := s.Start(ctx, prompt)
-	if err != nil {
-		return nil, err
-	}
-	logits := slices.Repeat([][]float32{first}, o.Groups)
 	for step := range o.MaxTokens {
-		parents, ids, err := b.step(logits, o.MaxTokens-step)
+		nexts, err := b.look(ctx, texts, o.MaxTokens-step)
+		if err != nil {
+			return nil, err
+		}
+		parents, ids, err := b.step(nexts)
 		if err != nil {
 			return nil, err
 		}
 		if len(ids) == 0 || step+1 == o.MaxTokens {
 			break
 		}
-		if step == 0 {
-			clear(parents) // the groups begin with the one sequence of the prompt
-		}
-		if logits, err = s.Step(ctx, parents, ids); err != nil {
+		if err := texts.Extend(parents, ids); err != nil {
 			return nil, err
 		}
 	}
 	return b.result(), nil
 }
 
-// beam is a search under way. Its live hypotheses, group by group, are the
-// sequences of the Stepper.
+// beam is a search under way. Its live hypotheses, group by group, are the texts
+// of Branches; before the first step all groups have the same one, the prompt.
 type beam struct {
 	o      *BeamOptions
 	groups []group
-	work   []float32
+	begun  bool
 }
 
 // group is a part of the beam.
@@ -140,13 +135,22 @@ type group struct {
 
 // node is a hypothesis: a token behind its parent's.
 type node struct {
-	parent *node
-	id     int32
-	logp   float64
-	sum    float64 // of logp from the beginning
-	tokens int
-	end    bool // id is an end token
-	c      Constraint
+	parent   *node
+	id       int32
+	logp     float64
+	sum      float64 // of logp from the beginning
+	tokens   int
+	end      bool // id is an end token
+	complete bool // the constraint lets nothing follow, not even an end token
+	c        generate.Constraint
+}
+
+// next is what may follow a hypothesis: the most probable tokens, as many as could
+// be kept.
+type next struct {
+	top  []extension
+	mask []uint64 // nil: all
+	err  error
 }
 
 // extension is a node that may come to be.
@@ -163,29 +167,92 @@ func order(a, b extension) int {
 	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.slot, b.slot), cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
 }
 
-// step extends all groups and returns the sequences that go on: the places of
-// their parents among those that lived before, and their new ids.
-func (b *beam) step(logits [][]float32, remaining int) (parents []int, ids []int32, err error) {
+// texts are the hypotheses that are texts of Branches, in their order.
+func (b *beam) texts() []*node {
+	if !b.begun {
+		return b.groups[0].live
+	}
+	var all []*node
+	for g := range b.groups {
+		all = append(all, b.groups[g].live...)
+	}
+	return all
+}
+
+// look asks the constraints and the model what may follow each text.
+func (b *beam) look(ctx context.Context, texts Branches, remaining int) ([]next, error) {
+	live := b.texts()
+	nexts := make([]next, len(live))
+	for i, h := range live {
+		if h.c == nil {
+			continue
+		}
+		var err error
+		if nexts[i].mask, err = h.c.Mask(remaining); err != nil {
+			return nil, err
+		}
+	}
+	if err := texts.Next(ctx, func(i int, logits []float32) { nexts[i].read(logits, b.o.Width) }); err != nil {
+		return nil, err
+	}
+	for _, n := range nexts {
+		if n.err != nil {
+			return nil, n.err
+		}
+	}
+	return nexts, nil
+}
+
+// read keeps the best width tokens of the logits. No more are needed: an extension
+// that is kept is among the best of its group's width, and diversity pushes down
+// no more tokens than the earlier groups hold.
+func (n *next) read(logits []float32, width int) {
+	total := sample.LogSumExp(logits)
+	if math.IsNaN(total) || math.IsInf(total, 0) {
+		n.err = generate.ErrNoLogits
+		return
+	}
+	view := logits
+	if n.mask != nil {
+		view = slices.Clone(logits)
+		for id := range view {
+			if n.mask[id/64]>>(id%64)&1 == 0 {
+				view[id] = float32(math.Inf(-1))
+			}
+		}
+	}
+	top := sample.TopN(view, width)
+	n.top = make([]extension, len(top))
+	for i, t := range top {
+		n.top[i] = extension{id: t.ID, logit: logits[t.ID], logp: float64(logits[t.ID]) - total}
+	}
+}
+
+// step extends all groups and returns the texts that go on: the places of their
+// parents among those that lived before, and their new ids.
+func (b *beam) step(nexts []next) (parents []int, ids []int32, err error) {
 	taken := map[int32]int{} // by earlier groups in this step
-	at := 0                  // place of the group's first sequence
+	at := 0                  // place of the group's first text
 	for g := range b.groups {
 		gr := &b.groups[g]
+		if !b.begun {
+			at = 0
+		}
+		before := gr.live
+		gr.live = nil
 		var all []extension
-		for slot, h := range gr.live {
-			ext, err := b.extend(h, slot, logits[at+slot], gr.width, remaining, taken)
-			if err != nil {
-				return nil, nil, err
+		for slot, h := range before {
+			if n := &nexts[at+slot]; len(n.top) > 0 {
+				all = append(all, b.extend(h, slot, n.top, taken)...)
+				continue
 			}
-			all = append(all, ext...)
+			h.complete = true
+			gr.ended = append(gr.ended, h)
+			gr.width--
 		}
 		slices.SortFunc(all, order)
-		before := gr.live
-		var live []*node
 		ended := 0
-		for _, x := range all {
-			if len(live)+ended == gr.width {
-				break
-			}
+		for _, x := range all[:min(len(all), gr.width)] {
 			n, err := b.grow(before[x.slot], x)
 			if err != nil {
 				return nil, nil, err
@@ -198,54 +265,24 @@ func (b *beam) step(logits [][]float32, remaining int) (parents []int, ids []int
 				ended++
 				continue
 			}
-			live = append(live, n)
+			gr.live = append(gr.live, n)
 			parents, ids = append(parents, at+x.slot), append(ids, x.id)
 		}
-		at += len(before)
 		gr.width -= ended
-		gr.live = live
+		at += len(before)
 	}
+	b.begun = true
 	return parents, ids, nil
 }
 
-// extend lists the best extensions of a hypothesis, as many as could be kept.
-func (b *beam) extend(h *node, slot int, logits []float32, width, remaining int, taken map[int32]int) ([]extension, error) {
-	total := sample.LogSumExp(logits)
-	if math.IsNaN(total) || math.IsInf(total, 0) {
-		return nil, generate.ErrNoLogits
+// extend scores the extensions of a hypothesis.
+func (b *beam) extend(h *node, slot int, top []extension, taken map[int32]int) []extension {
+	out := slices.Clone(top)
+	for i := range out {
+		x := &out[i]
+		x.slot, x.score = slot, h.sum+x.logp-b.o.Diversity*float64(taken[x.id])
 	}
-	view := logits
-	if h.c != nil || len(taken) > 0 {
-		b.work = append(b.work[:0], logits...)
-		view = b.work
-	}
-	if h.c != nil {
-		mask, err := h.c.Mask(remaining)
-		if err != nil {
-			return nil, err
-		}
-		empty := true
-		for id := range view {
-			if mask[id/64]>>(id%64)&1 == 0 {
-				view[id] = float32(math.Inf(-1))
-			} else {
-				empty = false
-			}
-		}
-		if empty {
-			return nil, fmt.Errorf("the constraint allows no token after %d", h.tokens)
-		}
-	}
-	for id, n := range taken {
-		view[id] -= float32(b.o.Diversity * float64(n))
-	}
-	top := sample.TopN(view, width)
-	out := make([]extension, len(top))
-	for i, t := range top {
-		logp := float64(logits[t.ID]) - total
-		out[i] = extension{slot, t.ID, logits[t.ID], logp, h.sum + logp - b.o.Diversity*float64(taken[t.ID])}
-	}
-	return out, nil
+	return out
 }
 
 // grow makes the node of an extension.
@@ -284,7 +321,13 @@ func (n *node) candidate() Candidate {
 		c.IDs[x.tokens-1], c.LogProbs[x.tokens-1] = x.id, x.logp
 	}
 	if n.end {
-		c.IDs, c.Finish = c.IDs[:n.tokens-1], generate.FinishStop
+		c.IDs = c.IDs[:n.tokens-1]
+	}
+	switch {
+	case n.complete:
+		c.Finish = generate.FinishComplete
+	case n.end:
+		c.Finish = generate.FinishStop
 	}
 	return c
 }

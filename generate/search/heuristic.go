@@ -48,7 +48,7 @@ func (h *Heuristics) Broken(c *Candidate) []string {
 	if h.Format != nil && !h.Format.MatchString(c.Text) {
 		broken = append(broken, "the format does not match")
 	}
-	if !h.Incomplete && c.Finish != generate.FinishStop {
+	if !h.Incomplete && c.Finish != generate.FinishStop && c.Finish != generate.FinishComplete {
 		broken = append(broken, "cut off: "+c.Finish)
 	}
 	return broken

@@ -15,13 +15,14 @@ package search
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/foundling-lm/foundling/generate"
 )
 
 // MaxCandidates bounds the candidates of one call: their texts are kept in memory
 // until one is chosen.
-const MaxCandidates = 4096
+const MaxCandidates = generate.MaxCandidates
 
 // Candidate is one text for a prompt.
 type Candidate struct {
@@ -48,10 +49,10 @@ func Draw(ctx context.Context, e *generate.Engine, prompt []int32, o generate.Op
 	if err := CheckCount(n); err != nil {
 		return nil, err
 	}
-	requests := make([]generate.Request, n)
-	for i := range requests {
-		requests[i] = generate.Request{Prompt: prompt, Options: o}
-		requests[i].Stream = o.Stream + uint64(first+i)
+	o.Stream += uint64(first)
+	requests, err := generate.Candidates(prompt, o, n)
+	if err != nil {
+		return nil, err
 	}
 	results, err := e.GenerateAll(ctx, requests, func(i int, p generate.Piece) bool {
 		if yield != nil {
@@ -70,7 +71,11 @@ func Draw(ctx context.Context, e *generate.Engine, prompt []int32, o generate.Op
 
 // FromResult is a generated text as a candidate.
 func FromResult(r *generate.Result) Candidate {
-	return Candidate{Text: r.Text, IDs: r.IDs, LogProbs: r.LogProbs, Finish: r.Finish}
+	c := Candidate{Text: r.Text, IDs: r.IDs, LogProbs: r.LogProbs, Finish: r.Finish}
+	if r.StopID >= 0 {
+		c.LogProbs = append(slices.Clip(c.LogProbs), r.StopLogProb)
+	}
+	return c
 }
 
 // Tokens is the number of tokens of candidates together, end tokens included as
