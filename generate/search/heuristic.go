@@ -58,7 +58,7 @@ func (h *Heuristics) Broken(c *Candidate) []string {
 // number, negated.
 func (h *Heuristics) Select() Selector {
 	s := ByScore("heuristic", func(_ context.Context, c *Candidate) (float64, error) {
-		return -float64(len(h.Broken(c))), nil
+		return float64(-len(h.Broken(c))), nil
 	})
 	score := s.Select
 	s.Select = func(ctx context.Context, candidates []Candidate) (Choice, error) {
