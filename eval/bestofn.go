@@ -8,7 +8,7 @@ import (
 // BestOfNKL is the Kullback-Leibler divergence in nats of best-of-n from the
 // distribution that it draws from, log n - (n-1)/n. It is exact where no two
 // samples have the same score, and an upper bound otherwise (Beirami et al. 2024,
-// arXiv 2401.01879, theorem 1).
+// arXiv 2401.01879).
 func BestOfNKL(n int) float64 {
 	return math.Log(float64(n)) - float64(n-1)/float64(n)
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // CoverageLaw is log c = a k^b: how the share c of problems that at least one of k
-// samples solves grows (Brown et al. 2024, arXiv 2407.21787, eq. 3). Both a and b
+// samples solves grows (Brown et al. 2024, arXiv 2407.21787, section 3). Both a and b
 // are negative.
 type CoverageLaw struct {
 	A, B  float64

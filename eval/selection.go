@@ -38,36 +38,23 @@ func BestAtK(scores []float64, right []bool, ks []int) []float64 {
 		if k < 1 || k > n {
 			panic(fmt.Sprintf("eval: best of %d among %d samples", k, n))
 		}
-		for from := 0; from < len(order); {
-			to := from + 1
+		// miss is the probability that a random subset of k leaves out the best m:
+		// C(n-m, k)/C(n, k).
+		miss := 1.0
+		for from := 0; from < len(order) && miss > 0; {
+			to, after, hits := from, miss, 0
 			for to < len(order) && scores[order[to]] == scores[order[from]] {
-				to++
-			}
-			hits := 0
-			for _, i := range order[from:to] {
-				if right[i] {
+				after *= float64(max(0, n-to-k)) / float64(n-to)
+				if right[order[to]] {
 					hits++
 				}
+				to++
 			}
-			// The best lies in [from, to): nothing of [0, from), not all behind to.
-			p := missAll(n, from, k) - missAll(n, to, k)
-			out[j] += p * float64(hits) / float64(to-from)
-			from = to
+			out[j] += (miss - after) * float64(hits) / float64(to-from)
+			from, miss = to, after
 		}
 	}
 	return out
-}
-
-// missAll is the probability that a random subset of k of n leaves out m given
-// ones: C(n-m, k)/C(n, k).
-func missAll(n, m, k int) float64 {
-	if m == 0 {
-		return 1
-	}
-	if n-m < k {
-		return 0
-	}
-	return math.Exp(logChoose(n-m, k) - logChoose(n, k))
 }
 
 // Vote is what a sample says in a vote.

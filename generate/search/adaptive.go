@@ -35,8 +35,8 @@ const DefaultConfidence = 0.95
 
 // BetaStop stops when the leader would beat the runner-up with this confidence
 // were the sampling to go on for ever (Adaptive-Consistency, Aggarwal et al. 2023,
-// arXiv 2305.11860, section 3 with the Beta criterion, which looks at the two best
-// answers only).
+// arXiv 2305.11860, with the Beta criterion, which looks at the two best answers
+// only).
 func BetaStop(confidence float64) StopRule {
 	return func(t *Tally, remaining int) bool {
 		if remaining == 0 {

@@ -83,7 +83,7 @@ type Hypothesis struct {
 // is greedy decoding. Equal extensions go by the rank of their parents, then by id.
 //
 // Groups are diverse beam search with Hamming diversity (Vijayakumar et al. 2016,
-// arXiv 1610.02424, section 4): they take their steps one after the other, and
+// arXiv 1610.02424): they take their steps one after the other, and
 // Diversity is their lambda. The result is in order of score, the best first; texts
 // cut off at MaxTokens are among it. Stop strings are not looked for.
 func Beam(ctx context.Context, texts Branches, o BeamOptions) ([]Hypothesis, error) {
