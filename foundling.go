@@ -22,6 +22,8 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
+	"time"
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/generate"
@@ -55,10 +57,29 @@ type Decoding struct {
 	TopK        *int     // nil: the model's, else all
 	TopP        *float64 // nil: the model's, else all
 	Seed        uint64   // the same seed gives the same text
-	Stream      uint64   // number of this text among those that share the seed
-	MaxTokens   int      // 0: until the context is full
-	Stop        []string // ends before any of these
+	// Chain is the other steps of the sampling chain and their order; of its fields
+	// those above are not looked at. What the model wishes gives way to it: no top-k
+	// with Mirostat, no step that Chain.Samplers leaves out.
+	Chain     sample.Options
+	Stream    uint64   // number of this text among those that share the seed
+	MaxTokens int      // 0: until the context is full
+	Stop      []string // ends before any of these
+	StopRegex string   // ends before the first match of this, in Go's syntax
+	// TimeLimit ends the text after so long. With it, the same seed may give a
+	// shorter text.
+	TimeLimit time.Duration
+	Context   ContextPolicy // what happens when the model's context is full
 }
+
+// ContextPolicy is what happens to a text that fills the model's context.
+type ContextPolicy = generate.ContextPolicy
+
+// The policies; "" is ContextStop.
+const (
+	ContextStop  = generate.ContextStop  // it ends
+	ContextFail  = generate.ContextFail  // it ends with a *generate.ContextError
+	ContextShift = generate.ContextShift // it goes on without the older half of what is behind the prompt
+)
 
 const defaultTemperature = 0.8
 
@@ -145,9 +166,20 @@ func (m *Model) release() {
 // Options joins what d leaves open with the model's own defaults.
 func (m *Model) Options(d Decoding) generate.Options {
 	g := m.Bundle.Generation
-	s := sample.Options{Temperature: defaultTemperature, TopK: g.TopK, TopP: g.TopP, Seed: d.Seed}
+	s := d.Chain
+	s.Temperature, s.TopK, s.TopP, s.Seed = defaultTemperature, g.TopK, g.TopP, d.Seed
 	if g.Temperature > 0 {
 		s.Temperature = g.Temperature
+	}
+	runs := func(step string) bool { return s.Samplers == nil || slices.Contains(s.Samplers, step) }
+	if s.Mirostat != 0 || !runs(sample.StepTopK) {
+		s.TopK = 0
+	}
+	if s.Mirostat != 0 || !runs(sample.StepTopP) {
+		s.TopP = 0
+	}
+	if !runs(sample.StepTemperature) {
+		s.Temperature = 1
 	}
 	if d.Temperature != nil {
 		s.Temperature = *d.Temperature
@@ -158,7 +190,10 @@ func (m *Model) Options(d Decoding) generate.Options {
 	if d.TopP != nil {
 		s.TopP = *d.TopP
 	}
-	return generate.Options{Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, Stream: d.Stream}
+	return generate.Options{
+		Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, StopRegex: d.StopRegex,
+		TimeLimit: d.TimeLimit, Context: d.Context, Stream: d.Stream,
+	}
 }
 
 // Generate continues a text; an empty one starts where documents start. An error

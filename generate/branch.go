@@ -42,18 +42,15 @@ func (e *Engine) Branch(ctx context.Context, prompt []int32, limit int) (*Branch
 		e.alone(func() {
 			if b.kv, err = e.pool.Open(limit); err == nil {
 				b.kv.Adopt(b.ids)
-				return
-			}
-			if errors.Is(err, cache.ErrBusy) {
-				e.run()
 			}
 		})
-		if err == nil {
+		switch {
+		case err == nil:
 			return b, nil
-		}
-		if !errors.Is(err, cache.ErrBusy) {
+		case !errors.Is(err, cache.ErrBusy):
 			return nil, err
 		}
+		e.progress(ctx)
 	}
 }
 

@@ -24,10 +24,16 @@ func Candidates(prompt []int32, o Options, n int) ([]Request, error) {
 	if n < 1 || n > MaxCandidates {
 		return nil, fmt.Errorf("%d texts: they must be 1 to %d", n, MaxCandidates)
 	}
+	if o.Budget > 0 && o.Budget < n {
+		return nil, fmt.Errorf("a budget of %d tokens for %d texts: each needs one at least", o.Budget, n)
+	}
 	requests := make([]Request, n)
 	for i := range requests {
 		requests[i] = Request{Prompt: prompt, Options: o}
 		requests[i].Stream += uint64(i)
+		if requests[i].Budget = o.Budget / n; i < o.Budget%n {
+			requests[i].Budget++
+		}
 	}
 	return requests, nil
 }

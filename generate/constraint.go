@@ -2,7 +2,6 @@ package generate
 
 import (
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -118,30 +117,6 @@ func (g *guide) next() (id int32, ok bool) {
 		return -1, false
 	}
 	return g.forced[0], true
-}
-
-// restrict takes the ids that may not follow out of logits.
-func (g *guide) restrict(logits []float32) {
-	if g.c == nil {
-		return
-	}
-	never := float32(math.Inf(-1))
-	for w, word := range g.mask {
-		row := logits[w*64 : min(w*64+64, len(logits))]
-		switch word {
-		case 0:
-			for i := range row {
-				row[i] = never
-			}
-		case math.MaxUint64:
-		default:
-			for i := range row {
-				if word>>i&1 == 0 {
-					row[i] = never
-				}
-			}
-		}
-	}
 }
 
 // fork is a copy for guesses ahead.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/tensor"
@@ -31,7 +32,8 @@ type draftGuesser struct {
 type draftState struct {
 	kv    *cache.Seq
 	wants int   // guesses in this step
-	guide guide // of the guesses
+	guide guide // of the guesses, as the sampler
+	*sample.Sampler
 }
 
 func (d *draftState) close() {
@@ -65,7 +67,7 @@ func (g *draftGuesser) guess(e *Engine, seqs []*sequence) {
 	for _, s := range seqs {
 		s.ahead, s.dists = s.ahead[:0], nil
 		if s.draft.wants = g.room(s, s.guesses(&e.c.Speculation)); s.draft.wants > 0 {
-			s.draft.guide = s.guide.fork()
+			s.draft.guide, s.draft.Sampler = s.guide.fork(), s.sampler.Fork()
 			g.active = append(g.active, s)
 		}
 	}
@@ -137,14 +139,13 @@ func (g *draftGuesser) draw(e *Engine) {
 		}
 		logits := g.logits[row*v : (row+1)*v]
 		row++
-		s.draft.guide.restrict(logits)
-		index := s.o.FirstDraw + uint64(s.new()+len(s.ahead))
+		at := s.at(&s.draft.guide, s.ahead)
 		var id int32
 		if e.c.Speculation.Rejection {
-			s.dists = append(s.dists, s.sampler.Distribution(logits))
-			id = s.sampler.Guess(logits, s.o.Stream, index)
+			s.dists = append(s.dists, s.draft.Distribution(logits, at))
+			id = s.draft.Guess(logits, at)
 		} else {
-			id = s.sampler.Sample(logits, s.o.Stream, index)
+			id = s.draft.Sample(logits, at)
 		}
 		if id < 0 { // a broken draft model guesses nothing
 			s.draft.wants = len(s.ahead)

@@ -3,6 +3,7 @@ package generate
 import (
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/tensor"
@@ -77,8 +78,8 @@ func (e *Engine) plan() {
 		if !s.decodes() {
 			continue
 		}
-		s.pressed = len(s.guide.forced) > 0
-		if n := min(len(s.guide.forced), room, e.pool.StepTokens()-1); n > 0 {
+		s.reading = len(s.guide.forced) > 0
+		if n := min(len(s.guide.forced), room, s.room()-1, e.pool.StepTokens()-1); n > 0 {
 			s.ahead, s.dists = append(s.ahead[:0], s.guide.forced[:n]...), nil
 			room -= n
 		}
@@ -88,6 +89,7 @@ func (e *Engine) plan() {
 		if s.decodes() || room == 0 {
 			continue
 		}
+		s.reading = true
 		rest := s.ids[s.kv.Len():]
 		n := min(room, len(rest))
 		wanted := 0
@@ -99,16 +101,18 @@ func (e *Engine) plan() {
 	}
 }
 
-// run is one step of the model for all sequences.
-func (e *Engine) run() {
+// run is one step of the model for all sequences. It says whether there was one.
+func (e *Engine) run() bool {
+	e.expire()
 	e.reap()
 	e.admit()
 	if len(e.running) == 0 {
-		return
+		return false
 	}
 	e.plan()
 	e.forward()
 	e.settle()
+	return true
 }
 
 // retire lets sequences that ended go.
@@ -152,4 +156,29 @@ func (e *Engine) share() {
 		e.running = append(e.running, s)
 	}
 	e.queue = slices.DeleteFunc(e.queue, func(s *sequence) bool { return s.kv != nil })
+}
+
+// expire ends sequences whose time is over.
+func (e *Engine) expire() {
+	var now time.Time
+	over := func(s *sequence) bool {
+		if s.until.IsZero() {
+			return false
+		}
+		if now.IsZero() {
+			now = time.Now()
+		}
+		return !now.Before(s.until)
+	}
+	for _, s := range slices.Concat(e.queue, e.running) {
+		if !over(s) {
+			continue
+		}
+		var out []Piece
+		s.end(FinishTime, &out)
+		e.mu.Lock()
+		s.pieces = append(s.pieces, out...)
+		s.finished = true
+		e.mu.Unlock()
+	}
 }

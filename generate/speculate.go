@@ -47,8 +47,8 @@ type Speculated struct {
 }
 
 func (x *Speculated) count(s *sequence, took time.Duration) {
-	if s.new() == 0 || s.pressed {
-		return // the prompt's step, or one that had nothing to guess
+	if s.reading {
+		return // there was nothing to guess
 	}
 	x.Steps++
 	x.Time += took
@@ -107,12 +107,7 @@ func (s *sequence) guesses(c *Speculation) int {
 	if s.new() == 1 || len(s.guide.forced) > 0 {
 		return 0
 	}
-	return min(c.Tokens, s.limit-s.new()-1)
-}
-
-// verify decides about guess i by rejection sampling.
-func (s *sequence) verify(logits []float32, i int) (id int32, ok bool) {
-	return s.sampler.Verify(logits, s.ahead[i], s.dists[i], s.o.Stream, s.o.FirstDraw+uint64(s.new()+i))
+	return max(0, min(c.Tokens, s.limit-s.new()-1, s.room()-1))
 }
 
 // certain is the distribution of a guess that nothing was drawn for.

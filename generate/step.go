@@ -114,7 +114,7 @@ func (e *Engine) parallel(tasks int, fn func(task, worker int)) {
 // first that is not what the step went on with.
 func (p *part) draw(t *step) {
 	s, v := p.s, len(t.logits)/max(1, len(t.wanted))
-	s.drawn, s.forced = s.drawn[:0], s.forced[:0]
+	s.drawn, s.forced, s.details = s.drawn[:0], s.forced[:0], s.details[:0]
 	for i := range p.wanted {
 		logits := t.logits[(p.at+i)*v : (p.at+i+1)*v]
 		id, right := s.next(logits, i)
@@ -155,6 +155,9 @@ func (e *Engine) settle() {
 		s.kv.Publish(s.ids)
 		s.kv.Trim()
 		s.ahead, s.dists = s.ahead[:0], nil
+		if len(s.ids) == s.context && s.result.Finish == "" && s.err == nil {
+			e.shift(s)
+		}
 	}
 	e.mu.Lock()
 	for i := range t.parts {

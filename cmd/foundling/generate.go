@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,12 +15,12 @@ import (
 )
 
 type generateCmd struct {
-	Model         string   `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
-	Prompt        string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
-	Stop          []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
-	N             int      `name:"n" help:"Write so many texts in one batch, each with random numbers of its own." default:"1"`
-	Raw           bool     `help:"Continue the prompt as text, also where the model answers questions."`
-	JSON          bool     `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
+	Model         string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
+	Prompt        string `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
+	N             int    `name:"n" help:"Write so many texts in one batch, each with random numbers of its own." default:"1"`
+	Budget        int    `help:"New tokens of all texts together, shared out evenly; 0: no bound." placeholder:"N"`
+	Raw           bool   `help:"Continue the prompt as text, also where the model answers questions."`
+	JSON          bool   `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
 	decodingFlags `embed:"" set:"maxtokens=256"`
 	speculateFlags
 	openFlags
@@ -47,7 +46,8 @@ Examples:
 type generated struct {
 	Text         string  `json:"text"` // bytes that are not UTF-8 become U+FFFD; ids are exact
 	IDs          []int32 `json:"ids"`
-	Finish       string  `json:"finish_reason"` // "stop", "length", "context", "interrupted"
+	Finish       string  `json:"finish_reason"`            // a generate.Finish constant, or "interrupted"
+	Stopped      string  `json:"stopped_before,omitempty"` // of stop_string and stop_regex
 	PromptTokens int     `json:"prompt_tokens"`
 	Tokens       int     `json:"completion_tokens"`
 	Seed         uint64  `json:"seed"`
@@ -57,9 +57,11 @@ type generated struct {
 	Kernels      string  `json:"kernels"`
 	Seconds      float64 `json:"seconds"` // of all texts
 
-	Stream     uint64      `json:"stream"`                // number of the text
-	Cached     int         `json:"cached_prompt_tokens"`  // that were not computed again
-	Speculated *speculated `json:"speculation,omitempty"` // absent without
+	Stream     uint64      `json:"stream"`                     // number of the text
+	Cached     int         `json:"cached_prompt_tokens"`       // that were not computed again
+	Forced     int         `json:"forced_tokens,omitempty"`    // that the grammar left no choice about
+	Shifted    int         `json:"forgotten_tokens,omitempty"` // by --context-policy shift
+	Speculated *speculated `json:"speculation,omitempty"`      // absent without
 }
 
 // speculated is what speculation did.
@@ -75,11 +77,11 @@ type speculated struct {
 
 // Validate is called by kong, before the model is opened.
 func (c *generateCmd) Validate() error {
-	if c.N < 1 {
-		return errors.New("--n must be 1 or more")
-	}
-	if slices.Contains(c.Stop, "") {
-		return errors.New("--stop is empty: give the text to end before")
+	switch {
+	case c.N < 1 || c.N > generate.MaxCandidates:
+		return fmt.Errorf("--n is %d: it must be 1 to %d", c.N, generate.MaxCandidates)
+	case c.Budget < 0 || c.Budget > 0 && c.Budget < c.N:
+		return fmt.Errorf("--budget is %d: it must be at least a token for each of --n %d texts, or 0 for no bound", c.Budget, c.N)
 	}
 	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
 }
@@ -105,15 +107,14 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}
-	d := c.decoding()
-	d.Stop = c.Stop
-	requests := make([]generate.Request, c.N)
-	for i := range requests {
-		d.Stream = uint64(i)
-		requests[i] = generate.Request{Prompt: ids, Options: m.Options(d)}
-		if m.Bundle.Chat && !c.Raw {
-			requests[i].StopIDs = m.Bundle.Stops()
-		}
+	o := m.Options(c.decoding())
+	o.Budget = c.Budget
+	if m.Bundle.Chat && !c.Raw {
+		o.StopIDs = m.Bundle.Stops()
+	}
+	requests, err := generate.Candidates(ids, o, c.N)
+	if err != nil {
+		return err
 	}
 	start := time.Now()
 	results, err := m.Engine.GenerateAll(ctx, requests, c.show())
@@ -128,7 +129,7 @@ func (c *generateCmd) Run(ctx context.Context) error {
 				r.Finish = "interrupted"
 			}
 		}
-		err = interrupted("%d tokens were written", written)
+		err = interrupted("%s written", count(written, "token"))
 	}
 	return errors.Join(c.finish(m, requests, results, time.Since(start)), err)
 }
@@ -169,8 +170,13 @@ func (c *generateCmd) finish(m *foundling.Model, requests []generate.Request, re
 		if !strings.HasSuffix(r.Text, "\n") {
 			fmt.Println()
 		}
-		if c.N == 1 && r.Finish == generate.FinishContext {
-			fmt.Fprintf(os.Stderr, "note: the text ends where the model's context of %d tokens is full\n", m.Bundle.Model.Dims().Context)
+		if c.N == 1 {
+			context := m.Bundle.Model.Dims().Context
+			for _, s := range []string{ending(r, context, &requests[i].Options), shifted(r, context)} {
+				if s != "" {
+					fmt.Fprintf(os.Stderr, "note: %s\n", s)
+				}
+			}
 		}
 	}
 	if !c.JSON && c.Speculate != "" {
@@ -182,9 +188,10 @@ func (c *generateCmd) finish(m *foundling.Model, requests []generate.Request, re
 // generated is a text as --json prints it.
 func (c *generateCmd) generated(m *foundling.Model, q generate.Request, r *generate.Result, took time.Duration) generated {
 	g := generated{
-		Text: r.Text, IDs: append([]int32{}, r.IDs...), Finish: r.Finish, PromptTokens: len(q.Prompt), Tokens: len(r.IDs),
+		Text: r.Text, IDs: append([]int32{}, r.IDs...), Finish: r.Finish, Stopped: r.Stopped, PromptTokens: len(q.Prompt), Tokens: len(r.IDs),
 		Seed: q.Sample.Seed, Temperature: q.Sample.Temperature, TopK: q.Sample.TopK, TopP: q.Sample.TopP,
 		Kernels: m.Backend.Kernels(), Seconds: took.Seconds(), Stream: q.Stream, Cached: r.Cached,
+		Forced: r.Forced, Shifted: r.Shifted,
 	}
 	if c.Speculate != "" {
 		x := &r.Speculated
@@ -201,7 +208,7 @@ func (c *generateCmd) summary(results []*generate.Result, took time.Duration) {
 		tokens += len(r.IDs)
 		x.Add(&r.Speculated)
 	}
-	fmt.Fprintf(os.Stderr, "%d tokens in %.2f s; %d of %d guesses right (%.0f %%)", tokens, took.Seconds(), x.Accepted, x.Drafted, 100*x.Acceptance())
+	fmt.Fprintf(os.Stderr, "%s in %.2f s; %d of %d guesses right (%.0f %%)", count(tokens, "token"), took.Seconds(), x.Accepted, x.Drafted, 100*x.Acceptance())
 	if s := x.SpeedUp(); s > 0 {
 		fmt.Fprintf(os.Stderr, ", %.2f times as fast as without", s)
 	}

@@ -61,7 +61,7 @@ func run(args []string) int {
 		kong.Name("foundling"),
 		kong.Description("The whole life of a foundation model in one program."),
 		kong.UsageOnError(),
-		kong.Vars{"endpoint": hub.DefaultEndpoint},
+		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames()},
 		kong.Exit(func(n int) { code = n }),
 	)
 	if err != nil {
