@@ -42,9 +42,10 @@ func (c *compiler) base(n *node, sc *scope, seen bool) *set {
 func (n *node) wholeNumber() *number {
 	x := n.number
 	if n.types&tInteger != 0 {
-		y := number{step: one}
+		y := number{step: one, whole: n.draft == Draft4}
 		if x != nil {
 			y = *x
+			y.whole = n.draft == Draft4
 			if y.step = one; x.step != nil {
 				y.step = lcm(one, x.step)
 			}

@@ -41,7 +41,7 @@ func (c *compiler) fill() {
 		s, v := c.set(t), t.built
 		v.Null, v.True, v.False = s.null, s.yes, s.no
 		for _, n := range s.numbers {
-			v.Numbers = append(v.Numbers, &shape.Number{Min: n.min, Max: n.max, OpenMin: n.openMin, OpenMax: n.openMax, MultipleOf: n.step, NotMultipleOf: n.not})
+			v.Numbers = append(v.Numbers, &shape.Number{Min: n.min, Max: n.max, OpenMin: n.openMin, OpenMax: n.openMax, MultipleOf: n.step, NotMultipleOf: n.not, Whole: n.whole})
 		}
 		for _, x := range s.texts {
 			v.Strings = append(v.Strings, c.shapeOfText(x))

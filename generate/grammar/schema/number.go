@@ -12,6 +12,7 @@ type number struct {
 	openMin, openMax bool
 	step             *big.Rat // nil: any
 	not              []*big.Rat
+	whole            bool // written without fraction and exponent: type integer of draft 4
 }
 
 var one = big.NewRat(1, 1)
@@ -19,6 +20,7 @@ var one = big.NewRat(1, 1)
 // andNumbers is the intersection: one part, or none if it is empty.
 func andNumbers(a, b *number) []*number {
 	n := *a
+	n.whole = a.whole || b.whole
 	if b.min != nil {
 		n.raise(b.min, b.openMin)
 	}

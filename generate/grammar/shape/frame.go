@@ -131,22 +131,22 @@ func (f *frame) classLive(i int, q int32, begin *word, ranges []edge) bool {
 	if !c.value.may(f.room()) {
 		return false
 	}
-	if f.used == nil || c.names == nil {
-		return true
-	}
-	used := f.used.count(int32(i), begin, ranges)
-	if used == 0 {
-		return true
+	used := 0
+	if c.names != nil {
+		used = f.used.count(int32(i), begin, ranges)
 	}
 	if ranges == nil {
-		return c.count(q) > used
+		return used == 0 || c.count(q) > used
 	}
 	// q is where the class is before the character.
 	words := 0
 	for _, e := range clipped(c.names, q) {
 		for _, g := range ranges {
-			if lo, hi := max(e.lo, g.lo), min(e.hi, g.hi); lo <= hi && words < manyWords {
-				words += int(hi-lo+1) * c.count(e.to)
+			if lo, hi := max(e.lo, g.lo), min(e.hi, g.hi); lo <= hi {
+				if used == 0 {
+					return true
+				}
+				words = min(words+int(hi-lo+1)*c.count(e.to), manyWords)
 			}
 		}
 	}

@@ -25,6 +25,7 @@ type magnitude struct {
 	openLo, openHi bool
 	step           *step // nil: any number
 	not            []*step
+	integral       bool // written without a point
 }
 
 // A step is a number above 0 whose multiples are meant.
@@ -81,7 +82,7 @@ func magnitudes(n *Number) (parts []*magnitude, err error) {
 		if lo == nil || lo.Sign() < 0 {
 			lo, openLo = new(big.Rat), false
 		}
-		m := &magnitude{negative: negative, openLo: openLo, openHi: openHi}
+		m := &magnitude{negative: negative, openLo: openLo, openHi: openHi, integral: n.Whole}
 		if m.lo, err = newDecimal(lo); err != nil {
 			return
 		}

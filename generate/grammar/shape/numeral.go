@@ -154,7 +154,7 @@ func (n *numeral) enterStep(d *digits, char int) *digits {
 		to.phase, to.whole = inWhole, string(rune('0'+char))
 	case d.phase == inWhole && digit && d.whole != "0":
 		to.whole += string(rune('0' + char))
-	case d.phase == inWhole && char == 10:
+	case d.phase == inWhole && char == 10 && !n.integral:
 		to.phase = atPoint
 	case (d.phase == atPoint || d.phase == inFrac) && digit:
 		to.phase = inFrac

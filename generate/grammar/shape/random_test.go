@@ -348,6 +348,13 @@ func TestRandom(t *testing.T) {
 // walk follows random bytes and closes the text.
 func walk(t *rapid.T, v *Value, s machine.State) {
 	var text []byte
+	defer func() {
+		if p := recover(); p != nil {
+			t.Log(describe(v))
+			t.Logf("behind %q", text)
+			panic(p)
+		}
+	}()
 	for range rapid.IntRange(0, 60).Draw(t, "steps") {
 		checkShortest(t, s, string(text))
 		var live []byte

@@ -43,6 +43,9 @@ type Number struct {
 	OpenMin, OpenMax bool     // the bound itself is outside
 	MultipleOf       *big.Rat // nil: any. Several steps are their least common multiple, see LCM.
 	NotMultipleOf    []*big.Rat
+	// Whole: written without fraction and exponent, as integers of draft 4 of JSON
+	// Schema are: 1.0 is none. It goes with a MultipleOf that is whole.
+	Whole bool
 }
 
 // A String is a set of strings: those of Language with Min to Max code points.

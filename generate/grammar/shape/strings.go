@@ -79,7 +79,10 @@ func (p *phrase) canEnd(x part, n int) bool {
 			return false
 		}
 	}
-	return s.Language == nil || s.Language.CanEnd(x.state, max(0, s.Min-n), hi)
+	if s.Language == nil || n >= s.Min && hi < 0 { // states that are not dead are live
+		return true
+	}
+	return s.Language.CanEnd(x.state, max(0, s.Min-n), hi)
 }
 
 // ends says whether the string may end at a point after n characters.
