@@ -43,7 +43,7 @@ type cli struct {
 	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
-	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, or what its heads look at."`
+	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, what its heads look at, what tokens are chosen from."`
 	Lab       labCmd       `cmd:"" help:"Experiments: published results made again at a small scale."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
 	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`
