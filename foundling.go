@@ -23,10 +23,12 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/grammar"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/plan/machine"
 	"github.com/foundling-lm/foundling/tensor/cpu"
@@ -69,6 +71,10 @@ type Decoding struct {
 	// shorter text.
 	TimeLimit time.Duration
 	Context   ContextPolicy // what happens when the model's context is full
+	Grammar   *Grammar      // what the text must be, of this model; nil: free
+	// Heal writes the last tokens of the prompt again where a longer token could
+	// replace them.
+	Heal bool
 }
 
 // ContextPolicy is what happens to a text that fills the model's context.
@@ -97,6 +103,11 @@ type Model struct {
 	Engine  *generate.Engine
 
 	draft *bundle.Bundle // nil without a draft model
+
+	once     sync.Once // vocabulary
+	vocab    *grammar.Vocabulary
+	vocabErr error
+	types    sync.Map // *Grammar by reflect.Type, of GenerateInto
 }
 
 // Open reads a model directory or a GGUF file.
@@ -190,16 +201,20 @@ func (m *Model) Options(d Decoding) generate.Options {
 	if d.TopP != nil {
 		s.TopP = *d.TopP
 	}
-	return generate.Options{
+	o := generate.Options{
 		Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, StopRegex: d.StopRegex,
 		TimeLimit: d.TimeLimit, Context: d.Context, Stream: d.Stream,
 	}
+	if d.Grammar != nil {
+		d.Grammar.within(&o)
+	}
+	return o
 }
 
 // Generate continues a text; an empty one starts where documents start. An error
 // is the last thing that the iterator gives.
 func (m *Model) Generate(ctx context.Context, prompt string, d Decoding) iter.Seq2[Piece, error] {
-	return m.stream(ctx, m.Options(d), func() ([]int32, error) { return m.Bundle.TextPrompt(prompt) })
+	return m.stream(ctx, d, m.Options(d), func() ([]int32, error) { return m.Bundle.TextPrompt(prompt) })
 }
 
 // Chat answers the last message of a conversation, on which the model must have
@@ -208,7 +223,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, d Decoding) iter.Se
 func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.Seq2[Piece, error] {
 	o := m.Options(d)
 	o.StopIDs = m.Bundle.Stops()
-	return m.stream(ctx, o, func() ([]int32, error) {
+	return m.stream(ctx, d, o, func() ([]int32, error) {
 		room := max(1, m.Bundle.Model.Dims().Context/4)
 		if d.MaxTokens > 0 {
 			room = min(room, d.MaxTokens)
@@ -218,9 +233,12 @@ func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.S
 	})
 }
 
-func (m *Model) stream(ctx context.Context, o generate.Options, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
+func (m *Model) stream(ctx context.Context, d Decoding, o generate.Options, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		ids, err := prompt()
+		if err == nil && d.Heal {
+			ids, err = m.Heal(ids, d.Grammar, &o)
+		}
 		stopped := false
 		if err == nil {
 			_, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {

@@ -3,6 +3,8 @@ package generate
 import (
 	"fmt"
 	"slices"
+
+	"github.com/foundling-lm/foundling/generate/grammar"
 )
 
 // A Constraint says which ids may follow: a grammar, a schema, a list of choices.
@@ -26,6 +28,13 @@ type Constraint interface {
 	// Fork is an independent copy at the same point. It shares no mask.
 	Fork() Constraint
 }
+
+// Within is the constraint of a grammar: texts are those that go on from where s is.
+func Within(s *grammar.Session) Constraint { return session{s} }
+
+type session struct{ *grammar.Session }
+
+func (s session) Fork() Constraint { return session{s.Session.Fork()} }
 
 // guide is a constraint at work in one sequence: what may follow the ids that
 // were accepted. The zero guide allows everything.

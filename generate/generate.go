@@ -170,6 +170,10 @@ type Options struct {
 	Constraint Constraint
 	// LogProbs is how many of the most probable ids Piece.Detail lists; 0: no detail.
 	LogProbs int
+	// SkipBytes is how many bytes at the beginning of the text are not shown: the end
+	// of a prompt that is written again, so that its border lies where a token's does
+	// (grammar.Vocabulary.Heal).
+	SkipBytes int
 	// FirstDraw is the number of new tokens that came before, where the prompt ends
 	// with them: a sequence goes on as if it had never been interrupted. The
 	// constraint must have accepted them.
@@ -241,6 +245,8 @@ func (e *Engine) check(prompt []int32, o Options) error {
 		return fmt.Errorf("max tokens is %d: it must be positive, or 0 for no limit", o.MaxTokens)
 	case o.Budget < 0:
 		return fmt.Errorf("a budget of %d tokens: it must be positive, or 0 for no bound", o.Budget)
+	case o.SkipBytes < 0:
+		return fmt.Errorf("%d bytes are not to be shown: they must be 0 or more", o.SkipBytes)
 	case o.TimeLimit < 0:
 		return fmt.Errorf("a time limit of %v: it must be positive, or 0 for none", o.TimeLimit)
 	case !o.Context.known():

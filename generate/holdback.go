@@ -13,6 +13,7 @@ type holdback struct {
 	find    *finder // nil without a regular expression
 	pending []byte
 	shown   int // bytes released
+	skip    int // bytes that are passed over first
 }
 
 // stopped is what a text stops before.
@@ -24,6 +25,8 @@ type stopped struct {
 // push adds a token's bytes and returns what may be shown, the last of it where
 // the text stops.
 func (h *holdback) push(b []byte) (show string, by stopped) {
+	n := min(h.skip, len(b))
+	h.skip, b = h.skip-n, b[n:]
 	for _, c := range b {
 		h.pending = append(h.pending, c)
 		if cut, by := h.look(); by.why != "" {
@@ -32,7 +35,7 @@ func (h *holdback) push(b []byte) (show string, by stopped) {
 			return show, by
 		}
 	}
-	n := len(h.pending) - h.keep()
+	n = len(h.pending) - h.keep()
 	show = string(h.pending[:n])
 	h.pending = append(h.pending[:0], h.pending[n:]...)
 	h.shown += n

@@ -4,29 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/generate/search"
 	"github.com/foundling-lm/foundling/text/chat"
 )
 
 // bestCmd makes several candidates and chooses.
 type bestCmd struct {
-	Model      string   `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
-	Prompt     string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
-	N          int      `name:"n" help:"Candidates, or with --beam the width of the beam." default:"16"`
-	Stop       []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
-	Raw        bool     `help:"Continue the prompt as text, also where the model answers questions."`
-	Beam       bool     `help:"Take the texts that beam search finds instead of sampling."`
-	Groups     int      `help:"With --beam: groups of hypotheses that are kept apart (diverse beam search)." placeholder:"N"`
-	Diversity  float64  `help:"With --groups: what a token costs, in nats, for every group before that takes it in the same step." placeholder:"NATS"`
-	StopEarly  string   `help:"Draw no more candidates when the vote is decided: certain (no vote can change it) or beta (with --confidence). Needs --extract." enum:",certain,beta" default:"" placeholder:"certain|beta"`
-	Confidence float64  `help:"Of --stop-early beta." default:"0.95"`
-	Round      int      `help:"With --stop-early: candidates that are drawn at a time." default:"4"`
-	JSON       bool     `name:"json" help:"Print one JSON object."`
+	Model      string  `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
+	Prompt     string  `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
+	N          int     `name:"n" help:"Candidates, or with --beam the width of the beam." default:"16"`
+	Raw        bool    `help:"Continue the prompt as text, also where the model answers questions."`
+	Beam       bool    `help:"Take the texts that beam search finds instead of sampling."`
+	Groups     int     `help:"With --beam: groups of hypotheses that are kept apart (diverse beam search)." placeholder:"N"`
+	Diversity  float64 `help:"With --groups: what a token costs, in nats, for every group before that takes it in the same step." placeholder:"NATS"`
+	StopEarly  string  `help:"Draw no more candidates when the vote is decided: certain (no vote can change it) or beta (with --confidence). Needs --extract." enum:",certain,beta" default:"" placeholder:"certain|beta"`
+	Confidence float64 `help:"Of --stop-early beta." default:"0.95"`
+	Round      int     `help:"With --stop-early: candidates that are drawn at a time." default:"4"`
+	JSON       bool    `name:"json" help:"Print one JSON object."`
 	selectFlags
 	decodingFlags `embed:"" set:"maxtokens=256"`
 	openFlags
@@ -59,12 +60,10 @@ Examples:
 // Validate is called by kong, before the model is opened.
 func (c *bestCmd) Validate() error {
 	switch {
-	case slices.Contains(c.Stop, ""):
-		return errors.New("--stop is empty: give the text to end before")
 	case !c.Beam && (c.Groups != 0 || c.Diversity != 0):
 		return errors.New("--groups and --diversity are of --beam")
-	case c.Beam && (c.Temperature != nil || c.TopK != nil || c.TopP != nil || len(c.Stop) > 0 || c.StopEarly != ""):
-		return errors.New("--beam does not sample: it has no --temperature, --top-k, --top-p, --stop and --stop-early")
+	case c.Beam && c.samples():
+		return errors.New("--beam does not sample: it has no flags of sampling, of texts to end before, of time, and no --stop-early")
 	case c.StopEarly != "" && c.Extract == "":
 		return errors.New("--stop-early needs --extract: it looks at the votes for an answer")
 	case !(c.Confidence > 0.5 && c.Confidence < 1):
@@ -83,6 +82,13 @@ func (c *bestCmd) Validate() error {
 		}
 	}
 	return validate(&c.selectFlags, &c.decodingFlags, c.cacheFlags)
+}
+
+// samples says whether a flag was given that beam search does not know.
+func (c *bestCmd) samples() bool {
+	s := &c.stoppingFlags
+	return c.Temperature != nil || c.TopK != nil || c.TopP != nil || !reflect.DeepEqual(c.chain(), sample.Options{}) ||
+		len(s.Stop) > 0 || s.StopRegex != "" || s.TimeLimit != 0 || s.ContextPolicy == string(foundling.ContextShift) || c.StopEarly != ""
 }
 
 func (c *bestCmd) beam(tokens int) search.BeamOptions {
@@ -155,9 +161,7 @@ func (c *bestCmd) chats(m *foundling.Model) bool { return m.Bundle.Chat && !c.Ra
 
 // candidates draws or searches.
 func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int32, so search.Options) ([]search.Candidate, error) {
-	d := c.decoding()
-	d.Stop = c.Stop
-	o := m.Options(d)
+	o := m.Options(c.decoding())
 	if c.chats(m) {
 		o.StopIDs = m.Bundle.Stops()
 	}

@@ -40,7 +40,10 @@ func (c *labTestTimeCmd) draw(ctx context.Context) (problems []lab.Problem, err 
 	if d.N == 0 {
 		d.N = drawN
 	}
-	h := c.header(m, d, set)
+	h, err := c.header(m, d, set)
+	if err != nil {
+		return nil, err
+	}
 	if problems, err = c.earlier(h); err != nil {
 		return nil, err
 	}
@@ -64,11 +67,15 @@ func (c *labTestTimeCmd) draw(ctx context.Context) (problems []lab.Problem, err 
 }
 
 // header says what the pool comes from: all that its texts depend on.
-func (c *labTestTimeCmd) header(m *foundling.Model, d lab.Drawing, set lab.TaskSet) lab.PoolHeader {
+func (c *labTestTimeCmd) header(m *foundling.Model, d lab.Drawing, set lab.TaskSet) (lab.PoolHeader, error) {
 	o := d.Options
-	settings := fmt.Sprintf("task %q, tasks %q, extract %q, stop %q, %d tokens, sampling %+v, kernels %s, cache %q",
-		c.Task, c.Tasks, c.Extract, c.Stop, o.MaxTokens, o.Sample, m.Backend.Kernels(), c.CacheFormat)
-	return lab.PoolHeader{Source: c.Model, Candidates: d.N, Problems: len(set.Tasks), Seed: c.Seed, Settings: settings}
+	sampling, err := json.Marshal(o.Sample)
+	if err != nil {
+		return lab.PoolHeader{}, err
+	}
+	settings := fmt.Sprintf("task %q, tasks %q, extract %q, %d tokens, stop %q %q, context %q, time %v, cache %q, kernels %s, sampling %s",
+		c.Task, c.Tasks, c.Extract, o.MaxTokens, o.Stop, o.StopRegex, o.Context, o.TimeLimit, c.CacheFormat, m.Backend.Kernels(), sampling)
+	return lab.PoolHeader{Source: c.Model, Candidates: d.N, Problems: len(set.Tasks), Seed: c.Seed, Settings: settings}, nil
 }
 
 // earlier is the problems that an earlier run saved.
@@ -108,7 +115,7 @@ func (c *labTestTimeCmd) taskSet() (lab.TaskSet, error) {
 	if err != nil {
 		return lab.TaskSet{}, fmt.Errorf("--tasks: %w", err)
 	}
-	set := lab.TaskSet{Stop: c.Stop}
+	var set lab.TaskSet
 	if set.Extract, err = search.ParseExtractor(c.Extract); err != nil {
 		return set, err
 	}

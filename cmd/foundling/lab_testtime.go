@@ -18,21 +18,20 @@ import (
 
 // labTestTimeCmd looks at a pool of candidates.
 type labTestTimeCmd struct {
-	Out           string   `help:"Folder for pool.jsonl, test-time.json and report.html." default:"test-time" placeholder:"DIR"`
-	Pool          string   `help:"Look at the candidates of this file: a line {\"id\":...,\"prompt_tokens\":n,\"candidates\":[{\"right\":bool,\"answer\":...,\"tokens\":n,\"sum_logprob\":x,\"scores\":{name:x}},...]} a problem." placeholder:"FILE"`
-	Model         string   `help:"Draw the candidates with this model." placeholder:"MODEL"`
-	Task          string   `help:"With --model: add numbers (arithmetic) or finish Go functions so that they parse (go)." enum:",arithmetic,go" default:"" placeholder:"arithmetic|go"`
-	Tasks         string   `help:"With --model: tasks of your own, a line {\"id\":...,\"prompt\":...,\"gold\":...} each; an answer is right that equals that of gold, by --extract." placeholder:"FILE"`
-	Extract       string   `help:"What the answer to one of --tasks is: number, choice, json, code, text, or regex:EXPRESSION." placeholder:"KIND"`
-	Stop          []string `help:"With --tasks: what ends an answer; repeat for more." placeholder:"TEXT" sep:"none"`
-	Problems      int      `help:"Problems; 0 means 100, or all of --tasks." placeholder:"N"`
-	N             int      `name:"n" help:"Candidates a problem; 0 means 256 without a model, 32 with one." placeholder:"N"`
-	Alpha         float64  `help:"Without --pool and --model: problems are solved with probabilities of Beta(alpha, beta). Default: 0.5." placeholder:"ALPHA"`
-	Beta          float64  `help:"As above. Default: 2." placeholder:"BETA"`
-	Noise         float64  `help:"Standard deviation of the noise through which the constructed verifiers see right (1) and wrong (0)." default:"0.7"`
-	Exploit       float64  `help:"Share of wrong candidates that slip through the hole of the gameable verifier." default:"0.005"`
-	LengthPenalty float64  `help:"Exponent of gnmt's length penalty." default:"0.6"`
-	JSON          bool     `name:"json" help:"Print the result as JSON too, instead of the table."`
+	Out           string  `help:"Folder for pool.jsonl, test-time.json and report.html." default:"test-time" placeholder:"DIR"`
+	Pool          string  `help:"Look at the candidates of this file: a line {\"id\":...,\"prompt_tokens\":n,\"candidates\":[{\"right\":bool,\"answer\":...,\"tokens\":n,\"sum_logprob\":x,\"scores\":{name:x}},...]} a problem." placeholder:"FILE"`
+	Model         string  `help:"Draw the candidates with this model." placeholder:"MODEL"`
+	Task          string  `help:"With --model: add numbers (arithmetic) or finish Go functions so that they parse (go)." enum:",arithmetic,go" default:"" placeholder:"arithmetic|go"`
+	Tasks         string  `help:"With --model: tasks of your own, a line {\"id\":...,\"prompt\":...,\"gold\":...} each; an answer is right that equals that of gold, by --extract." placeholder:"FILE"`
+	Extract       string  `help:"What the answer to one of --tasks is: number, choice, json, code, text, or regex:EXPRESSION." placeholder:"KIND"`
+	Problems      int     `help:"Problems; 0 means 100, or all of --tasks." placeholder:"N"`
+	N             int     `name:"n" help:"Candidates a problem; 0 means 256 without a model, 32 with one." placeholder:"N"`
+	Alpha         float64 `help:"Without --pool and --model: problems are solved with probabilities of Beta(alpha, beta). Default: 0.5." placeholder:"ALPHA"`
+	Beta          float64 `help:"As above. Default: 2." placeholder:"BETA"`
+	Noise         float64 `help:"Standard deviation of the noise through which the constructed verifiers see right (1) and wrong (0)." default:"0.7"`
+	Exploit       float64 `help:"Share of wrong candidates that slip through the hole of the gameable verifier." default:"0.005"`
+	LengthPenalty float64 `help:"Exponent of gnmt's length penalty." default:"0.6"`
+	JSON          bool    `name:"json" help:"Print the result as JSON too, instead of the table."`
 	decodingFlags `embed:"" set:"maxtokens=64"`
 	openFlags
 }
@@ -67,8 +66,8 @@ func (c *labTestTimeCmd) Validate() error {
 		return errors.New("--task and --tasks need --model, which draws the candidates")
 	case c.Tasks != "" && c.Extract == "":
 		return errors.New("--tasks needs --extract: it says what an answer is")
-	case c.Tasks == "" && (c.Extract != "" || len(c.Stop) > 0):
-		return errors.New("--extract and --stop are of --tasks")
+	case c.Tasks == "" && c.Extract != "":
+		return errors.New("--extract is of --tasks")
 	case (c.Pool != "" || c.Model != "") && (c.Alpha != 0 || c.Beta != 0):
 		return errors.New("--alpha and --beta are of a synthetic pool, without --pool and --model")
 	case c.Pool != "" && (c.N != 0 || c.Problems != 0):

@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/foundling-lm/foundling/generate"
 )
 
 // Heuristics are rules of an application. The zero value has one rule: the text is
@@ -48,7 +46,7 @@ func (h *Heuristics) Broken(c *Candidate) []string {
 	if h.Format != nil && !h.Format.MatchString(c.Text) {
 		broken = append(broken, "the format does not match")
 	}
-	if !h.Incomplete && c.Finish != generate.FinishStop && c.Finish != generate.FinishComplete {
+	if !h.Incomplete && !c.Complete() {
 		broken = append(broken, "cut off: "+c.Finish)
 	}
 	return broken

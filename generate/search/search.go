@@ -34,6 +34,15 @@ type Candidate struct {
 	Finish   string // why it ended, as in generate.Result
 }
 
+// Complete says whether the text came to its end by itself: no limit cut it off.
+func (c *Candidate) Complete() bool {
+	switch c.Finish {
+	case generate.FinishStop, generate.FinishString, generate.FinishRegex, generate.FinishComplete:
+		return true
+	}
+	return false
+}
+
 // CheckCount says whether n candidates can be asked for.
 func CheckCount(n int) error {
 	if n < 1 || n > MaxCandidates {
