@@ -137,7 +137,7 @@ func (s *Sampler) typicalP(p *pool) string {
 var xtcStream = rng.Stream("sample: xtc")
 
 // xtc leaves out, now and then, all that is probable but the least probable of it
-// ("exclude top choices", p-e-w 2024, text-generation-webui #6335). It is the one
+// ("exclude top choices", Weidmann 2024, text-generation-webui #6335). It is the one
 // step that removes the first candidate.
 func (s *Sampler) xtc(p *pool) string {
 	if rng.Float64(s.o.Seed, p.at.Stream^xtcStream, p.at.Index) >= s.o.XTCProbability {
