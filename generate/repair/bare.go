@@ -71,7 +71,7 @@ func (p *parser) bare(place byte) {
 // wordEnds tells whether the value that ends at i may end there.
 func (p *parser) wordEnds(i int, place byte) bool {
 	next := p.after(i)
-	if p.ended(next) || strings.IndexByte(",;}])\n", p.in[next]) >= 0 {
+	if p.ended(next) || p.dotsAt(next) || strings.IndexByte(",;}])\n", p.in[next]) >= 0 {
 		return true
 	}
 	if _, n := quoteAt(p.in, next); n > 0 {
@@ -183,13 +183,14 @@ func fixNumber(word string, last bool) string {
 // cutLiteral completes a literal that the end of the text cuts off. Only inside
 // brackets: a text of its own is no literal.
 func (p *parser) cutLiteral() bool {
-	word := p.in[p.pos:]
-	if len(word) > 8 || len(p.open) == 0 || !isLetter(word[0]) {
+	end := p.wordEnd(p.pos)
+	word := p.in[p.pos:end]
+	if word == "" || len(p.open) == 0 || !p.ended(p.after(end)) {
 		return false
 	}
 	for _, full := range []string{"true", "false", "null", "True", "False", "None"} {
 		if strings.HasPrefix(full, word) {
-			p.edit(Truncated, p.pos, len(p.in), literals[strings.ToLower(full)])
+			p.edit(Truncated, p.pos, end, literals[strings.ToLower(full)])
 			p.keep(len(word))
 			return true
 		}

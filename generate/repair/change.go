@@ -95,9 +95,10 @@ func ordered(edits []edit) []edit {
 		}
 		return 2
 	}
-	slices.SortStableFunc(edits, func(a, b edit) int {
-		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(rank(a), rank(b)))
-	})
+	order := func(a, b edit) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(rank(a), rank(b))) }
+	if !slices.IsSortedFunc(edits, order) { // sorting in place is slow for what is sorted
+		slices.SortStableFunc(edits, order)
+	}
 	kept, at := edits[:0], 0
 	for _, e := range edits {
 		if e.start < at {

@@ -240,8 +240,8 @@ func (p *parser) strayWord(comma int) bool {
 // reopens tells whether the brace at p.pos closes an object too early: keys go
 // on behind it though the object does not stand in another.
 func (p *parser) reopens(entries int) bool {
-	if entries == 0 || p.parent(1) == inObject {
-		return false
+	if entries == 0 || p.parent(1) == inObject || p.parent(2) == inObject {
+		return false // the keys may belong to the object around
 	}
 	next := p.after(p.pos + 1)
 	if p.at(next) != ',' {
@@ -331,7 +331,7 @@ func (p *parser) items(n int, after bool) error {
 			p.pos = end
 			continue
 		}
-		if n > 0 && p.parent(1) == inObject && (p.quotedKeyAt(p.pos) || p.looseKeyAt(p.pos)) {
+		if n > 0 && p.parent(1) == inObject && p.quotedKeyAt(p.pos) {
 			// The next key of the object around: the array ends before.
 			p.insert(CloserAdded, p.last, "]")
 			if comma >= 0 {
@@ -481,7 +481,7 @@ func (p *parser) isSet() bool {
 func (p *parser) set() error {
 	p.edit(Set, p.pos, p.pos+1, "[")
 	p.keep(1)
-	if err := p.enter(inArray); err != nil {
+	if err := p.enter(inSet); err != nil {
 		return err
 	}
 	defer p.leave()

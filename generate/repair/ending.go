@@ -154,6 +154,9 @@ func (p *parser) missingQuote(i int, place byte, inner int) (e ending, sure bool
 		sure = inner == 0 && p.quotedEnd(next) > 0 && next < len(p.in)
 	case c == '}' && place == inObject || c == ']' && place == inArray:
 		// The container closes and the text goes on with a key or an object.
+		for p.at(next) == '}' || p.at(next) == ']' {
+			next = p.after(next + 1)
+		}
 		if p.at(next) == ',' {
 			next = p.after(next + 1)
 		}
@@ -205,7 +208,7 @@ func (p *parser) splitWord(text, end int, place byte, inner int) ending {
 func (p *parser) unclosed(text int, place byte) ending {
 	end := len(p.in)
 	if fence := strings.LastIndex(p.in[text:], "```"); fence >= 0 && strings.TrimSpace(p.in[text+fence+3:]) == "" {
-		end = text + fence
+		end = text + len(strings.TrimRight(p.in[text:text+fence], " \t\r\n"))
 	}
 	// Brackets at the end that close what is open stand outside.
 	cut := end
@@ -265,7 +268,7 @@ func (p *parser) closesRun(run string) bool {
 
 func closer(open byte) byte {
 	switch open {
-	case '{':
+	case '{', inSet:
 		return '}'
 	case '[':
 		return ']'

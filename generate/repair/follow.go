@@ -14,6 +14,8 @@ func (p *parser) follow(i, quote int, place byte) int {
 	c := p.in[i]
 	_, q := quoteAt(p.in, i)
 	switch {
+	case apart && p.dotsAt(i):
+		return 2
 	case c == '+':
 		if _, n := quoteAt(p.in, p.after(i+1)); n > 0 && place != inKey {
 			return 2
@@ -23,17 +25,28 @@ func (p *parser) follow(i, quote int, place byte) int {
 		return p.followKey(i, q, apart)
 	case place == inObject:
 		return p.followMember(i, q, apart)
-	case place == inArray || place == inParens:
+	case place == inArray || place == inParens || place == inSet:
 		return p.followItem(i, q, quote, apart)
 	}
 	return p.followTop(i, q)
+}
+
+// dotsAt tells whether dots for something left out stand at i, before a comma
+// or bracket.
+func (p *parser) dotsAt(i int) bool {
+	rest := strings.TrimLeft(p.in[i:], ".…")
+	if n := len(p.in) - i - len(rest); n < 3 {
+		return false
+	}
+	next := p.after(len(p.in) - len(rest))
+	return next < len(p.in) && strings.IndexByte(",]}", p.in[next]) >= 0
 }
 
 func (p *parser) followKey(i, q int, apart bool) int {
 	switch c := p.in[i]; {
 	case c == ':' || c == '=' || strings.HasPrefix(p.in[i:], "："):
 		return 2
-	case q > 0 && apart:
+	case (q > 0 || c == '{' || c == '[') && apart:
 		return 2
 	case c == ',' || c == '}' || c == '{' || c == '[':
 		return 1
@@ -103,20 +116,20 @@ func (p *parser) followItem(i, q, quote int, apart bool) int {
 		for p.at(j) == ',' || p.at(j) == ';' {
 			j = p.after(j + 1)
 		}
-		if p.ended(j) || strings.IndexByte("]{[(-}.", p.in[j]) >= 0 || isDigit(p.in[j]) || p.literalAt(j) > 0 {
+		if p.ended(j) || strings.IndexByte("]{[(-+}.", p.in[j]) >= 0 || isDigit(p.in[j]) || p.literalAt(j) > 0 {
 			return 2
 		}
 		if _, n := quoteAt(p.in, j); n > 0 {
 			return 2
 		}
-		if word := p.wordEnd(j); word > j && strings.IndexByte("\",]", p.at(word)) >= 0 {
+		if word := p.phraseEnd(j); word > j && word < len(p.in) && strings.IndexByte("\",](", p.in[word]) >= 0 {
 			return 2
 		}
 		return 1
-	case c == ']':
+	case c == ']' || c == '}' && p.parent(0) == inSet:
 		return p.followClose(i)
 	case c == '}' || c == ')':
-		if k := p.enclosing(map[byte]byte{'}': '{', ')': '('}[c]); k >= 0 && p.fits(p.parent(len(p.open)-k), i+1) > 0 {
+		if k := p.enclosing(map[byte]byte{'}': '{', ')': '('}[c]); k >= 0 && max(p.fits(p.parent(len(p.open)-k), i+1), p.fits(p.parent(1), i+1)) > 0 {
 			return 2
 		}
 		if p.parent(0) == inParens && c == ')' {
@@ -205,12 +218,12 @@ func (p *parser) fits(place byte, i int) int {
 		switch {
 		case c == '}' || c == ',' && p.keyAt(next):
 			return 2
-		case c == ',' && (p.ended(next) || p.in[next] == '}' || p.in[next] == '[') || q > 0 && p.quotedKeyAt(i):
+		case c == ',' && (p.ended(next) || p.in[next] == '}' || p.in[next] == '[' || p.in[next] == '{' && p.quotedKeyAt(p.after(next+1))) || q > 0 && p.quotedKeyAt(i):
 			return 1
 		case (c == ']' || c == ')') && p.enclosing(opener(c)) >= 0:
 			return 1
 		}
-	case inArray, inParens:
+	case inArray, inParens, inSet:
 		switch {
 		case c == closer(place):
 			return 2
@@ -271,7 +284,11 @@ func (p *parser) looseKeyAt(i int) bool {
 		return false
 	}
 	end := p.wordEnd(i + n)
-	return end > i+n && p.at(end) == ':' && !strings.HasPrefix(p.in[end:], "://")
+	if end == i+n || p.at(end) != ':' {
+		return false
+	}
+	next := p.after(end + 1)
+	return next < len(p.in) && strings.IndexByte(`"{[`, p.in[next]) >= 0
 }
 
 // quotedKeyAt tells whether a quoted key with its colon begins at i.
@@ -342,6 +359,17 @@ func (p *parser) bareKeyAt(i int) bool {
 	}
 	next := p.after(end)
 	return p.at(next) == ':' && !strings.HasPrefix(p.in[next:], "://")
+}
+
+// phraseEnd is the end of words with blanks between them at i.
+func (p *parser) phraseEnd(i int) int {
+	for end := i; ; {
+		word := p.wordEnd(end)
+		if word == end || p.at(word) != ' ' {
+			return word
+		}
+		end = word + 1
+	}
 }
 
 // wordEnd is the end of the word at i.

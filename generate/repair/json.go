@@ -132,8 +132,10 @@ func escapedEdits(in string) (edits []edit) {
 	if quote < 1 || in[quote-1] != '\\' {
 		return nil
 	}
-	before := strings.NewReplacer(`\n`, "", `\r`, "", `\t`, "").Replace(in[:quote-1])
-	if strings.Trim(before, " \t\r\n{[(") != "" && strings.Count(in, `"`) > strings.Count(in, `\"`) {
+	before := in[max(strings.IndexAny(in[:quote], "{["), 0) : quote-1]
+	before = strings.NewReplacer(`\n`, "", `\r`, "", `\t`, "").Replace(before)
+	every := strings.Count(in, `"`) == strings.Count(in, `\"`) && !strings.ContainsAny(before, "'`“”‘’")
+	if strings.Trim(before, " \t\r\n{[(") != "" && !every {
 		return nil
 	}
 	for i := 0; i < len(in); i++ {

@@ -13,6 +13,7 @@ const (
 	inArray  = '['
 	inParens = '('
 	inKey    = 'k'
+	inSet    = 's' // braces without keys
 )
 
 // parser reads text that should be JSON and notes what has to change.
