@@ -38,6 +38,29 @@ type Free interface {
 	FreeRunes() int
 }
 
+// Uniform is what a State may also be: a point within text where only the number of
+// ordinary characters counts, as in a JSON string without a pattern. Ordinary are
+// those of FreeRunes.
+type Uniform interface {
+	State
+	// AfterRune is the state behind one ordinary character, whichever it is: the one
+	// that Next over its bytes leads to, nil where none may follow. ok is false where
+	// it matters which character it is.
+	AfterRune() (s State, ok bool)
+}
+
+// Sketched is what a State may also be: one whose language remembers much of what was
+// read, such as the names that an object has, so that few of its states are equal.
+type Sketched interface {
+	State
+	// Sketch is a state for reading one token: what is remembered is left out where it
+	// cannot matter before two more quotation marks. Whatever text leads on from the
+	// sketch leads on from the state; texts of up to two quotation marks lead on from
+	// both or from none; and the Shortest behind such a text is the same. States behind
+	// a sketch are sketches. A state that has no simpler one is its own sketch.
+	Sketch() State
+}
+
 // Accepts says whether the language of the start state has the text, and at which
 // byte reading failed: len(text) if the text is a beginning only.
 func Accepts(start State, text []byte) (ok bool, at int) {

@@ -1,0 +1,103 @@
+package grammar
+
+import (
+	"unicode/utf8"
+
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
+)
+
+// Prefix is the language of the texts that begin with prefix and go on as a language
+// does.
+func Prefix(prefix []byte, then machine.State) machine.State {
+	if len(prefix) == 0 || then == nil {
+		return then
+	}
+	rest := append(append([]byte(nil), prefix...), then.Shortest()...)
+	for i := len(prefix) - 1; i >= 0; i-- {
+		then = &prefixState{b: prefix[i], rest: rest[i:], next: then}
+	}
+	return then
+}
+
+type prefixState struct {
+	b    byte
+	rest []byte
+	next machine.State
+}
+
+func (p *prefixState) Next(b byte) machine.State {
+	if b != p.b {
+		return nil
+	}
+	return p.next
+}
+func (p *prefixState) Accepting() bool  { return false }
+func (p *prefixState) Shortest() []byte { return p.rest }
+
+// After is the language of the texts that have any bytes up to the first marker, and
+// behind it go on as a language does: reasoning first, then an answer that fits. An
+// empty marker is none. The marker is found by an automaton (Knuth, Morris &
+// Pratt 1977).
+func After(marker []byte, then machine.State) machine.State {
+	if len(marker) == 0 || then == nil {
+		return then
+	}
+	rest := append(append([]byte(nil), marker...), then.Shortest()...)
+	states := make([]markerState, len(marker))
+	fail := 0 // the state behind marker[1:k]
+	for k := range states {
+		s := &states[k]
+		s.rest, s.runes = rest[k:], utf8.RuneCount(marker[k:])
+		for b := range s.next {
+			s.next[b] = &states[0]
+			if k > 0 {
+				s.next[b] = states[fail].next[b]
+			}
+		}
+		if k+1 < len(marker) {
+			s.next[marker[k]] = &states[k+1]
+		} else {
+			s.next[marker[k]] = then
+		}
+		if k > 0 {
+			fail = follow(states, fail, marker[k])
+		}
+	}
+	return &states[0]
+}
+
+// follow is the number of the state behind b from state k.
+func follow(states []markerState, k int, b byte) int {
+	for i := range states {
+		if states[k].next[b] == machine.State(&states[i]) {
+			return i
+		}
+	}
+	return 0
+}
+
+// markerState has read k bytes of the marker.
+type markerState struct {
+	next  [256]machine.State
+	rest  []byte
+	runes int // characters of the marker that are missing
+}
+
+func (m *markerState) Next(b byte) machine.State { return m.next[b] }
+func (m *markerState) Accepting() bool           { return false }
+func (m *markerState) Shortest() []byte          { return m.rest }
+
+// FreeRunes is the characters that the marker needs at least: until then every byte
+// is allowed.
+func (m *markerState) FreeRunes() int { return m.runes }
+
+// Anything is the language of all texts.
+func Anything() machine.State { return anything{} }
+
+type anything struct{}
+
+func (anything) Next(byte) machine.State { return anything{} }
+func (anything) Accepting() bool         { return true }
+func (anything) Shortest() []byte        { return nil }
+
+func (anything) AfterRune() (machine.State, bool) { return anything{}, true }

@@ -1,0 +1,142 @@
+// Package schema compiles JSON Schema into sets of JSON values (package shape), which
+// become machines that read text byte by byte.
+//
+// A schema means a set of values. The compiler brings that set into a normal form: a
+// union of typed parts, whose members and items are again sets. Keywords become parts;
+// allOf, $ref and their neighbours intersect, anyOf unites, not complements. What a set
+// of a member is, is a conjunction of schemas (a term) and is worked out once, so
+// recursive schemas end.
+//
+// Nothing is ignored in silence. A keyword is enforced exactly, or it is an annotation
+// by the specification, or the schema is refused with the JSON pointer of the keyword,
+// the reason and a remedy. Options.Lenient passes over what would be refused and says
+// so in the notes. Keywords is the table of what is done with each.
+//
+// Read are drafts 4, 6, 7, 2019-09 and 2020-12 (json-schema.org), in the dialect that
+// $schema names. Documents are never fetched.
+package schema
+
+import (
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
+	"github.com/foundling-lm/foundling/generate/grammar/shape"
+)
+
+// Options say how a schema is read. The zero value is the default.
+type Options struct {
+	// Draft is for schemas without $schema. The default is 2020-12 with the spellings
+	// of drafts 4 to 7: definitions, dependencies, items as a list, exclusiveMinimum
+	// as a flag.
+	Draft Draft
+	// Lenient passes over keywords that cannot be enforced; Schema.Notes has them.
+	Lenient bool
+	// AnnotateFormats makes format an annotation, as 2020-12 has it by default. Without
+	// it, formats are enforced.
+	AnnotateFormats bool
+	// Documents are other schemas that $ref may name, by their absolute addresses.
+	Documents map[string][]byte
+}
+
+// A Note says that something has no effect where one might expect it.
+type Note struct {
+	Pointer string // of the schema, from the root of its document
+	Keyword string
+	Message string
+}
+
+// notes collects notes, each once.
+type notes struct {
+	list []Note
+	seen map[Note]bool
+}
+
+func (n *notes) add(v *value, keyword, message string) {
+	note := Note{v.pointer(), keyword, message}
+	if n.seen == nil {
+		n.seen = map[Note]bool{}
+	}
+	if !n.seen[note] {
+		n.seen[note] = true
+		n.list = append(n.list, note)
+	}
+}
+
+// A Schema is a compiled schema.
+type Schema struct {
+	// Notes say what has no effect: with Options.Lenient what was passed over; else
+	// keywords that the draft does not have.
+	Notes []Note
+	value *shape.Value
+}
+
+// Value is the set of the values that satisfy the schema.
+func (s *Schema) Value() *shape.Value { return s.value }
+
+// Machine reads the JSON texts of the values that satisfy the schema. A schema makes
+// one machine: its languages remember what they have read.
+func (s *Schema) Machine(f shape.Format) (machine.State, error) {
+	m, err := s.value.Machine(f)
+	if err != nil {
+		return nil, &Error{Message: err.Error()}
+	}
+	return m, nil
+}
+
+// Compile reads a schema. The error is an *Error where the schema is to blame.
+func Compile(src []byte, o Options) (*Schema, error) {
+	c := newCompiler(o)
+	root, err := c.start(src)
+	if err != nil {
+		return nil, err
+	}
+	s := &Schema{value: c.shapeOf(root)}
+	c.fill()
+	if c.err != nil {
+		return nil, c.err
+	}
+	s.Notes = c.notes.list
+	if s.value == nil {
+		return nil, &Error{Message: "no value can satisfy the schema: " + c.contradiction(root), Empty: true}
+	}
+	return s, nil
+}
+
+// start loads the documents and is the term of the root schema.
+func (c *compiler) start(src []byte) (*term, error) {
+	d, err := load(src, "")
+	if err != nil {
+		return nil, err
+	}
+	if k := d.root.kind; k != '{' && k != 't' && k != 'f' {
+		return nil, &Error{Message: "the schema is " + kindName(k) + "; schemas are objects, true or false"}
+	}
+	if err := c.library.add(d); err != nil {
+		return nil, err
+	}
+	return c.term(d.root, nil, satisfies), nil
+}
+
+// contradiction names the first keyword at which nothing is left of the root.
+func (c *compiler) contradiction(t *term) string {
+	if t.none {
+		return "it is false"
+	}
+	v := t.literals[0].v
+	var before []string
+	for i, key := range v.keys {
+		part := &value{kind: '{', keys: v.keys[:i+1], vals: v.vals[:i+1], up: v.up, doc: v.doc}
+		if k := keywordByName[key]; k == nil || k.How == "annotation" || k.How == "structure" {
+			continue
+		}
+		probe := newCompiler(c.options)
+		probe.library = c.library
+		empty := probe.isEmpty(probe.term(part, nil, satisfies))
+		if empty && probe.err == nil {
+			if len(before) == 0 {
+				return key + " leaves none"
+			}
+			return key + " leaves nothing of what " + before[len(before)-1] + " and the keywords before it allow"
+		}
+		before = append(before, key)
+	}
+	return "its keywords contradict each other"
+}

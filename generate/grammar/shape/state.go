@@ -1,0 +1,258 @@
+package shape
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
+)
+
+// A Machine reads the JSON texts of one Value. It is not safe for use by several
+// goroutines at a time, and neither are the languages in the Value.
+type Machine struct {
+	format Format
+	ids    ids
+	known  map[*Value]*plan
+	plans  []*plan
+	levels []costs // by room, see cost.go
+	// settled: more room than levels has makes nothing cheaper.
+	settled bool
+
+	// What was interned; forget empties it.
+	frames  map[frameKey]*frame
+	singles map[thread]*state
+	sets    map[string]*state
+	words   map[wordKey]*word
+	used    map[usedKey]*used
+	noName  *word
+	sized   map[string]*local // numbers
+
+	out []thread // scratch
+}
+
+// remembered bounds how many states and frames are interned before the machine
+// forgets them and begins anew.
+const remembered = 200_000
+
+// Machine makes the machine that reads the texts of the Value's members. An error is
+// an *UnsupportedError.
+func (v *Value) Machine(format Format) (machine.State, error) {
+	m := &Machine{format: format, known: map[*Value]*plan{}, sized: map[string]*local{}}
+	m.forget()
+	if err := m.prepare(v); err != nil {
+		return nil, err
+	}
+	if m.plans[0].height > MaxDepth {
+		return nil, &UnsupportedError{Reason: "no value belongs to the set"}
+	}
+	return m.state([]thread{{frame: m.frame(frameKey{reading: m.plans[0]}), local: before}}), nil
+}
+
+// Empty says whether no value belongs to the set, as far as texts within the limits of
+// this package go.
+func (v *Value) Empty() bool {
+	_, err := v.Machine(Format{})
+	return err != nil
+}
+
+// forget drops what is interned. States that are in use keep working, but equal ones
+// are new pointers from here on.
+func (m *Machine) forget() {
+	m.frames = map[frameKey]*frame{}
+	m.singles = map[thread]*state{}
+	m.sets = map[string]*state{}
+	m.words = map[wordKey]*word{}
+	m.used = map[usedKey]*used{}
+	if m.noName == nil {
+		m.noName = &word{}
+	}
+}
+
+// state interns a set of threads.
+func (m *Machine) state(threads []thread) *state {
+	if len(threads) == 1 {
+		s, ok := m.singles[threads[0]]
+		if !ok {
+			s = &state{m: m, threads: []thread{threads[0]}}
+			m.singles[threads[0]] = s
+		}
+		return s
+	}
+	key := make([]byte, 0, 16*len(threads))
+	for _, t := range threads {
+		for _, x := range t.order() {
+			key = binary.LittleEndian.AppendUint32(key, uint32(x))
+		}
+	}
+	s, ok := m.sets[string(key)]
+	if !ok {
+		s = &state{m: m, threads: slices.Clone(threads)}
+		m.sets[string(key)] = s
+	}
+	return s
+}
+
+// order is what threads are sorted by; it identifies them.
+func (t thread) order() [4]int32 {
+	x := [4]int32{t.frame.id, t.local.id, 0, t.n}
+	if t.name != nil {
+		x[2] = t.name.id
+	}
+	return x
+}
+
+// A state is a machine.State: the threads of one beginning of a text.
+type state struct {
+	m       *Machine
+	threads []thread
+	steps   uint8 // taken from here, up to busy
+	next    [4]*[64]*state
+	rest    []byte
+	closed  bool // rest is known
+}
+
+// busy is the number of steps after which a state keeps a table of them.
+const busy = 4
+
+// dying is where states lead that no text goes on from.
+var dying = &state{}
+
+// Next is machine.State's.
+func (s *state) Next(b byte) machine.State {
+	if row := s.next[b>>6]; row != nil {
+		if to := row[b&63]; to != nil {
+			if to == dying {
+				return nil
+			}
+			return to
+		}
+	}
+	to := s.read(b)
+	if s.steps < busy {
+		s.steps++
+	} else {
+		row := s.next[b>>6]
+		if row == nil {
+			row = new([64]*state)
+			s.next[b>>6] = row
+		}
+		row[b&63] = to
+	}
+	if to == dying {
+		return nil
+	}
+	return to
+}
+
+func (s *state) read(b byte) *state {
+	m := s.m
+	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.words) > remembered {
+		m.forget()
+	}
+	out := m.out[:0]
+	for _, t := range s.threads {
+		out = m.step(out, t, b)
+	}
+	m.out = out
+	if len(out) > 1 {
+		slices.SortFunc(out, func(a, b thread) int {
+			x, y := a.order(), b.order()
+			return slices.Compare(x[:], y[:])
+		})
+		out = slices.Compact(out)
+		if len(out) > MaxThreads {
+			// The cheapest stay, so the shortest rest does.
+			slices.SortStableFunc(out, func(a, b thread) int { return cmp.Compare(m.cost(a), m.cost(b)) })
+			out = out[:MaxThreads]
+		}
+	}
+	if len(out) == 0 {
+		return dying
+	}
+	return m.state(out)
+}
+
+// Accepting is machine.State's.
+func (s *state) Accepting() bool {
+	return slices.ContainsFunc(s.threads, func(t thread) bool {
+		return t.frame.above == nil && (t.local == after || t.local.kind == inNumber && accepts(t.local.set))
+	})
+}
+
+// unbounded is FreeRunes without a bound.
+const unbounded = 1 << 30
+
+// FreeRunes is machine.Free's.
+func (s *state) FreeRunes() int {
+	most := 0
+	for _, t := range s.threads {
+		if t.local.part.form != whole {
+			continue
+		}
+		switch t.local.kind {
+		case inString:
+			most = max(most, t.frame.reading.phrase.free(t.local.point, int(t.n)))
+		case inName:
+			most = max(most, t.frame.free(t.local.point))
+		}
+	}
+	return most
+}
+
+// free is a number of plain characters that may follow in a name, whatever they are.
+func (f *frame) free(point int32) int {
+	if !f.names().others {
+		return 0
+	}
+	most := 0
+	for i, q := range f.object.naming.points[point].states {
+		c := f.object.classes[i]
+		switch {
+		case q < 0 || !c.value.may(f.room()):
+		case c.names == nil:
+			return unbounded
+		case f.used == nil:
+			most = max(most, c.names.FreeRunes(q))
+		}
+	}
+	return most
+}
+
+// number interns the position in a number that is in one of the states.
+func (m *Machine) number(set []*digits) *local {
+	slices.SortFunc(set, func(a, b *digits) int { return cmp.Compare(a.id, b.id) })
+	set = slices.Compact(set)
+	key := make([]byte, 0, 4*len(set))
+	for _, d := range set {
+		key = binary.LittleEndian.AppendUint32(key, uint32(d.id))
+	}
+	l, ok := m.sized[string(key)]
+	if !ok {
+		l = &local{kind: inNumber, id: m.ids.next(), set: set, shortest: -1}
+		m.sized[string(key)] = l
+	}
+	return l
+}
+
+// digit is the position behind one more character of a number, or dead.
+func (m *Machine) digit(l *local, char int) *local {
+	if l.by[char] == nil {
+		var set []*digits
+		for _, d := range l.set {
+			if to := d.step(char); to != nil {
+				set = append(set, to)
+			}
+		}
+		l.by[char] = dead
+		if len(set) > 0 {
+			l.by[char] = m.number(set)
+		}
+	}
+	return l.by[char]
+}
+
+// accepts says whether a number may end in one of the states.
+func accepts(set []*digits) bool {
+	return slices.ContainsFunc(set, func(d *digits) bool { return d.accepting })
+}

@@ -1,0 +1,219 @@
+package shape
+
+import (
+	"container/heap"
+	"strings"
+)
+
+// Shortest is machine.State's.
+func (s *state) Shortest() []byte {
+	if !s.closed {
+		best, least := s.threads[0], never
+		for _, t := range s.threads {
+			if cost := s.m.cost(t); cost < least {
+				best, least = t, cost
+			}
+		}
+		rest := s.m.write(nil, best)
+		if len(rest) > keptRest {
+			return rest
+		}
+		s.rest, s.closed = rest, true
+	}
+	return s.rest
+}
+
+// keptRest is the longest rest that a state keeps.
+const keptRest = 1 << 12
+
+// write appends the shortest rest of a thread. It takes, part by part, what cost
+// counted.
+func (m *Machine) write(b []byte, t thread) []byte {
+	for {
+		f, l := t.frame, t.local
+		switch l.kind {
+		case inLiteral:
+			b = append(b, l.rest...)
+			t = m.leave(t)
+		case inNumber:
+			b = writeNumber(b, m, l)
+			t = m.leave(t)
+		case inString:
+			b = append(f.reading.phrase.write(b, l, t.n), '"')
+			t = m.leave(t)
+		case inName:
+			o := m.name(t)
+			b = append(append(b, o.text...), '"')
+			t = thread{frame: o.frame, local: colon}
+		case atColon:
+			b = append(b, ':')
+			t.local = before
+		case atValue:
+			b, t = m.writeValue(b, f)
+		default:
+			if f.above == nil {
+				return b
+			}
+			b, t = m.writePart(b, t)
+		}
+	}
+}
+
+// writeValue begins the cheapest value of the frame.
+func (m *Machine) writeValue(b []byte, f *frame) ([]byte, thread) {
+	p, room := f.reading, f.room()
+	cost := m.costs(room).of(p)
+	if m.scalar(p) == cost {
+		for _, c := range []struct {
+			has  bool
+			text string
+		}{{p.value.Null, "null"}, {p.value.True, "true"}, {p.value.False, "false"}} {
+			if c.has && int(cost) == len(c.text) {
+				return append(b, c.text...), m.leave(thread{frame: f})
+			}
+		}
+		if p.numbers != nil && leastNumber(p.numbers) == cost {
+			return b, thread{frame: f, local: p.numbers}
+		}
+		return append(b, '"'), thread{frame: f, local: p.phrase.at(0)}
+	}
+	for _, a := range p.arrays {
+		if a.height <= room {
+			t := thread{frame: m.frame(frameKey{above: m.done(f), array: a}), local: open}
+			if closing, mayClose := m.closing(t.frame); 1+m.opened(closing, mayClose) == cost {
+				return append(b, '['), t
+			}
+		}
+	}
+	for _, o := range p.objects {
+		if o.height <= room {
+			t := thread{frame: m.frame(frameKey{above: m.done(f), object: o}), local: open}
+			if closing, mayClose := m.closing(t.frame); 1+m.opened(closing, mayClose) == cost {
+				return append(b, '{'), t
+			}
+		}
+	}
+	panic("shape: a value costs less than each of its parts")
+}
+
+// writePart goes on behind a bracket, a comma, an item or a property.
+func (m *Machine) writePart(b []byte, t thread) ([]byte, thread) {
+	f := t.frame
+	_, mayClose := m.closing(f)
+	if mayClose && t.local != comma {
+		closing := byte(']')
+		if f.object != nil {
+			closing = '}'
+		}
+		return append(b, closing), m.leave(thread{frame: f.above})
+	}
+	if t.local == after {
+		b = append(b, ',')
+	}
+	if f.object != nil {
+		return append(b, '"'), thread{frame: f, local: f.object.naming.at(0), name: m.noName}
+	}
+	o := m.item(f).option
+	k := f.frameKey
+	k.reading, k.count = o.plan, f.array.counted(int(f.count)+1)
+	k.tally, _ = f.array.add(f.tally, o.counts)
+	return b, thread{frame: m.frame(k), local: before}
+}
+
+// write appends the cheapest end of a string, without its quotation mark.
+func (p *phrase) write(b []byte, l *local, n int32) []byte {
+	first := p.partial(l, n)
+	b = append(b, first.text...)
+	for at := first.to; ; {
+		step := p.finish(at)
+		if step.cost == 0 {
+			return b
+		}
+		b = append(b, spelledOne(step.r)...)
+		at = step.to
+	}
+}
+
+// writeNumber appends a shortest end of a number.
+func writeNumber(b []byte, m *Machine, l *local) []byte {
+	const characters = "0123456789.-e+"
+	for cost := leastNumber(l); cost > 0; cost-- {
+		// Prefer 1 to 0 to 2: no leading zero then.
+		for _, char := range []int{1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13} {
+			if to := m.digit(l, char); to != dead && leastNumber(to) == cost-1 {
+				b = append(b, characters[char])
+				l = to
+				break
+			}
+		}
+	}
+	return b
+}
+
+// shortNames are the cheapest k ends, not spelled, of names of class i of an object
+// that go on from state q behind the characters of begin. Names that are there already
+// are not among them. They come cheapest first.
+func (m *Machine) shortNames(f *frame, i int, q int32, begin *word, k int) (ends []string) {
+	c := f.object.classes[i]
+	gone := map[string]bool{}
+	for u := f.used; u != nil; u = u.before {
+		gone[u.name.text()] = true
+	}
+	if c.names == nil {
+		for _, d := range f.object.declared {
+			gone[d.name] = true
+		}
+	}
+	start := begin.text()
+	breadth := k + len(gone) // as many characters as can be asked for
+	queue := &ways{{at: c.phrase.point([]part{{0, q}}), cost: c.phrase.finish(place{point: c.phrase.point([]part{{0, q}})}).cost}}
+	for queue.Len() > 0 && len(ends) < k {
+		w := heap.Pop(queue).(way)
+		if w.final {
+			if !gone[start+w.text] {
+				ends = append(ends, w.text)
+			}
+			continue
+		}
+		spent := w.cost - c.phrase.finish(place{point: w.at}).cost
+		if c.phrase.ends(w.at, 0) {
+			heap.Push(queue, way{text: w.text, cost: spent, final: true})
+		}
+		for _, e := range c.phrase.edges(w.at) {
+			rest := c.phrase.finish(place{point: e.to}).cost
+			for _, r := range cheapRunes(e.lo, e.hi, breadth) {
+				cost := spent + int32(len(spelledOne(r))) + rest
+				heap.Push(queue, way{text: w.text + string(r), at: e.to, cost: cost})
+			}
+		}
+	}
+	return ends
+}
+
+// A way is a beginning of a word and what the cheapest word costs that begins so.
+type way struct {
+	text  string
+	at    int32
+	cost  int32
+	final bool
+}
+
+type ways []way
+
+func (w ways) Len() int { return len(w) }
+func (w ways) Less(i, j int) bool {
+	if w[i].cost != w[j].cost {
+		return w[i].cost < w[j].cost
+	}
+	if w[i].final != w[j].final {
+		return w[i].final // an end before more beginnings
+	}
+	return strings.Compare(w[i].text, w[j].text) < 0
+}
+func (w ways) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
+func (w *ways) Push(x any)   { *w = append(*w, x.(way)) }
+func (w *ways) Pop() any {
+	last := (*w)[len(*w)-1]
+	*w = (*w)[:len(*w)-1]
+	return last
+}
