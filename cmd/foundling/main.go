@@ -38,6 +38,7 @@ type cli struct {
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
 	Best      bestCmd      `cmd:"" help:"Draw several texts for a prompt and choose: by likelihood, vote, verifier, reward or beam search."`
+	Repair    repairCmd    `cmd:"" help:"Make JSON or YAML of a text that is nearly JSON or YAML."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
 	Pull      pullCmd      `cmd:"" help:"Bring a model from a hub to the local store."`
 	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
