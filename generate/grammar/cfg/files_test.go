@@ -113,7 +113,7 @@ func TestAmbiguity(t *testing.T) {
 
 // Nesting is bounded by memory only; calls at the end of a rule take none.
 func TestDepth(t *testing.T) {
-	const n = 50000
+	const n = 20000
 	_, s := grammar(t, `root ::= "(" root ")" | "x"`)
 	s = follow(t, s, strings.Repeat("(", n))
 	if len(s.Shortest()) != n+1 {
