@@ -261,6 +261,9 @@ func (m *Machine) closingUnique(f *frame) int32 {
 // newItem is the cheapest item for place i of a unique array that is not among those
 // gone; false if there is none.
 func (m *Machine) newItem(f *frame, i int, gone *items) (entry, bool) {
+	if p := f.array; p.Max != nil && i >= *p.Max {
+		return entry{}, false
+	}
 	d := m.domain(f, i)
 	for k := 0; ; k++ {
 		e, ok := d.at(m, k)
