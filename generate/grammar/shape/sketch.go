@@ -114,3 +114,19 @@ func (s *state) AfterRune() (machine.State, bool) {
 	}
 	return s.Next('x'), true
 }
+
+// taken says whether a name of class c that is read whole is there already or declared.
+func (f *frame) taken(c *class, name *word) bool {
+	if name.size < 0 {
+		return false // unknown
+	}
+	if f.used.has(name) {
+		return true
+	}
+	if c.names != nil {
+		return false // classes with patterns leave declared names out
+	}
+	declared := f.object.naming.declared
+	_, found := slices.BinarySearch(declared, name.text())
+	return found
+}
