@@ -101,3 +101,21 @@ func (t *Terms) ShortestRunes(x int32) []rune {
 
 // Err says that the limit of memory was reached, or another of work.
 func (t *Terms) Err() error { return t.a.err }
+
+// NonEmpty has the texts of a term but the empty one.
+func (t *Terms) NonEmpty(x int32) int32 {
+	n := t.a.nodes[x]
+	if !n.nullable {
+		return x
+	}
+	list := []*node{}
+	for _, c := range t.a.derive(n) {
+		list = append(list, t.a.concat(t.a.class(c.set), c.to))
+	}
+	return t.a.union(list).id
+}
+
+// Minus has the texts of x that y does not have. Neither may have marks.
+func (t *Terms) Minus(x, y int32) int32 {
+	return t.a.inter([]*node{t.a.nodes[x], t.a.not(t.a.nodes[y])}).id
+}
