@@ -94,6 +94,7 @@ func bindOne(b tensor.Backend, w *op.Param, f Weights, files map[string]string, 
 		return err
 	}
 	name := t.Name
+	t.Fetch()
 	defer f.Drop(t)
 	if stored && len(w.Shape) == 2 && !w.InOut && (t.DType.IsBlock() || t.Stored == "BF16") {
 		if err := w.SetWeights(b, t.DType, t.Data); err != nil {

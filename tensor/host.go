@@ -19,11 +19,11 @@ func NewHost(n int) *Host {
 		skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(raw)))) & 63
 		return &Host{Data: raw[skip : skip+n : skip+n]}
 	}
-	m, err := mmap.MapRegion(nil, n, mmap.RDWR, mmap.ANON, 0)
+	m, err := mmap.MapRegion(nil, n, mmap.COPY, mmap.ANON, 0)
 	if err != nil {
 		panic(fmt.Sprintf("tensor: no memory for %d bytes: %v", n, err))
 	}
-	adviseHuge(m)
+	settle(m)
 	return &Host{Data: m}
 }
 

@@ -48,6 +48,9 @@ func Files() map[string][]byte {
 		}
 	}
 	prefetchLines(blocks2)
+	layBytes(blocks2)
+	layHalves16(blocks2)
+	layHalves32(blocks2)
 	for _, k := range blockKinds {
 		rowVNNI(blocks512, k)
 	}
@@ -61,8 +64,12 @@ func Files() map[string][]byte {
 		roundRow(u, w, 32)
 		roundRow(u, w, 16)
 	}
+	blocksAMX := newUnit("AMX-TILE, AMX-INT8, AVX-512 F")
+	dotTiles(blocksAMX, false)
+	dotTiles(blocksAMX, true)
 	files["zblocks_avx2_amd64.s"], files["zblocks_avx512_amd64.s"] = blocks2.assembly(), blocks512.assembly()
-	files["zblocks_amd64.go"] = declarations(blocks2, blocks512)
+	files["zblocks_amx_amd64.s"] = blocksAMX.assembly()
+	files["zblocks_amd64.go"] = declarations(blocks2, blocks512, blocksAMX)
 	return files
 }
 

@@ -81,6 +81,10 @@ func toBF16(dst, high, low int) []byte { return evex(prefixF2, 0x72, dst, high, 
 // tileProduct adds the product of tiles a and b of bf16 pairs to tile c.
 func tileProduct(c, a, b int) []byte { return vex(prefixF3, 0x5c, b, 0, 0, byte(3<<6|c<<3|a)) }
 
+// tileCodes adds the product of signed codes in tile a and unsigned ones in tile b,
+// four at a time, to the int32 of tile c (TDPBSUD).
+func tileCodes(c, a, b int) []byte { return vex(prefixF3, 0x5e, b, 0, 0, byte(3<<6|c<<3|a)) }
+
 // bytes writes an instruction that the assembler does not know.
 func (u *unit) bytes(code []byte, text string, args ...any) {
 	var b strings.Builder

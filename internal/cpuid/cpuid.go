@@ -18,6 +18,7 @@ type Features struct {
 	AVX512VNNI bool // AVX-512 VNNI, on top of AVX512
 	AVX512BF16 bool // AVX-512 BF16, on top of AVX512
 	AMX        bool // tile products on bf16, and the process may use tiles
+	AMXInt8    bool // tile products on bytes, on top of AMX
 }
 
 // Tiles says why tile products may or may not be used, for diagnosis.

@@ -14,6 +14,7 @@ func Detect() Features {
 	f.AVX512BF16 = f.AVX512 && x.HasAVX512BF16
 	t := DetectTiles()
 	f.AMX = t.Processor && t.Refused == nil
+	f.AMXInt8 = f.AMX && x.HasAMXInt8
 	return f
 }
 

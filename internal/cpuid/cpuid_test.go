@@ -37,6 +37,7 @@ func TestDetectAgainstKernel(t *testing.T) {
 		AVX512VNNI: flags["avx512f"] && flags["avx512bw"] && flags["avx512dq"] && flags["avx512vl"] && flags["avx512_vnni"],
 		AVX512BF16: flags["avx512f"] && flags["avx512bw"] && flags["avx512dq"] && flags["avx512vl"] && flags["avx512_bf16"],
 		AMX:        flags["amx_tile"] && flags["amx_bf16"],
+		AMXInt8:    flags["amx_tile"] && flags["amx_bf16"] && flags["amx_int8"],
 	}
 	if got != want {
 		t.Errorf("got %+v, /proc/cpuinfo says %+v", got, want)

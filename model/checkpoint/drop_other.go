@@ -3,3 +3,5 @@
 package checkpoint
 
 func dropPages([]byte) {}
+
+func fetchPages([]byte) {}

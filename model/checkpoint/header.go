@@ -40,6 +40,9 @@ func parse(file []byte) ([]*Tensor, map[string]string, error) {
 		return nil, nil, fmt.Errorf("%d bytes, a safetensors file has 8 and more: %w", len(file), ErrTruncated)
 	}
 	n := binary.LittleEndian.Uint64(file)
+	if n > maxHeader && (len(file) < 9 || file[8] != '{') {
+		return nil, nil, fmt.Errorf("it begins with %q: that is neither a safetensors nor a GGUF file: give one of these, or the directory of a model", file[:8])
+	}
 	if n > maxHeader {
 		return nil, nil, fmt.Errorf("header length %d is above the limit of %d bytes: %s", n, maxHeader, sizeHint)
 	}

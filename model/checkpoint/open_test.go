@@ -35,7 +35,8 @@ var malformed = []struct {
 }{
 	{"empty file", nil, "0 bytes"},
 	{"no header", []byte{1, 2, 3}, "3 bytes"},
-	{"giant header length", binary.LittleEndian.AppendUint64(nil, math.MaxUint64), "header length 18446744073709551615"},
+	{"giant header length", append(binary.LittleEndian.AppendUint64(nil, math.MaxUint64), '{'), "header length 18446744073709551615"},
+	{"another kind of file", []byte("PK\x03\x04 and so on"), "neither a safetensors nor a GGUF file"},
 	{"header longer than file", append(binary.LittleEndian.AppendUint64(nil, 99<<20), "{}"...), "header of 103809024 bytes in a file of 10"},
 	{"header cut", file(oneF32, 0)[:40], "truncated"},
 	{"data cut", file(oneF32, 15), `tensor "a" ends at byte 16 of the data, the file has 15`},

@@ -5,8 +5,6 @@
 package qwen2moe
 
 import (
-	"slices"
-
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/nn"
 	"github.com/foundling-lm/foundling/tensor"
@@ -16,18 +14,12 @@ import (
 // Config is config.json of a Qwen 2 MoE.
 type Config struct {
 	nn.Config
+	nn.Sparse
 	UseSlidingWindow bool `json:"use_sliding_window"`
 	MaxWindowLayers  int  `json:"max_window_layers"` // every other layer below slides
 	QKVBias          bool `json:"qkv_bias"`
 
-	NumExperts                   int     `json:"num_experts"`
-	NumExpertsPerTok             int     `json:"num_experts_per_tok"`
-	MoEIntermediateSize          int     `json:"moe_intermediate_size"`
-	SharedExpertIntermediateSize int     `json:"shared_expert_intermediate_size"`
-	NormTopKProb                 bool    `json:"norm_topk_prob"`
-	DecoderSparseStep            int     `json:"decoder_sparse_step"`       // each so-many-th layer has experts
-	MLPOnlyLayers                []int   `json:"mlp_only_layers,omitempty"` // layers without
-	RouterAuxLossCoef            float64 `json:"router_aux_loss_coef"`      // of the load-balancing loss in training
+	SharedExpertIntermediateSize int `json:"shared_expert_intermediate_size"`
 }
 
 // Default is the configuration that absent keys of config.json mean.
@@ -39,26 +31,10 @@ func Default() Config {
 			NumHiddenLayers: 24, NumAttentionHeads: 16, NumKeyValueHeads: 16, HiddenAct: "silu", RMSNormEps: 1e-6,
 			Rope: nn.Rope{RopeTheta: 10000}, SlidingWindow: nn.Some(4096), InitializerRange: 0.02,
 		},
-		MaxWindowLayers: 28, QKVBias: true, NumExperts: 60, NumExpertsPerTok: 4, MoEIntermediateSize: 1408,
-		SharedExpertIntermediateSize: 5632, DecoderSparseStep: 1, RouterAuxLossCoef: 0.001,
-	}
-}
-
-// sparse says that layer i has experts.
-func (c *Config) sparse(i int) bool {
-	return c.NumExperts > 0 && (i+1)%c.DecoderSparseStep == 0 && !slices.Contains(c.MLPOnlyLayers, i)
-}
-
-func (c *Config) mixture() nn.Mixture {
-	layers := 0
-	for i := range c.NumHiddenLayers {
-		if c.sparse(i) {
-			layers++
-		}
-	}
-	return nn.Mixture{
-		Experts: c.NumExperts, K: c.NumExpertsPerTok, Normalise: c.NormTopKProb,
-		Balance: c.RouterAuxLossCoef / float64(max(1, layers)),
+		Sparse: nn.Sparse{
+			NumExperts: 60, NumExpertsPerTok: 4, MoEIntermediateSize: 1408, DecoderSparseStep: 1, RouterAuxLossCoef: 0.001,
+		},
+		MaxWindowLayers: 28, QKVBias: true, SharedExpertIntermediateSize: 5632,
 	}
 }
 
@@ -67,11 +43,10 @@ func (c *Config) Validate() error {
 	if err := c.Config.Validate("silu"); err != nil {
 		return err
 	}
-	if err := nn.Sizes([]string{"decoder_sparse_step", "moe_intermediate_size", "shared_expert_intermediate_size"},
-		c.DecoderSparseStep, c.MoEIntermediateSize, c.SharedExpertIntermediateSize); err != nil {
+	if err := nn.Sizes([]string{"shared_expert_intermediate_size"}, c.SharedExpertIntermediateSize); err != nil {
 		return err
 	}
-	return c.mixture().Validate(c.NumHiddenLayers, "num_experts", "num_experts_per_tok")
+	return c.ValidateSparse(c.NumHiddenLayers)
 }
 
 // Model is a Qwen 2 MoE.
@@ -92,8 +67,7 @@ type block struct {
 	Attention  nn.SelfAttention `weight:"self_attn"`
 	PostNorm   nn.RMSNorm       `weight:"post_attention_layernorm"`
 	MLP        nn.GatedMLP      `weight:"mlp"`
-	Gate       nn.Linear        `weight:"mlp.gate"`
-	Experts    []nn.GatedMLP    `weight:"mlp.experts"`
+	Experts    nn.Experts       `weight:"mlp"`
 	Shared     nn.GatedMLP      `weight:"mlp.shared_expert"`
 	SharedGate nn.Linear        `weight:"mlp.shared_expert_gate"` // (1,C)
 }
@@ -120,14 +94,11 @@ func New(b tensor.Backend, c Config) (*Model, error) {
 			PostNorm:  nn.NewRMSNorm(b, c.HiddenSize),
 		}
 		l := &m.Layers[i]
-		if !c.sparse(i) {
+		if !c.Has(i) {
 			l.MLP = nn.NewGatedMLP(b, c.HiddenSize, c.IntermediateSize, false)
 			continue
 		}
-		l.Gate = nn.NewLinear(b, c.HiddenSize, c.NumExperts, false)
-		for range c.NumExperts {
-			l.Experts = append(l.Experts, nn.NewGatedMLP(b, c.HiddenSize, c.MoEIntermediateSize, false))
-		}
+		l.Experts = nn.NewExperts(b, c.HiddenSize, &c.Sparse)
 		l.Shared = nn.NewGatedMLP(b, c.HiddenSize, c.SharedExpertIntermediateSize, false)
 		l.SharedGate = nn.NewLinear(b, c.HiddenSize, 1, false)
 	}
@@ -151,7 +122,7 @@ func (m *Model) Dims() model.Dims {
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
 	x := drop(op.Embedding(p, m.Embed.W, in.IDs))
-	mixture := m.cfg.mixture()
+	mixture := m.cfg.Mixture(m.cfg.NumHiddenLayers)
 	attn := nn.NewWindows(in, m.Dims(), m.Windows())
 	for i := range m.Layers {
 		l := &m.Layers[i]
@@ -159,14 +130,11 @@ func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 			h := l.Attention.Attend(p, l.InputNorm.Apply(p, x, eps), i, attn.Layer(i), m.rotary, eps)
 			x := l.Attention.O.AddTo(p, x, drop(h))
 			h = l.PostNorm.Apply(p, x, eps)
-			if l.Experts == nil {
+			if l.Experts.Each == nil {
 				return l.MLP.Down.AddTo(p, x, drop(l.MLP.Gated(p, h, tensor.SiLU)))
 			}
-			y := mixture.Apply(p, in, h, &l.Gate, func(e int, x *op.Value) *op.Value {
-				return l.Experts[e].Apply(p, x, tensor.SiLU)
-			})
 			gate := op.Unary(p, tensor.Sigmoid, op.Linear{W: l.SharedGate.W, Wide: true}.Apply(p, h))
-			y = op.Add(p, y, op.ScaleRows(p, l.Shared.Apply(p, h, tensor.SiLU), gate))
+			y := op.Add(p, l.Experts.Apply(p, in, h, mixture), op.ScaleRows(p, l.Shared.Apply(p, h, tensor.SiLU), gate))
 			return op.Add(p, x, drop(y))
 		})
 	}

@@ -7,10 +7,13 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/gemma2"
@@ -173,10 +176,29 @@ func trainable[M Trainable](m M, err error) (Trainable, error) {
 }
 
 func decode(config []byte, c any) error {
-	if err := json.NewDecoder(bytes.NewReader(config)).Decode(c); err != nil {
-		return fmt.Errorf("config.json: %w", err)
+	err := json.NewDecoder(bytes.NewReader(config)).Decode(c)
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return err
 	}
-	return nil
+	var key []string // without the names of embedded structs
+	for _, part := range strings.Split(wrong.Field, ".") {
+		if part != "" && !unicode.IsUpper(rune(part[0])) {
+			key = append(key, part)
+		}
+	}
+	name := cmp.Or(strings.Join(key, "."), "the whole")
+	return fmt.Errorf("%s is %s: it must be %s", name, cmp.Or(found[wrong.Value], "the "+wrong.Value), wanted[wrong.Type.Kind()])
+}
+
+// found are the kinds of values that are there instead; of others the decoder
+// gives the value.
+var found = map[string]string{"string": "a string", "number": "a number", "array": "a list", "object": "an object", "bool": "true or false"}
+
+// wanted are the kinds of values that config.json has.
+var wanted = map[reflect.Kind]string{
+	reflect.Int: "a whole number", reflect.Float64: "a number", reflect.String: "a string", reflect.Bool: "true or false",
+	reflect.Slice: "a list", reflect.Struct: "an object", reflect.Map: "an object",
 }
 
 // Families are the supported model types, sorted.
@@ -190,7 +212,7 @@ func FromConfig(b tensor.Backend, config []byte) (Trainable, error) {
 		TextConfig json.RawMessage `json:"text_config"`
 	}
 	if err := decode(config, &head); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("config.json: %w", err)
 	}
 	if head.ModelType == "gemma3" && head.TextConfig != nil { // the text model of one that sees
 		head.ModelType, config = "gemma3_text", head.TextConfig

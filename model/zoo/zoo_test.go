@@ -86,11 +86,14 @@ func TestNamesAndShapes(t *testing.T) {
 
 func TestBadConfigs(t *testing.T) {
 	for config, want := range map[string]string{
-		`{`:                                     "config.json",
-		`{"model_type":"bert"}`:                 `"bert" is not supported: gemma2, gemma3_text, gpt2, llama, mistral`,
-		`{"model_type":"gpt2","n_head":5}`:      "n_head 5 does not divide n_embd 768",
-		`{"model_type":"gpt2","n_positions":0}`: "n_positions is 0",
-		`{"model_type":"gpt2","vocab_size":-4}`: "vocab_size is -4",
+		`{`: "config.json",
+		`{"model_type":"llama","hidden_size":"64"}`: "hidden_size is a string: it must be a whole number",
+		`{"model_type":"llama","rope_scaling":[1]}`: "rope_scaling is a list: it must be an object",
+		`[1]`:                                                                                  "the whole is a list: it must be an object",
+		`{"model_type":"bert"}`:                                                                `"bert" is not supported: gemma2, gemma3_text, gpt2, llama, mistral`,
+		`{"model_type":"gpt2","n_head":5}`:                                                     "n_head 5 does not divide n_embd 768",
+		`{"model_type":"gpt2","n_positions":0}`:                                                "n_positions is 0",
+		`{"model_type":"gpt2","vocab_size":-4}`:                                                "vocab_size is -4",
 		`{"model_type":"gpt2","activation_function":"mish"}`:                                   `activation_function "mish"`,
 		`{"model_type":"llama","num_attention_heads":7}`:                                       "num_attention_heads 7 does not divide hidden_size 4096",
 		`{"model_type":"llama","num_key_value_heads":5}`:                                       "num_key_value_heads 5 does not divide num_attention_heads 32",

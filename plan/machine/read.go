@@ -30,7 +30,7 @@ func (m *meter) read(available int64) Rate {
 	if size = size / unit * unit; size < readLeast {
 		return Rate{}
 	}
-	region, err := mmap.MapRegion(nil, int(size), mmap.RDWR, mmap.ANON, 0)
+	region, err := mmap.MapRegion(nil, int(size), mmap.COPY, mmap.ANON, 0)
 	if err != nil {
 		return Rate{} // no memory to measure with: the figure stays unknown
 	}

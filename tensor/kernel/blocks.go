@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/foundling-lm/foundling/tensor/dtype"
 )
@@ -60,9 +61,13 @@ const (
 // blockKernels is what a Set knows about weights in blocks.
 type blockKernels struct {
 	rows     int  // most rows of a call of dot
+	scratch  int  // bytes of memory that dot works in
 	unsigned bool // dot takes unsigned codes of weights
 	// round turns groups of 32 values into blocks of sub codes.
 	round func(dst []byte, src []float32, sub, start int)
+	// lay stores the codes of one block of 32 rows of a file, rowBytes apart, for
+	// formats with codesAt; nil where there is none.
+	lay func(f *blockForm, dst, src []byte, rowBytes int)
 	// unpack widens blocks of 32 depths, stride bytes apart, of a panel's codes.
 	unpack func(dst, src []byte, stride, bits int, table *[16]byte)
 	// expand makes f32 of n times 32 scales, stride bytes apart.
@@ -90,6 +95,7 @@ type dotCall struct {
 	in, out      []float32 // rows x 32
 	inRow        int       // values between rows
 	outRow       int
+	tiles        unsafe.Pointer // blockKernels.scratch bytes; nil for none
 }
 
 // BlocksBytes is the length of Blocks.Data for n outputs of depth k.

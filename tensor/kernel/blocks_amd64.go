@@ -26,6 +26,7 @@ func blocksAVX2() blockKernels {
 			}
 		},
 		round:  roundBlocks(roundRow32AVX2, roundRow16AVX2),
+		lay:    layCodesOf(0),
 		unpack: unpackBlocks(unpackTableAVX2, unpack4AVX2, unpack5AVX2, unpack6AVX2),
 		expand: expandBlocks(expandF16AVX2, expandBF16AVX2), expandRuns: expandRunsBlocks(expandRunsAVX2),
 		dot: dotBlocks([]dotFunc{dotAVX2Rows1, dotAVX2Rows2, dotAVX2Rows3, dotAVX2Rows4},
@@ -41,7 +42,7 @@ func blocksAVX512(vnni bool) blockKernels {
 	k.unpack = unpackBlocks(unpackTableAVX512, unpack4AVX512, unpack5AVX512, unpack6AVX512)
 	k.expand, k.expandRuns = expandBlocks(expandF16AVX512, expandBF16AVX512), expandRunsBlocks(expandRunsAVX512)
 	if vnni {
-		k.rows, k.unsigned, k.row = 6, true, rowBlocks
+		k.rows, k.unsigned, k.row, k.lay = 6, true, rowBlocks, layCodesOf(0x80)
 		k.dot = dotBlocks([]dotFunc{dotVNNIRows1, dotVNNIRows2, dotVNNIRows3, dotVNNIRows4, dotVNNIRows5, dotVNNIRows6},
 			[]dotFunc{dotVNNIRows1Min, dotVNNIRows2Min, dotVNNIRows3Min, dotVNNIRows4Min, dotVNNIRows5Min, dotVNNIRows6Min})
 	}
@@ -62,6 +63,22 @@ func roundBlocks(by32, by16 roundFunc) func(dst []byte, src []float32, sub, star
 			f = by16
 		}
 		f(start(dst), start(src), groups, first)
+	}
+}
+
+// layCodesOf takes bytes with the bits of flip inverted.
+func layCodesOf(flip int) func(f *blockForm, dst, src []byte, rowBytes int) {
+	return func(f *blockForm, dst, src []byte, rowBytes int) {
+		bytes := f.unit / 8 * f.bits
+		_, _ = src[(panelCols-1)*rowBytes+bytes-1], dst[panelCols*bytes-1]
+		switch f.half {
+		case 0:
+			layBytesAVX2(start(dst), start(src), rowBytes, flip)
+		case 16:
+			layHalves16AVX2(start(dst), start(src), rowBytes, f.unit/32)
+		default:
+			layHalves32AVX2(start(dst), start(src), rowBytes, f.unit/64)
+		}
 	}
 }
 

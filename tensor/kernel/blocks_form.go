@@ -22,9 +22,15 @@ type blockForm struct {
 	super bool
 	bf16  bool // d is bf16, else f16
 	read  func(b *fileBlock, src []byte)
+
+	// Codes of 8 bits, and those of 4 where half of them, codesAt bytes into a block
+	// of the file, are the lower halves of bytes and the next as many the upper, need
+	// not be decoded to be laid out.
+	half, codesAt int
 }
 
-// fileBlock is one block of a file, decoded. Codes of 8 bits are int8.
+// fileBlock is one block of a file, decoded; codes only of formats that have no
+// codesAt.
 type fileBlock struct {
 	codes     [256]byte
 	d, dmin   uint16
@@ -42,19 +48,19 @@ var (
 // blockForms are the formats that products take. Q2_K and Q3_K have 4-bit codes
 // here and take more memory than in the file, 4.9 and 4.6 bits a value.
 var blockForms = map[dtype.Type]*blockForm{
-	dtype.Q8_0:   {unit: 32, sub: 32, bits: 8, read: readQ8},
-	dtype.Q4_0:   {unit: 32, sub: 32, bits: 4, off: 8, read: readQ40},
-	dtype.Q4_1:   {unit: 32, sub: 32, bits: 4, min: true, read: readQ41},
+	dtype.Q8_0:   {unit: 32, sub: 32, bits: 8, codesAt: 2, read: readD},
+	dtype.Q4_0:   {unit: 32, sub: 32, bits: 4, off: 8, half: 16, codesAt: 2, read: readD},
+	dtype.Q4_1:   {unit: 32, sub: 32, bits: 4, min: true, half: 16, codesAt: 4, read: readDMin},
 	dtype.Q5_0:   {unit: 32, sub: 32, bits: 5, off: 16, read: readQ50},
 	dtype.Q5_1:   {unit: 32, sub: 32, bits: 5, min: true, read: readQ51},
 	dtype.Q2_K:   {unit: 256, sub: 16, bits: 4, min: true, super: true, read: readQ2K},
 	dtype.Q3_K:   {unit: 256, sub: 16, bits: 4, off: 4, super: true, read: readQ3K},
-	dtype.Q4_K:   {unit: 256, sub: 32, bits: 4, min: true, super: true, read: readQ4K},
+	dtype.Q4_K:   {unit: 256, sub: 32, bits: 4, min: true, super: true, half: 32, codesAt: 16, read: readQ4K},
 	dtype.Q5_K:   {unit: 256, sub: 32, bits: 5, min: true, super: true, read: readQ5K},
 	dtype.Q6_K:   {unit: 256, sub: 16, bits: 6, off: 32, super: true, read: readQ6K},
-	dtype.IQ4_NL: {unit: 32, sub: 32, bits: 4, table: &nonlinear4, read: readQ40},
-	dtype.IQ4_XS: {unit: 256, sub: 32, bits: 4, table: &nonlinear4, super: true, read: readIQ4XS},
-	dtype.MXFP4:  {unit: 32, sub: 32, bits: 4, table: &twiceE2M1, bf16: true, read: readMXFP4},
+	dtype.IQ4_NL: {unit: 32, sub: 32, bits: 4, table: &nonlinear4, half: 16, codesAt: 2, read: readD},
+	dtype.IQ4_XS: {unit: 256, sub: 32, bits: 4, table: &nonlinear4, super: true, half: 16, codesAt: 8, read: readIQ4XS},
+	dtype.MXFP4:  {unit: 32, sub: 32, bits: 4, table: &twiceE2M1, bf16: true, half: 16, codesAt: 1, read: readMXFP4},
 }
 
 func init() {
@@ -106,19 +112,12 @@ func addBits(dst, src []byte, right, mask, left int) {
 	}
 }
 
-func readQ8(b *fileBlock, src []byte) {
+func readD(b *fileBlock, src []byte) {
 	b.d = le.Uint16(src)
-	copy(b.codes[:32], src[2:34])
 }
 
-func readQ40(b *fileBlock, src []byte) {
-	b.d = le.Uint16(src)
-	nibbles(b.codes[:], src[2:18], 16)
-}
-
-func readQ41(b *fileBlock, src []byte) {
+func readDMin(b *fileBlock, src []byte) {
 	b.d, b.dmin = le.Uint16(src), le.Uint16(src[2:])
-	nibbles(b.codes[:], src[4:20], 16)
 }
 
 // fifthBits adds bit i of high to code i.
@@ -145,7 +144,6 @@ func readMXFP4(b *fileBlock, src []byte) {
 	if src[0] >= 2 {
 		b.d = uint16(src[0]-1) << 7
 	}
-	nibbles(b.codes[:], src[1:17], 16)
 }
 
 const f16Sign = 0x8000
@@ -162,9 +160,6 @@ func (b *fileBlock) sixBits(s []byte) {
 func readQ4K(b *fileBlock, src []byte) {
 	b.d, b.dmin = le.Uint16(src), le.Uint16(src[2:])^f16Sign
 	b.sixBits(src[4:16])
-	for j := range 4 {
-		nibbles(b.codes[64*j:], src[16+32*j:48+32*j], 32)
-	}
 }
 
 func readQ5K(b *fileBlock, src []byte) {
@@ -228,6 +223,5 @@ func readIQ4XS(b *fileBlock, src []byte) {
 	for i := range 8 {
 		low := src[4+i/2] >> (i % 2 * 4) & 15
 		b.scales[i] = int8(low|byte(high>>(2*i)&3)<<4) - 32
-		nibbles(b.codes[32*i:], src[8+16*i:24+16*i], 16)
 	}
 }

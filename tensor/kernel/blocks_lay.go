@@ -94,7 +94,7 @@ func (s *Set) LayBlocks(pool *parallel.Pool, dt dtype.Type, n, k int, src []byte
 		var b fileBlock
 		rows := src[p*panelCols*rowBytes : min(n, (p+1)*panelCols)*rowBytes]
 		for i := range k / f.unit {
-			if row := dst.layRun(&b, p, i, rows, rowBytes); row >= 0 {
+			if row := s.layRun(dst, &b, p, i, rows, rowBytes); row >= 0 {
 				bad[p] = p*panelCols + row + 1
 			}
 		}
@@ -109,13 +109,18 @@ func (s *Set) LayBlocks(pool *parallel.Pool, dt dtype.Type, n, k int, src []byte
 
 // layRun puts block i of the rows of panel p in its place, where the rows are side
 // by side. It returns a row whose scale is not finite, or -1.
-func (b *Blocks) layRun(blk *fileBlock, p, i int, rows []byte, rowBytes int) (bad int) {
+func (s *Set) layRun(b *Blocks, blk *fileBlock, p, i int, rows []byte, rowBytes int) (bad int) {
 	f := b.form
 	bytes, size := f.runBytes(), rowBytes/(b.K/f.unit)
 	r := f.run(b.panel(p)[i*bytes : (i+1)*bytes])
+	whole := s.blocks.lay != nil && f.codesAt > 0 && len(rows) == panelCols*rowBytes
+	if whole {
+		s.blocks.lay(f, r.codes, rows[i*size+f.codesAt:], rowBytes)
+	}
 	bad = -1
 	for o := range len(rows) / rowBytes {
-		f.read(blk, rows[o*rowBytes+i*size:o*rowBytes+(i+1)*size])
+		src := rows[o*rowBytes+i*size:]
+		f.read(blk, src[:size])
 		le.PutUint16(r.d[2*o:], blk.d)
 		if !f.finite(blk.d) || f.min && !f.finite(blk.dmin) {
 			bad = o
@@ -129,8 +134,14 @@ func (b *Blocks) layRun(blk *fileBlock, p, i int, rows []byte, rowBytes int) (ba
 				r.minScales[q*panelCols+o] = byte(blk.minScales[q])
 			}
 		}
-		for at := 0; at < f.unit; at += 32 {
-			f.layCodes(r.codes[at/32*f.codeBytes():], o, (*[32]byte)(blk.codes[at:]), b.unsigned)
+		switch {
+		case whole:
+		case f.codesAt > 0:
+			f.layFile(r.codes, o, src[f.codesAt:size], b.unsigned)
+		default:
+			for at := 0; at < f.unit; at += 32 {
+				f.layCodes(r.codes[at/32*f.codeBytes():], o, (*[32]byte)(blk.codes[at:]))
+			}
 		}
 	}
 	return bad
@@ -143,25 +154,50 @@ func (f *blockForm) finite(h uint16) bool {
 	return h&0x7c00 != 0x7c00
 }
 
-// layCodes stores 32 codes of output o.
-func (f *blockForm) layCodes(dst []byte, o int, codes *[32]byte, unsigned bool) {
-	var w [8]uint32
-	for s := range w {
-		w[s] = le.Uint32(codes[4*s:])
-	}
-	if f.bits == 8 {
+const lowHalves = 0x0f0f0f0f // of the bytes of a word
+
+// layFile stores the codes of output o as they lie in a file.
+func (f *blockForm) layFile(dst []byte, o int, src []byte, unsigned bool) {
+	switch {
+	case f.bits == 8:
 		flip := uint32(0)
 		if unsigned {
 			flip = 0x80808080
 		}
-		for s := range w {
-			le.PutUint32(dst[128*s+4*o:], w[s]^flip)
+		dst, src = dst[4*o:128*7+4*o+4], src[:32]
+		for s := range 8 {
+			le.PutUint32(dst[128*s:], le.Uint32(src[4*s:])^flip)
 		}
-		return
+	case f.half == 16:
+		for at := 0; at < f.unit; at += 32 {
+			x, d := src[at/2:at/2+16], dst[16*at+4*o:16*at+128*3+4*o+4]
+			x0, x1, x2, x3 := le.Uint32(x), le.Uint32(x[4:]), le.Uint32(x[8:]), le.Uint32(x[12:])
+			le.PutUint32(d, x0&lowHalves|x1&lowHalves<<4)
+			le.PutUint32(d[128:], x2&lowHalves|x3&lowHalves<<4)
+			le.PutUint32(d[256:], x0>>4&lowHalves|x1&^lowHalves)
+			le.PutUint32(d[384:], x2>>4&lowHalves|x3&^lowHalves)
+		}
+	default:
+		for at := 0; at < f.unit; at += 64 {
+			x, d := src[at/2:at/2+32], dst[16*at+4*o:16*at+128*7+4*o+4]
+			for p := range 4 {
+				x0, x1 := le.Uint32(x[8*p:]), le.Uint32(x[8*p+4:])
+				le.PutUint32(d[128*p:], x0&lowHalves|x1&lowHalves<<4)
+				le.PutUint32(d[512+128*p:], x0>>4&lowHalves|x1&^lowHalves)
+			}
+		}
+	}
+}
+
+// layCodes stores 32 codes of output o.
+func (f *blockForm) layCodes(dst []byte, o int, codes *[32]byte) {
+	var w [8]uint32
+	for s := range w {
+		w[s] = le.Uint32(codes[4*s:])
 	}
 	high := dst[halvesBytes:]
 	for pair := range 4 {
-		le.PutUint32(dst[128*pair+4*o:], w[2*pair]&0x0f0f0f0f|w[2*pair+1]&0x0f0f0f0f<<4)
+		le.PutUint32(dst[128*pair+4*o:], w[2*pair]&lowHalves|w[2*pair+1]&lowHalves<<4)
 	}
 	switch f.bits {
 	case 5: // 4 bits of a step are half a byte of its 16
@@ -194,7 +230,7 @@ func (f *blockForm) codesOf(src []byte, o int, codes *[32]byte) {
 	}
 	high := src[halvesBytes:]
 	for s := range 8 {
-		x := le.Uint32(src[s/2*128+4*o:]) >> (s % 2 * 4) & 0x0f0f0f0f
+		x := le.Uint32(src[s/2*128+4*o:]) >> (s % 2 * 4) & lowHalves
 		switch f.bits {
 		case 5:
 			four := uint32(high[16*s+o/2] >> (o % 2 * 4) & 15)

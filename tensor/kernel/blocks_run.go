@@ -93,12 +93,15 @@ func (j *blockJob) round(own *Scratch, lo, hi int) {
 // multiply computes the columns of panels [p0, p1).
 func (j *blockJob) multiply(own *Scratch, p0, p1 int) {
 	c, f := &j.g.C, j.form
-	buf := own.b.need(codesBytes + 2*scaleBytes)
+	buf := own.b.need(codesBytes + 2*scaleBytes + j.set.blocks.scratch)
 	u := &own.panel
 	*u = unpacked{
 		codes:  unsafe.Slice((*byte)(buf), codesBytes),
 		scales: unsafe.Slice((*float32)(unsafe.Add(buf, codesBytes)), scaleBytes/4),
 		mins:   unsafe.Slice((*float32)(unsafe.Add(buf, codesBytes+scaleBytes)), scaleBytes/4),
+	}
+	if j.set.blocks.scratch > 0 {
+		u.call.tiles = unsafe.Add(buf, codesBytes+2*scaleBytes)
 	}
 	chunks := ceilDiv(j.g.B.K, chunkDepth)
 	step := roundUp(ceilDiv(j.g.B.K, chunks), f.unit)

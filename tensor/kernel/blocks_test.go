@@ -97,7 +97,7 @@ func TestBlockGemm(t *testing.T) {
 	pool := parallel.New(3)
 	defer pool.Close()
 	scratch := NewScratch(3)
-	shapes := [][3]int{{1, 32, 1}, {1, 33, 2}, {5, 31, 3}, {6, 64, 1}, {7, 95, 2}, {13, 1, 5}, {2, 70, 4}, {4, 40, 3}}
+	shapes := [][3]int{{1, 32, 1}, {1, 33, 2}, {5, 31, 3}, {6, 64, 1}, {7, 95, 2}, {13, 1, 5}, {2, 70, 4}, {4, 40, 3}, {37, 70, 3}}
 	eachForm(t, func(t *testing.T, dt dtype.Type) {
 		for c, shape := range shapes {
 			m, n, k := shape[0], shape[1], shape[2]*256

@@ -72,7 +72,7 @@ func (m *memory) grow(n int) {
 	if n > size {
 		size = roundUp(n+n/4, hugePage)
 	}
-	region, err := mmap.MapRegion(nil, size, mmap.RDWR, mmap.ANON, 0)
+	region, err := mmap.MapRegion(nil, size, mmap.COPY, mmap.ANON, 0)
 	if err != nil {
 		panic("kernel: out of memory for scratch: " + err.Error())
 	}

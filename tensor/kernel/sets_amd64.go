@@ -11,7 +11,11 @@ var available = detect(cpuid.Detect())
 func detect(f cpuid.Features) []*Set {
 	var sets []*Set
 	if f.AMX && f.AVX512 {
-		sets = append(sets, &Set{Name: "amx", Vec: vecAVX512(), gemm: gemmAMX(), blocks: blocksAVX512(f.AVX512VNNI)})
+		blocks := blocksAVX512(f.AVX512VNNI)
+		if f.AMXInt8 && f.AVX512VNNI {
+			blocks = blocksAMX()
+		}
+		sets = append(sets, &Set{Name: "amx", Vec: vecAVX512(), gemm: gemmAMX(), blocks: blocks})
 	}
 	if f.AVX512BF16 {
 		sets = append(sets, &Set{Name: "avx512bf16", Vec: vecAVX512(), gemm: gemmDot(), blocks: blocksAVX512(f.AVX512VNNI)})

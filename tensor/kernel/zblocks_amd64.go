@@ -87,6 +87,24 @@ func dotAVX2Rows4Min(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointe
 //go:noescape
 func prefetchLines(p unsafe.Pointer, n int)
 
+// layBytesAVX2 lays the codes of a block of 32 rows, row bytes apart, side by side: bytes, with
+// the bits of flip inverted.
+//
+//go:noescape
+func layBytesAVX2(dst unsafe.Pointer, src unsafe.Pointer, row int, flip int)
+
+// layHalves16AVX2 lays the codes of a block of 32 rows, row bytes apart, side by side: 32 halves
+// of bytes from 16 bytes, lower ones first, n times.
+//
+//go:noescape
+func layHalves16AVX2(dst unsafe.Pointer, src unsafe.Pointer, row int, n int)
+
+// layHalves32AVX2 lays the codes of a block of 32 rows, row bytes apart, side by side: 64 halves
+// of bytes from 32 bytes, lower ones first, n times.
+//
+//go:noescape
+func layHalves32AVX2(dst unsafe.Pointer, src unsafe.Pointer, row int, n int)
+
 // unpack4AVX2 widens blocks of 32 depths of codes of 4 bits, stride bytes apart.
 //
 //go:noescape
@@ -376,3 +394,16 @@ func roundRow32AVX512(dst unsafe.Pointer, src unsafe.Pointer, groups int, start 
 //
 //go:noescape
 func roundRow16AVX512(dst unsafe.Pointer, src unsafe.Pointer, groups int, start int)
+
+// dotTiles computes out = in + A B for 16 rows of activations and a panel of codes, as
+// dotVNNIRows6 does for 6. tiles is their configuration and 2048 bytes more.
+//
+//go:noescape
+func dotTiles(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int, tiles unsafe.Pointer)
+
+// dotTilesMin computes out = in + A B for 16 rows of activations and a panel of codes, as
+// dotVNNIRows6Min does for 6, and the row's scaled sum
+// times the output's minimum. tiles is their configuration and 2048 bytes more.
+//
+//go:noescape
+func dotTilesMin(w unsafe.Pointer, scales unsafe.Pointer, mins unsafe.Pointer, a unsafe.Pointer, aRow int, blocks int, steps int, skip int, in unsafe.Pointer, inRow int, out unsafe.Pointer, outRow int, tiles unsafe.Pointer)
