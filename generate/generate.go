@@ -209,17 +209,21 @@ var ErrNoLogits = errors.New("the model gives no finite logits: its weights are 
 
 // Result is a finished generation.
 type Result struct {
-	IDs        []int32
-	LogProbs   []float64 // of each id, as in Piece
-	Text       string
-	Finish     string
-	Stopped    string    // what the text ended before, with FinishString and FinishRegex
-	Cached     int       // tokens of the prompt that came from the cache
-	Forced     int       // new tokens that the constraint left no choice about
-	Shifted    int       // tokens that ContextShift left out
-	Details    []*Detail // of each id, where Options.LogProbs asks for them
-	Mu         float64   // what Mirostat remembers: Sample.MirostatMu of a sequence that goes on
-	Speculated Speculated
+	IDs      []int32
+	LogProbs []float64 // of each id, as in Piece
+	Text     string
+	Finish   string
+	// StopID is the one of Options.StopIDs that ended the text, -1 for none, and
+	// StopLogProb its log-probability: IDs and LogProbs are without it.
+	StopID      int32
+	StopLogProb float64
+	Stopped     string    // what the text ended before, with FinishString and FinishRegex
+	Cached      int       // tokens of the prompt that came from the cache
+	Forced      int       // new tokens that the constraint left no choice about
+	Shifted     int       // tokens that ContextShift left out
+	Details     []*Detail // of each id, where Options.LogProbs asks for them
+	Mu          float64   // what Mirostat remembers: Sample.MirostatMu of a sequence that goes on
+	Speculated  Speculated
 }
 
 // Request is one of several sequences.

@@ -73,6 +73,7 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	if s.guide.complete {
 		s.result.Finish, s.finished = FinishComplete, true
 	}
+	s.result.StopID = -1
 	s.ids = append(make([]int32, 0, len(prompt)+min(s.limit, 256)), prompt...)
 	return s, nil
 }
@@ -145,6 +146,7 @@ func (s *sequence) take(e *Engine, j int, logProb float64, out *[]Piece) (ended 
 		return true
 	}
 	if slices.Contains(s.o.StopIDs, id) {
+		s.result.StopID, s.result.StopLogProb = id, logProb
 		s.end(FinishStop, out)
 		return true
 	}

@@ -80,10 +80,17 @@ func TestBenchTokenizer(t *testing.T) {
 	}
 }
 
+func TestBenchSample(t *testing.T) {
+	rows := benchLines(t, benchCmd{What: "sample"})
+	if len(rows) != len(sampleBench) || rows[0].Name != "sample/argmax" || rows[0].Unit != "us" {
+		t.Errorf("rows %+v", rows)
+	}
+}
+
 // TestBenchNames checks the names that other programs rely on.
 func TestBenchNames(t *testing.T) {
 	var got []string
-	for _, cases := range [][]benchCase{gemmCases(2, ""), trainCases(), tokenizerCases(), generateCases("")} {
+	for _, cases := range [][]benchCase{gemmCases(2, ""), trainCases(), tokenizerCases(), generateCases(""), sampleCases()} {
 		for _, k := range cases {
 			got = append(got, k.names...)
 		}
@@ -92,7 +99,7 @@ func TestBenchNames(t *testing.T) {
 		"gemm/bf16/1024x768x768/t1", "gemm/f32/1024x3072x768/t1", "gemm/bf16/1024x50257x768/t2/packing-counted",
 		"train/gpt2-124m/b4t256", "train/gpt2-124m/b4t256/rss", "train/gpt-12m/b16t256", "train/llama-12m/b16t256",
 		"tokenizer/encode/go-source", "tokenizer/encode/prose", "tokenizer/train/8k",
-		"generate/llama-12m/f32/prefill512", "generate/llama-12m/f32/decode1",
+		"generate/llama-12m/f32/prefill512", "generate/llama-12m/f32/decode1", "sample/topk40-topp-temp", "sample/topp-temp",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no bench %s", want)
