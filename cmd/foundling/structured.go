@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/foundling-lm/foundling"
-	"github.com/foundling-lm/foundling/generate/grammar/language"
+	lang "github.com/foundling-lm/foundling/generate/grammar/language"
 )
 
 // structuredFlags say what a text must be, of the commands that write text.
@@ -47,22 +47,22 @@ func (f *structuredFlags) check() error {
 	return nil
 }
 
-// mostSource bounds what is read of a schema or grammar.
-const mostSource = 64 << 20
-
 // compile makes the grammar for a model, nil without any, and says on standard error
 // what has no effect.
 func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error) {
 	if !f.given() {
 		return nil, nil
 	}
-	source := language.Source{Regex: f.Regex, Name: f.Grammar, Choices: f.Choice, Lenient: f.Lenient}
+	source := lang.Source{Regex: f.Regex, Name: f.Grammar, Choices: f.Choice, Lenient: f.Lenient}
 	flag := "--" + source.Kind() // of what is not read from a file
 	for name, path := range map[string]string{"--json-schema": f.JSONSchema, "--grammar": f.Grammar} {
 		if path == "" {
 			continue
 		}
-		text, err := readSource(path)
+		text, err := readNamed(path)
+		if err == nil && len(text) == 0 {
+			err = fmt.Errorf("%s is empty", path)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
@@ -80,19 +80,4 @@ func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error
 		fmt.Fprintf(os.Stderr, "note: %s\n", n)
 	}
 	return g, nil
-}
-
-func readSource(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > mostSource {
-		return nil, fmt.Errorf("%s has %d bytes, more than %d", path, info.Size(), mostSource)
-	}
-	text, err := os.ReadFile(path)
-	if err == nil && len(text) == 0 {
-		err = fmt.Errorf("%s is empty", path)
-	}
-	return text, err
 }

@@ -291,3 +291,63 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A pattern of practice whose automaton is large: a name of a host, of look-ahead and
+// nested counters.
+func TestHost(t *testing.T) {
+	l, err := Search(`^(?!.*://)(?=.{1,255}$)((.{1,63}\.){1,127}(?![0-9]*$)[a-z0-9-]+\.?)$`, ECMA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := l.Start()
+	for i, r := range "www.example.com" {
+		if !l.CanEnd(s, 3, 200) || !l.CanEnd(s, 0, -1) || !l.CanEnd(s, 230, 235) || l.CanEnd(s, 256-i, -1) {
+			t.Fatalf("behind %d characters the lengths of the rests are wrong", i)
+		}
+		s = l.Next(s, r)
+	}
+	if !l.Accepting(s) || l.Err() != nil {
+		t.Errorf("accepting %v, %v", l.Accepting(s), l.Err())
+	}
+}
+
+// BenchmarkNext reads a text again and again, and once from a language that knows
+// nothing yet.
+func BenchmarkNext(b *testing.B) {
+	const pattern = `^(\w+\.)+[a-z]{2,63}(/[^?#\s]{0,4096})?(\?.*)?$`
+	text := []rune("www.example.com/a/path/to/something?key=value&é=1")
+	build := func() *Language {
+		l, err := Search(pattern, ECMA)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return l
+	}
+	read := func(l *Language) {
+		s := l.Start()
+		for _, r := range text {
+			s = l.Next(s, r)
+		}
+		if !l.Accepting(s) {
+			b.Fatal("not accepted")
+		}
+	}
+	b.Run("cached", func(b *testing.B) {
+		l := build()
+		b.ReportAllocs()
+		for b.Loop() {
+			read(l)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(text)), "ns/char")
+	})
+	b.Run("uncached", func(b *testing.B) {
+		for b.Loop() {
+			read(build())
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		for b.Loop() {
+			build()
+		}
+	})
+}

@@ -48,6 +48,8 @@ type node struct {
 	arcs  []arc // the derivative by each character; nil: not computed
 	state *state
 	size  *lengths
+
+	unsized bool // the lengths take too much work
 }
 
 // An arc leads to a term by any character of a set.

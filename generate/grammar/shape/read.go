@@ -256,7 +256,7 @@ func (m *Machine) inObject(out []thread, t thread, b byte) []thread {
 			out = append(out, m.leave(thread{frame: f.above}))
 		}
 	case b == ',' && t.local == after:
-		if f.nameLive(f.object.naming.at(0), m.noName) {
+		if !f.used.has(m.unknown) && f.nameLive(f.object.naming.at(0), m.noName) {
 			out = append(out, thread{frame: f, local: comma})
 		}
 	case b == '"' && t.local != after:
@@ -358,6 +358,9 @@ func (m *Machine) use(f *frame, i int, name *word) *frame {
 
 // word interns a word with one more node.
 func (m *Machine) word(before *word, r rune) *word {
+	if before.size < 0 {
+		return before // unknown, whatever follows
+	}
 	k := wordKey{before, r}
 	w, ok := m.words[k]
 	if !ok {

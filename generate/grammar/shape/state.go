@@ -20,13 +20,15 @@ type Machine struct {
 	settled bool
 
 	// What was interned; forget empties it.
-	frames  map[frameKey]*frame
-	singles map[thread]*state
-	sets    map[string]*state
-	words   map[wordKey]*word
-	used    map[usedKey]*used
-	noName  *word
-	sized   map[string]*local // numbers
+	frames   map[frameKey]*frame
+	singles  map[thread]*state
+	sets     map[string]*state
+	sketches map[string]*state
+	unknown  *word // a name that differs from all others
+	words    map[wordKey]*word
+	used     map[usedKey]*used
+	noName   *word
+	sized    map[string]*local // numbers
 
 	out []thread // scratch
 }
@@ -62,6 +64,7 @@ func (m *Machine) forget() {
 	m.frames = map[frameKey]*frame{}
 	m.singles = map[thread]*state{}
 	m.sets = map[string]*state{}
+	m.sketches = nil
 	m.words = map[wordKey]*word{}
 	m.used = map[usedKey]*used{}
 	if m.noName == nil {
@@ -109,7 +112,9 @@ type state struct {
 	steps   uint8 // taken from here, up to busy
 	next    [4]*[64]*state
 	rest    []byte
-	closed  bool // rest is known
+	closed  bool   // rest is known
+	sketch  bool   // see sketch.go
+	drawn   *state // its sketch; nil: not made
 }
 
 // busy is the number of steps after which a state keeps a table of them.
@@ -147,7 +152,7 @@ func (s *state) Next(b byte) machine.State {
 
 func (s *state) read(b byte) *state {
 	m := s.m
-	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.words) > remembered {
+	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words) > remembered {
 		m.forget()
 	}
 	out := m.out[:0]
@@ -155,6 +160,18 @@ func (s *state) read(b byte) *state {
 		out = m.step(out, t, b)
 	}
 	m.out = out
+	if s.sketch {
+		return m.sketch(out)
+	}
+	out = m.ordered(out)
+	if len(out) == 0 {
+		return dying
+	}
+	return m.state(out)
+}
+
+// ordered is a set of threads in order, each once; of too many the cheapest.
+func (m *Machine) ordered(out []thread) []thread {
 	if len(out) > 1 {
 		slices.SortFunc(out, func(a, b thread) int {
 			x, y := a.order(), b.order()
@@ -167,10 +184,7 @@ func (s *state) read(b byte) *state {
 			out = out[:MaxThreads]
 		}
 	}
-	if len(out) == 0 {
-		return dying
-	}
-	return m.state(out)
+	return out
 }
 
 // Accepting is machine.State's.

@@ -170,7 +170,7 @@ func (m *Machine) shortNames(f *frame, i int, q int32, begin *word, k int) (ends
 	for queue.Len() > 0 && len(ends) < k {
 		w := heap.Pop(queue).(way)
 		if w.final {
-			if !gone[start+w.text] {
+			if begin == m.unknown || !gone[start+w.text] {
 				ends = append(ends, w.text)
 			}
 			continue
