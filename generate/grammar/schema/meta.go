@@ -73,7 +73,13 @@ func metaValue(k *Keyword, d Draft, self string) string {
 	case mapOfMixed:
 		return `{"type":"object","additionalProperties":{"anyOf":[` + self + `,` + names + `]}}`
 	}
-	switch k.Name {
+	return metaScalar(k.Name, d, names)
+}
+
+// metaScalar is metaValue for keywords whose values have no schemas; names is a list of
+// names.
+func metaScalar(keyword string, d Draft, names string) string {
+	switch keyword {
 	case "maxItems", "minItems", "maxLength", "minLength", "maxProperties", "minProperties", "minContains", "maxContains":
 		return `{"type":"integer","minimum":0}`
 	case "exclusiveMaximum", "exclusiveMinimum":

@@ -177,6 +177,8 @@ type word struct {
 	r      rune
 	id     int32
 	size   int32 // nodes
+	// escaped: a backslash is in it.
+	escaped bool
 }
 
 type wordKey struct {

@@ -57,7 +57,7 @@ func (m *Machine) sketch(threads []thread) *state {
 // on which it is: no declared and no used name begins so, there are always others, and
 // none is needed for the number of properties.
 func (m *Machine) forgotten(t thread) thread {
-	if t.name == nil || t.local.kind != inName || t.local.part.form != whole || t.name == m.unknown {
+	if t.name == nil || t.rec != nil || t.local.kind != inName || t.local.part.form != whole || t.name == m.unknown {
 		return t
 	}
 	f := t.frame
@@ -85,7 +85,7 @@ func (s *state) AfterRune() (machine.State, bool) {
 	t := s.threads[0]
 	var edges []edge
 	switch l := t.local; {
-	case l.part.form != whole:
+	case l.part.form != whole || t.rec != nil:
 		return nil, false
 	case l.kind == inString:
 		edges = t.frame.reading.phrase.edges(l.point)

@@ -27,6 +27,9 @@ type Machine struct {
 	unknown  *word // a name that differs from all others
 	words    map[wordKey]*word
 	used     map[usedKey]*used
+	items    map[items]*items
+	ends     map[thread]offer
+	domains  map[domainKey]*domain
 	noName   *word
 	sized    map[string]*local // numbers
 
@@ -67,6 +70,9 @@ func (m *Machine) forget() {
 	m.sketches = nil
 	m.words = map[wordKey]*word{}
 	m.used = map[usedKey]*used{}
+	m.items = map[items]*items{}
+	m.ends = map[thread]offer{}
+	m.domains = map[domainKey]*domain{}
 	if m.noName == nil {
 		m.noName = &word{}
 	}
@@ -82,7 +88,7 @@ func (m *Machine) state(threads []thread) *state {
 		}
 		return s
 	}
-	key := make([]byte, 0, 16*len(threads))
+	key := make([]byte, 0, 20*len(threads))
 	for _, t := range threads {
 		for _, x := range t.order() {
 			key = binary.LittleEndian.AppendUint32(key, uint32(x))
@@ -97,8 +103,11 @@ func (m *Machine) state(threads []thread) *state {
 }
 
 // order is what threads are sorted by; it identifies them.
-func (t thread) order() [4]int32 {
-	x := [4]int32{t.frame.id, t.local.id, 0, t.n}
+func (t thread) order() [5]int32 {
+	x := [5]int32{t.frame.id, t.local.id, 0, t.n, 0}
+	if t.rec != nil {
+		x[4] = t.rec.id
+	}
 	if t.name != nil {
 		x[2] = t.name.id
 	}
@@ -152,12 +161,16 @@ func (s *state) Next(b byte) machine.State {
 
 func (s *state) read(b byte) *state {
 	m := s.m
-	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words) > remembered {
+	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words)+len(m.ends) > remembered {
 		m.forget()
 	}
 	out := m.out[:0]
 	for _, t := range s.threads {
+		first := len(out)
 		out = m.step(out, t, b)
+		if t.rec != nil || t.frame.array != nil && t.frame.array.Unique {
+			out = m.recorded(out, first, t, b)
+		}
 	}
 	m.out = out
 	if s.sketch {
@@ -204,14 +217,30 @@ func (s *state) FreeRunes() int {
 		if t.local.part.form != whole {
 			continue
 		}
-		switch t.local.kind {
-		case inString:
-			most = max(most, t.frame.reading.phrase.free(t.local.point, int(t.n)))
-		case inName:
-			most = max(most, t.frame.free(t.local.point))
+		free := t.free()
+		if t.rec != nil && t.frame.unique.items != nil && free < unbounded {
+			free-- // one more tells the item from others
+		}
+		if t.rec == nil || t.frame.unique.items.few() {
+			most = max(most, free)
 		}
 	}
 	return most
+}
+
+// free is a number of plain characters that may follow, whatever they are, other items
+// of a unique array aside.
+func (t thread) free() int {
+	l := t.local
+	switch {
+	case l.kind == inString && l.part.form == whole:
+		return t.frame.reading.phrase.free(l.point, int(t.n))
+	case l.kind == inString && l.to >= 0:
+		return t.frame.reading.phrase.free(l.to, int(t.n)+1)
+	case l.kind == inName && l.part.form == whole:
+		return t.frame.free(l.point)
+	}
+	return 0
 }
 
 // free is a number of plain characters that may follow in a name, whatever they are.
