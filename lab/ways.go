@@ -64,12 +64,13 @@ func waysFor(problems []Problem, o TestTimeOptions) []way {
 	norm := func(n search.LengthNorm) func(*Sample) float64 {
 		return func(s *Sample) float64 { return n(*s.SumLogP, s.Tokens) }
 	}
-	likely, answers := true, false
+	likely, answers, written := true, false, false
 	for i := range problems {
 		for j := range problems[i].Candidates {
 			s := &problems[i].Candidates[j]
 			likely = likely && s.SumLogP != nil
 			answers = answers || s.Answer != ""
+			written = written || s.Text != ""
 		}
 	}
 	ways := []way{
@@ -90,6 +91,9 @@ func waysFor(problems []Problem, o TestTimeOptions) []way {
 	}
 	if likely {
 		ways = append(ways, byScore("sumlogp", norm(search.SumNorm)), byScore("meanlogp", norm(search.MeanNorm)), byScore("gnmt", norm(search.GNMTNorm(o.Alpha))))
+	}
+	if written {
+		ways = append(ways, byScore("least repetition", func(s *Sample) float64 { return -search.Repetition(s.Text) }))
 	}
 	if answers {
 		ways = append(ways, byVote("majority", o, one))

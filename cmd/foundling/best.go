@@ -166,7 +166,7 @@ func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int3
 		o.StopIDs = m.Bundle.Stops()
 	}
 	if c.Beam {
-		return c.search(ctx, m, ids, o.StopIDs)
+		return c.search(ctx, m, ids, o)
 	}
 	p := newProgress("sampling")
 	defer p.Close()
@@ -187,14 +187,14 @@ func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int3
 }
 
 // search is the candidates of a beam.
-func (c *bestCmd) search(ctx context.Context, m *foundling.Model, ids, stops []int32) ([]search.Candidate, error) {
+func (c *bestCmd) search(ctx context.Context, m *foundling.Model, ids []int32, g generate.Options) ([]search.Candidate, error) {
 	set, err := search.OnEngine(ctx, m.Engine, ids, c.MaxTokens, m.Bundle.Model.Dims().Context)
 	if err != nil {
 		return nil, err
 	}
 	defer set.Close()
 	o := c.beam(set.Room())
-	o.StopIDs, o.Text = stops, m.Bundle.Tokenizer.Decode
+	o.StopIDs, o.Constraint, o.Text = g.StopIDs, g.Constraint, m.Bundle.Tokenizer.Decode
 	found, err := search.Beam(ctx, set, o)
 	out := make([]search.Candidate, len(found))
 	for i, h := range found {

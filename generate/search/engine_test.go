@@ -2,10 +2,14 @@ package search_test
 
 import (
 	"math"
+	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/grammar"
+	"github.com/foundling-lm/foundling/generate/grammar/language"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/generate/search"
 	"github.com/foundling-lm/foundling/model/zoo"
@@ -126,6 +130,66 @@ func TestBeamOnEngine(t *testing.T) {
 					if math.Abs(x-h.LogProbs[i]) > 1e-6 {
 						t.Errorf("token %d of %v: log-probability %v in the beam, %v in the full pass", i, h.IDs, h.LogProbs[i], x)
 					}
+				}
+			}
+		}
+	}
+}
+
+// TestBeamInAGrammar: width 1 is what Generate writes at temperature 0 in the same
+// grammar, wider beams find texts of it at least as probable, and all are complete
+// at any limit.
+func TestBeamInAGrammar(t *testing.T) {
+	e := tiny(t, 2)
+	tokens, special := make([][]byte, vocab), make([]bool, vocab)
+	for i := range tokens {
+		tokens[i] = []byte{byte(' ' + i)}
+	}
+	const end = 3
+	tokens[end], special[end] = nil, true
+	v, err := grammar.NewVocabulary(tokens, special, []int32{end})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const expression = `[A-F]{2,6}(!|[0-9]{3})`
+	l, err := (&language.Source{Regex: expression}).Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := grammar.New(v, l.Start, grammar.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(ids []int32) string {
+		var b strings.Builder
+		for _, id := range ids {
+			b.Write(tokens[id])
+		}
+		return b.String()
+	}
+	fits := regexp.MustCompile("^" + expression + "$")
+	for limit := g.Minimum(); limit <= 12; limit++ {
+		c := generate.Within(g.Session())
+		greedy, err := e.Generate(t.Context(), prompt, generate.Options{MaxTokens: limit, StopIDs: []int32{end}, Constraint: c}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, width := range []int{1, 8} {
+			set, err := search.OnEngine(t.Context(), e, prompt, limit, context)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := search.Beam(t.Context(), set, search.BeamOptions{Width: width, MaxTokens: limit, StopIDs: []int32{end}, Constraint: c, Text: text})
+			set.Close()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if width == 1 && !slices.Equal(got[0].IDs, greedy.IDs) {
+				t.Errorf("%d tokens: width 1 writes %q, greedy %q", limit, got[0].Text, greedy.Text)
+			}
+			for _, h := range got {
+				if !fits.MatchString(h.Text) || !h.Complete() {
+					t.Errorf("%d tokens, width %d: %q (%s)", limit, width, h.Text, h.Finish)
 				}
 			}
 		}

@@ -188,8 +188,11 @@ func (b *Backend) page(w int, x *cachedCall, page tensor.Memory, kv int, values 
 	}
 	scales := tensor.Q8Scales(x.D)
 	for i := range keyBlock {
-		dtype.FromQ8(m.F32[i*x.D:(i+1)*x.D], tensor.PageData[int8](page, part+i*x.D, x.D),
-			tensor.PageData[uint16](page, part+n+i*scales*2, scales))
+		q := tensor.PageData[int8](page, part+i*x.D, x.D)
+		for g, h := range tensor.PageData[uint16](page, part+n+i*scales*2, scales) {
+			at, end := g*dtype.Q8Block, min(x.D, (g+1)*dtype.Q8Block)
+			b.set.FromInt8(m.F32[i*x.D+at:i*x.D+end], q[at:end], dtype.FromF16(h))
+		}
 	}
 	return m
 }

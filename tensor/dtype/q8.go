@@ -2,8 +2,8 @@ package dtype
 
 import "math"
 
-// q8Block is the number of values that share a scale.
-const q8Block = 32
+// Q8Block is the number of values that share a scale.
+const Q8Block = 32
 
 // ToQ8 rounds src to 8-bit integers, with a scale (f16 bits) for each 32 values,
 // the last group being what is left: x is about q * scale. The largest magnitude
@@ -11,8 +11,8 @@ const q8Block = 32
 // values: its scale is NaN, so that a broken model shows.
 func ToQ8(q []int8, scales []uint16, src []float32) {
 	for g := range scales {
-		x := src[g*q8Block : min(len(src), (g+1)*q8Block)]
-		y := q[g*q8Block:][:len(x)]
+		x := src[g*Q8Block : min(len(src), (g+1)*Q8Block)]
+		y := q[g*Q8Block:][:len(x)]
 		var top float32
 		finite := true
 		for _, v := range x {
@@ -42,8 +42,8 @@ func ToQ8(q []int8, scales []uint16, src []float32) {
 func FromQ8(dst []float32, q []int8, scales []uint16) {
 	for g, h := range scales {
 		d := FromF16(h)
-		x := q[g*q8Block : min(len(q), (g+1)*q8Block)]
-		y := dst[g*q8Block:][:len(x)]
+		x := q[g*Q8Block : min(len(q), (g+1)*Q8Block)]
+		y := dst[g*Q8Block:][:len(x)]
 		for i, v := range x {
 			y[i] = float32(v) * d
 		}

@@ -18,6 +18,7 @@ type Vec struct {
 	FromBF16 func(dst []float32, src []uint16)
 	ToF16    func(dst []uint16, src []float32)
 	FromF16  func(dst []float32, src []uint16)
+	FromInt8 func(dst []float32, src []int8, s float32) // dst = s * src
 
 	Add        func(dst, a, b []float32)         // dst = a + b
 	Mul        func(dst, a, b []float32)         // dst = a * b
@@ -108,7 +109,7 @@ type AdamWStep struct {
 // math.Erfc, is the exception.
 func vecPurego() Vec {
 	return Vec{
-		ToBF16: toBF16Go, FromBF16: fromBF16Go, ToF16: toF16Go, FromF16: fromF16Go,
+		ToBF16: toBF16Go, FromBF16: fromBF16Go, ToF16: toF16Go, FromF16: fromF16Go, FromInt8: fromInt8Go,
 		Add: addGo, Mul: mulGo, MulAdd: mulAddGo, Scale: scaleGo, AddScaled: addScaledGo,
 		Sum: sumGo, SumSquares: sumSquaresGo, Dot: dotGo, Max: maxGo, ExpSub: expSubGo, SoftmaxBack: softmaxBackGo,
 		GELUTanh: geluTanhGo, GELUErf: geluErfGo, SiLU: siluGo, ReLU: reluGo, Tanh: tanhGo,

@@ -63,6 +63,7 @@ func (k *vecAsm) vec() Vec {
 		FromBF16: widen("FromBF16", k.width, k.fromBF16),
 		ToF16:    narrow("ToF16", k.width, k.toF16),
 		FromF16:  widen("FromF16", k.width, k.fromF16),
+		FromInt8: k.fromInt8Of,
 
 		Add:       binary("Add", k.width, k.add),
 		Mul:       binary("Mul", k.width, k.mul),
@@ -186,6 +187,21 @@ func widen(op string, width int, f func(y *float32, x *uint16, n int)) func(dst 
 			f(noescape(&p[0]), noescape(&h[0]), width)
 			copy(dst[m:], p[:])
 		}
+	}
+}
+
+func (k *vecAsm) fromInt8Of(dst []float32, src []int8, s float32) {
+	same("FromInt8", len(dst), len(src))
+	m := len(dst) &^ (k.width - 1)
+	if m > 0 {
+		k.fromInt8(data(dst), data(src), m, s)
+	}
+	if m < len(dst) {
+		var p pad
+		var q [len(p)]int8
+		copy(q[:], src[m:])
+		k.fromInt8(noescape(&p[0]), noescape(&q[0]), k.width, s)
+		copy(dst[m:], p[:])
 	}
 }
 

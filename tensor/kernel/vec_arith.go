@@ -34,6 +34,13 @@ func fromF16Go(dst []float32, src []uint16) {
 	}
 }
 
+func fromInt8Go(dst []float32, src []int8, s float32) {
+	same("FromInt8", len(dst), len(src))
+	for i, q := range src {
+		dst[i] = float32(q) * s
+	}
+}
+
 func addGo(dst, a, b []float32) {
 	same("Add", len(dst), len(a))
 	same("Add", len(dst), len(b))

@@ -32,6 +32,26 @@ func TestConversions(t *testing.T) {
 	})
 }
 
+func TestFromInt8(t *testing.T) {
+	eachSet(t, func(t *testing.T, v *Vec) {
+		fx, fy := newFence(t), newFence(t)
+		for n := range 300 {
+			src, dst := at[int8](fx, n), at[float32](fy, n)
+			for i := range src {
+				src[i] = int8(i*7 + n)
+			}
+			v.FromInt8(dst, src, 0.013)
+			fx.check(t, n)
+			fy.check(t, 4*n)
+			for i, q := range src {
+				if want := float32(q) * 0.013; dst[i] != want {
+					t.Fatalf("length %d, element %d: %g, want %g", n, i, dst[i], want)
+				}
+			}
+		}
+	})
+}
+
 func testNarrow(t *testing.T, name string, kernel func([]uint16, []float32), want func(float32) uint16, back func(uint16) float32, x []float32) {
 	t.Helper()
 	got := make([]uint16, len(x))

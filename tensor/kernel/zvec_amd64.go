@@ -17,6 +17,8 @@ type vecAsm struct {
 	toF16 func(y *uint16, x *float32, n int)
 	// y = float32(x)
 	fromF16 func(y *float32, x *uint16, n int)
+	// y = s * float32(x)
+	fromInt8 func(y *float32, x *int8, n int, s float32)
 	// y = a + b
 	add func(y, a, b *float32, n int)
 	// y = a * b
@@ -81,6 +83,7 @@ var vecAsmAVX2 = &vecAsm{
 	fromBF16:     fromBF16AVX2,
 	toF16:        toF16AVX2,
 	fromF16:      fromF16AVX2,
+	fromInt8:     fromInt8AVX2,
 	add:          addAVX2,
 	mul:          mulAVX2,
 	mulAdd:       mulAddAVX2,
@@ -122,6 +125,9 @@ func toF16AVX2(y *uint16, x *float32, n int)
 
 //go:noescape
 func fromF16AVX2(y *float32, x *uint16, n int)
+
+//go:noescape
+func fromInt8AVX2(y *float32, x *int8, n int, s float32)
 
 //go:noescape
 func addAVX2(y, a, b *float32, n int)
@@ -213,6 +219,7 @@ var vecAsmAVX512 = &vecAsm{
 	fromBF16:     fromBF16AVX512,
 	toF16:        toF16AVX512,
 	fromF16:      fromF16AVX512,
+	fromInt8:     fromInt8AVX512,
 	add:          addAVX512,
 	mul:          mulAVX512,
 	mulAdd:       mulAddAVX512,
@@ -254,6 +261,9 @@ func toF16AVX512(y *uint16, x *float32, n int)
 
 //go:noescape
 func fromF16AVX512(y *float32, x *uint16, n int)
+
+//go:noescape
+func fromInt8AVX512(y *float32, x *int8, n int, s float32)
 
 //go:noescape
 func addAVX512(y, a, b *float32, n int)

@@ -133,6 +133,26 @@ loop:
 	VZEROUPPER
 	RET
 
+// func fromInt8AVX2(y *float32, x *int8, n int, s float32)
+TEXT ·fromInt8AVX2(SB), NOSPLIT, $0-28
+	MOVQ y+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+	VBROADCASTSS s+24(FP), Y0
+	XORQ AX, AX
+
+	PCALIGN $32
+loop:
+	VPMOVSXBD 0(SI)(AX*1), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS Y0, Y1, Y1
+	VMOVUPS Y1, 0(DI)(AX*4)
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT loop
+	VZEROUPPER
+	RET
+
 // func addAVX2(y, a, b *float32, n int)
 TEXT ·addAVX2(SB), NOSPLIT, $0-32
 	MOVQ y+0(FP), DI

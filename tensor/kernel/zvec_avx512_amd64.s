@@ -131,6 +131,26 @@ loop:
 	VZEROUPPER
 	RET
 
+// func fromInt8AVX512(y *float32, x *int8, n int, s float32)
+TEXT ·fromInt8AVX512(SB), NOSPLIT, $0-28
+	MOVQ y+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ n+16(FP), CX
+	VBROADCASTSS s+24(FP), Z0
+	XORQ AX, AX
+
+	PCALIGN $32
+loop:
+	VPMOVSXBD 0(SI)(AX*1), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS Z0, Z1, Z1
+	VMOVUPS Z1, 0(DI)(AX*4)
+	ADDQ $16, AX
+	CMPQ AX, CX
+	JLT loop
+	VZEROUPPER
+	RET
+
 // func addAVX512(y, a, b *float32, n int)
 TEXT ·addAVX512(SB), NOSPLIT, $0-32
 	MOVQ y+0(FP), DI

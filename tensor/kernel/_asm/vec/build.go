@@ -27,6 +27,7 @@ type argKind uint8
 const (
 	f32s    argKind = iota // *float32, one block after the other
 	u16s                   // *uint16, likewise
+	i8s                    // *int8, likewise
 	lanes                  // *[32]float32: one accumulator per lane, read and written
 	factors                // *adamWFactors
 	count                  // n int: elements, a positive multiple of the block

@@ -17,7 +17,7 @@ var kernels = func() []*kernel {
 
 // arguments reads an argument list as Go writes it.
 func arguments(s string) []arg {
-	kinds := map[string]argKind{"*float32": f32s, "*uint16": u16s, "*lanes": lanes, "*adamWFactors": factors, "int": count, "float32": scalar}
+	kinds := map[string]argKind{"*float32": f32s, "*uint16": u16s, "*int8": i8s, "*lanes": lanes, "*adamWFactors": factors, "int": count, "float32": scalar}
 	var args []arg
 	typed := 0
 	for _, part := range strings.Split(s, ", ") {

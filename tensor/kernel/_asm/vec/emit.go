@@ -72,7 +72,7 @@ func function(k *kernel, w *isa, needed map[uint32]bool) string {
 	line := func(format string, a ...any) { fmt.Fprintf(&s, "\t"+format+"\n", a...) }
 	for i, a := range k.args {
 		switch a.kind {
-		case f32s, u16s, lanes, factors:
+		case f32s, u16s, i8s, lanes, factors:
 			line("MOVQ %s+%d(FP), %s", a.name, k.offset(a.name), pointers[i])
 		case count:
 			line("MOVQ %s+%d(FP), CX", a.name, k.offset(a.name))

@@ -32,6 +32,10 @@ var defs = []def{
 	{"fromF16", "y *float32, x *uint16, n int", "y = float32(x)", 0, func(b *builder) {
 		b.write("y", b.text(b.newVal(vector), false, "VCVTPH2PS "+b.addr("x", 2)+", {d}"))
 	}},
+	{"fromInt8", "y *float32, x *int8, n int, s float32", "y = s * float32(x)", 0, func(b *builder) {
+		v := b.text(b.newVal(vector), false, "VPMOVSXBD "+b.addr("x", 1)+", {d}")
+		b.write("y", b.mul(b.text(b.newVal(vector), false, "VCVTDQ2PS {0}, {d}", v), b.scalar("s")))
+	}},
 
 	{"add", binary, "y = a + b", 0, func(b *builder) { b.write("y", b.add(b.read("a"), b.read("b"))) }},
 	{"mul", binary, "y = a * b", 0, func(b *builder) { b.write("y", b.mul(b.read("a"), b.read("b"))) }},
