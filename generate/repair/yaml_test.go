@@ -3,7 +3,6 @@ package repair
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -258,7 +257,7 @@ func TestYAMLCorruptions(t *testing.T) {
 			t.Errorf("%s: %d of %d texts came back", c.name, good, n)
 		}
 	}
-	t.Log(fmt.Sprintf("all %d of %d, %.2f %%", right, total, 100*float64(right)/float64(total)))
+	t.Logf("all %d of %d, %.2f %%", right, total, 100*float64(right)/float64(total))
 }
 
 func TestYAMLLimits(t *testing.T) {
