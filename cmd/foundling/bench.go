@@ -16,12 +16,13 @@ import (
 // benchCmd measures speed. Names and units are stable: other programs read
 // them.
 type benchCmd struct {
-	What      string        `arg:"" optional:"" enum:"all,gemm,train,tokenizer,generate" default:"all" help:"What to measure: gemm, train, tokenizer or generate; all without."`
+	What      string        `arg:"" optional:"" enum:"all,gemm,train,tokenizer,generate,grammar,sample" default:"all" help:"What to measure: gemm, train, tokenizer, generate, grammar or sample; all without."`
 	JSON      bool          `name:"json" help:"Print one JSON object a line: name, value (the median), unit, min, max, n."`
 	Filter    string        `help:"Only names with this prefix." placeholder:"PREFIX"`
-	Time      time.Duration `help:"Time for the repeats of one name; there is always at least one. 0 means 0.5 s for gemm, 12 s for train, 2 s for the others."`
+	Time      time.Duration `help:"Time for the repeats of one name; there is always at least one. 0 means 0.5 s for gemm and sample, 12 s for train, 2 s for the others."`
 	Data      []string      `help:"Text for the tokenizer's benches instead of this machine's Go source." placeholder:"PATH"`
-	Tokenizer string        `help:"Tokenizer for tokenizer/encode instead of one trained on the spot." placeholder:"PATH"`
+	Tokenizer string        `help:"Tokenizer for tokenizer/encode instead of one trained on the spot, and for grammar instead of Llama 3.2's in $FOUNDLING_DATA or one made up of that size." placeholder:"PATH"`
+	Schemas   string        `help:"Schemas for grammar, a JSON object a line (.gz too): schema, tests with valid and data. Default: those in $FOUNDLING_DATA, or a few built in." placeholder:"FILE"`
 	Shape     string        `help:"Shape of a public model for generate, with random weights: llama-3.2-1b, qwen2.5-0.5b or smollm2-135m." placeholder:"NAME"`
 	Type      string        `help:"Type of file in which --shape has its weights: a number format, or q4_k_m, q5_k_m, q6_k." default:"q8_0"`
 	computeFlags
@@ -82,6 +83,8 @@ func (c *benchCmd) Run(ctx context.Context) error {
 			}
 			return generateCases(c.Precision)
 		}},
+		{"grammar", grammarCases},
+		{"sample", sampleCases},
 	} {
 		if c.What == "all" || c.What == group.name {
 			cases = append(cases, group.cases()...)

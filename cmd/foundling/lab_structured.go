@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/foundling-lm/foundling"
-	"github.com/foundling-lm/foundling/generate/grammar/language"
+	sources "github.com/foundling-lm/foundling/generate/grammar/language"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/lab"
 )
@@ -98,7 +98,7 @@ func (c *labStructuredCmd) Run(ctx context.Context) error {
 	}
 	defer m.Close()
 	o := lab.StructuredOptions{Write: c.writer(m, nil), Fits: c.fits(m), Tries: c.Tries, Seed: c.Seed}
-	if g, err := m.Grammar(foundling.Format{Source: language.Source{Schema: task.Schema}}); err != nil {
+	if g, err := m.Grammar(foundling.Format{Source: sources.Source{Schema: task.Schema}}); err != nil {
 		o.WithoutConstrained = err.Error()
 	} else if g.Minimum() > c.MaxTokens {
 		o.WithoutConstrained = fmt.Sprintf("the shortest answer of the schema has %d tokens: raise --max-tokens", g.Minimum())

@@ -44,10 +44,11 @@ type cli struct {
 	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
+	Grammar   grammarCmds  `cmd:"" help:"Languages that output must fit: is a schema, expression or grammar supported, does a text fit."`
 	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, what its heads look at, what tokens are chosen from."`
 	Lab       labCmd       `cmd:"" help:"Experiments: published results made again at a small scale."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
-	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation."`
+	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation, grammars, sampling."`
 
 	Version    versionCmd    `cmd:"" help:"Print version and kernel sets."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`

@@ -123,11 +123,11 @@ func readSchema(path string) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is not JSON: %w", path, err)
 	}
-	return compileSchema(path, doc)
+	return compileValidator(path, doc)
 }
 
-// compileSchema compiles a schema that stands alone.
-func compileSchema(name string, doc any) (*jsonschema.Schema, error) {
+// compileValidator compiles a schema that stands alone.
+func compileValidator(name string, doc any) (*jsonschema.Schema, error) {
 	compiler := jsonschema.NewCompiler()
 	compiler.UseLoader(jsonschema.SchemeURLLoader{})
 	if err := compiler.AddResource("schema.json", doc); err != nil {

@@ -72,13 +72,46 @@ func (s *Session) Mask(remaining int) ([]uint64, error) {
 	defer g.mu.Unlock()
 	at := sketch(s.at)
 	m := g.allowed(at, remaining > 0)
-	if remaining == 0 || remaining-1 >= m.worst {
-		if m.words != nil {
-			return m.words, nil
-		}
-		m.put(s.own(), g.v.Size())
-		return s.words, nil
+	var mask []uint64
+	var err error
+	switch {
+	case remaining > 0 && remaining-1 < m.worst:
+		mask, err = s.tight(m, at, remaining)
+	case m.words != nil:
+		mask = m.words
+	default:
+		mask = s.own()
+		m.put(mask, g.v.Size())
 	}
+	if err != nil || at == s.at {
+		return mask, err
+	}
+	return s.unsketched(mask, remaining), nil
+}
+
+// unsketched adds the ids that the sketch of the state refused to a mask.
+func (s *Session) unsketched(mask []uint64, remaining int) []uint64 {
+	c := &scan{g: s.g, limit: remaining - 1}
+	if remaining == 0 {
+		c.limit = noLimit
+	}
+	walk(s.g.v.long, s.g.stack, s.at, -1, c.take)
+	for _, id := range c.ids {
+		if !has(mask, id) {
+			if words := s.own(); &words[0] != &mask[0] {
+				copy(words, mask)
+				mask = words
+			}
+			set(mask, id)
+		}
+	}
+	return mask
+}
+
+// tight is the mask where some ids of m lead too far from the end. At is the sketch of
+// the state.
+func (s *Session) tight(m *idSet, at machine.State, remaining int) ([]uint64, error) {
+	g := s.g
 	if err := s.hold(remaining); err != nil {
 		return nil, err
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // dryRepeats makes tokens less probable that would go on with a repeat ("don't
-// repeat yourself", p-e-w 2024, text-generation-webui #5677): where the end of the
+// repeat yourself", Weidmann 2024, text-generation-webui #5677): where the end of the
 // text, n tokens of it, stands earlier, the token that followed there is penalised
 // by multiplier x base^(n - allowed). No repeat reaches across a breaker, and
 // breakers are never penalised.

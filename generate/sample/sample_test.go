@@ -354,6 +354,9 @@ func BenchmarkSample(b *testing.B) {
 		{"temperature", sample.Options{Temperature: .8}, random},
 		{"top-p", sample.Options{Temperature: .8, TopP: .95}, random},
 		{"top-p/rising", sample.Options{Temperature: .8, TopP: .95}, rising},
+		{"typical-p", sample.Options{Temperature: .8, TypicalP: .95}, random},
+		{"min-p", sample.Options{Temperature: .8, MinP: .05}, random},
+		{"mirostat", sample.Options{Temperature: .8, Mirostat: 2}, random},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := sampler(b, c.o)

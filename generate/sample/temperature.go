@@ -33,7 +33,7 @@ func (s *Sampler) greedy(p *pool) string {
 
 // temper divides the logits by the temperature. With a range, that lies between
 // its ends as the entropy does between 0 and that of an even choice among the
-// candidates (dynamic temperature, kalomaze 2023, llama.cpp #4972).
+// candidates (dynamic temperature, Kalomaze 2023, llama.cpp #4972).
 func (s *Sampler) temper(p *pool) string {
 	t := s.o.Temperature
 	if s.o.DynatempRange == 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/foundling-lm/foundling/generate/grammar/cfg"
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 	"github.com/foundling-lm/foundling/generate/grammar/regular"
 	"github.com/foundling-lm/foundling/generate/grammar/schema"
@@ -80,6 +81,12 @@ func (s *Source) Compile() (*Language, error) {
 	switch s.Kind() {
 	case "schema":
 		return s.schema()
+	case "grammar":
+		g, err := cfg.Parse(s.Name, s.Grammar)
+		if err != nil {
+			return nil, err
+		}
+		return started(g)
 	case "regex":
 		l, err := regular.Parse(s.Regex, regular.RE2)
 		if err != nil {
@@ -94,7 +101,19 @@ func (s *Source) Compile() (*Language, error) {
 		}
 		return &Language{Start: l.Machine()}, nil
 	}
-	return &Language{Start: regular.Strings(s.Choices...).Machine()}, nil
+	g, err := cfg.Choice(s.Choices...)
+	if err != nil {
+		return nil, err
+	}
+	return started(g)
+}
+
+func started(g *cfg.Grammar) (*Language, error) {
+	start, err := g.Machine()
+	if err != nil {
+		return nil, err
+	}
+	return &Language{Start: start}, nil
 }
 
 func (s *Source) schema() (*Language, error) {

@@ -54,10 +54,11 @@ type Uniform interface {
 type Sketched interface {
 	State
 	// Sketch is a state for reading one token: what is remembered is left out where it
-	// cannot matter before two more quotation marks. Whatever text leads on from the
-	// sketch leads on from the state; texts of up to two quotation marks lead on from
-	// both or from none; and the Shortest behind such a text is the same. States behind
-	// a sketch are sketches. A state that has no simpler one is its own sketch.
+	// cannot matter for long. What leads on from the sketch leads on from the state,
+	// and the Shortest behind it is the same. What leads on from the state leads on from
+	// the sketch, but for texts in which a comma follows a colon that follows a
+	// quotation mark: those may be refused. States behind a sketch are sketches. A state
+	// that has no simpler one is its own sketch.
 	Sketch() State
 }
 

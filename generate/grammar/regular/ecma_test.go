@@ -94,6 +94,9 @@ func TestErrors(t *testing.T) {
 		{`(?=a)b`, RE2, "no look-ahead"},
 		{`((?!a)bc)*d`, ECMA, "within a repetition"},
 		{`^(\ba)*$`, ECMA, "within a repetition"},
+		{`(^|!a){200000000,}\b`, ECMA, "repeated more than 1000 times"},
+		{`(^|((^|!a){999}|c$){998}\b){997}`, ECMA, "too much work"},
+		{`(a{700007}){12}`, ECMA, "shortest text has more than"},
 		{`a**`, ECMA, "byte 2: a quantifier behind"},
 		{`a{2}{3}`, RE2, "a quantifier behind"},
 		{`*a`, ECMA, "nothing to repeat"},
@@ -133,7 +136,7 @@ func TestErrors(t *testing.T) {
 // Constructions of RE2's syntax that random patterns do not reach.
 func TestRE2(t *testing.T) {
 	for _, p := range []string{
-		`\Qa.b\E+`, `\Qab\E`, `\A[]a]\z`, `[^]a]`, `[[:^digit:][:space:]]`, `\pN\p{^Greek}\PL`, `(?i)straSSe(?-i:X)`, `(?i:k)`, `[\d-a]`, `[--a]`,
+		`\Qa.b\E+`, `\Qab\E`, `\A[]a]\z`, `[^]a]`, `[[:^digit:][:space:]]`, `[[:]`, `\pN\p{^Greek}\PL`, `(?i)straSSe(?-i:X)`, `(?i:k)`, `[\d-a]`, `[--a]`,
 		`(?P<x>a)(?<y>b)`, `\x{1F432}\x41\101\012`, `(?s).(?-s).`, `a{,2}`, `a{`, `x{2,}y*?`, `(?U)a+?`, `(|a)*b`, `^*a`, `\a\f\v\-`, `(?m)^a$`, `[[:word:]]`,
 	} {
 		want := regexp.MustCompile(`\A(?:` + p + `)\z`)
@@ -264,7 +267,7 @@ func TestMemory(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, p := range []string{`^(?!foo)[a-z]+$`, `(a|b)*a.{40}`, `((a{0,99}){0,99}){0,99}`, `\p{L}+[^\w-.]\u{1F432}`, `(?i)[[:alpha:]]\Qa\E`, `(?:(?=a)b|$)*`, `(^|,)a{2,}?\b`} {
+	for _, p := range []string{`^(?!foo)[a-z]+$`, `(a|b)*a.{40}`, `((a{0,99}){0,99}){0,99}`, `\p{L}+[^\w-.]\u{1F432}`, `(?i)[[:alpha:]]\Qa\E`, `(?:(?=a)b|$)*`, `[[:]`, `(^|,)a{2,}?\b`} {
 		f.Add(p, "foo")
 	}
 	f.Fuzz(func(t *testing.T, pattern, text string) {
@@ -288,6 +291,66 @@ func FuzzParse(f *testing.F) {
 					}
 				}
 			}
+		}
+	})
+}
+
+// A pattern of practice whose automaton is large: a name of a host, of look-ahead and
+// nested counters.
+func TestHost(t *testing.T) {
+	l, err := Search(`^(?!.*://)(?=.{1,255}$)((.{1,63}\.){1,127}(?![0-9]*$)[a-z0-9-]+\.?)$`, ECMA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := l.Start()
+	for i, r := range "www.example.com" {
+		if !l.CanEnd(s, 3, 200) || !l.CanEnd(s, 0, -1) || !l.CanEnd(s, 230, 235) || l.CanEnd(s, 256-i, -1) {
+			t.Fatalf("behind %d characters the lengths of the rests are wrong", i)
+		}
+		s = l.Next(s, r)
+	}
+	if !l.Accepting(s) || l.Err() != nil {
+		t.Errorf("accepting %v, %v", l.Accepting(s), l.Err())
+	}
+}
+
+// BenchmarkNext reads a text again and again, and once from a language that knows
+// nothing yet.
+func BenchmarkNext(b *testing.B) {
+	const pattern = `^(\w+\.)+[a-z]{2,63}(/[^?#\s]{0,4096})?(\?.*)?$`
+	text := []rune("www.example.com/a/path/to/something?key=value&é=1")
+	build := func() *Language {
+		l, err := Search(pattern, ECMA)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return l
+	}
+	read := func(l *Language) {
+		s := l.Start()
+		for _, r := range text {
+			s = l.Next(s, r)
+		}
+		if !l.Accepting(s) {
+			b.Fatal("not accepted")
+		}
+	}
+	b.Run("cached", func(b *testing.B) {
+		l := build()
+		b.ReportAllocs()
+		for b.Loop() {
+			read(l)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(text)), "ns/char")
+	})
+	b.Run("uncached", func(b *testing.B) {
+		for b.Loop() {
+			read(build())
+		}
+	})
+	b.Run("parse", func(b *testing.B) {
+		for b.Loop() {
+			build()
 		}
 	})
 }

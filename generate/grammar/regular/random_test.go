@@ -243,6 +243,9 @@ func checkState(t *rapid.T, x judged, s int32, read string) {
 	if got := x.l.CanEnd(s, lo, hi); got != want {
 		t.Fatalf("%s: %q can end by %d to %d characters: %v, want %v", x.name, read, lo, hi, got, want)
 	}
+	if got, ok := x.l.a.reaches(x.l.a.nodes[s], lo, hi); !ok || got != want {
+		t.Fatalf("%s: %q can end by %d to %d characters by search: %v %v, want %v", x.name, read, lo, hi, got, ok, want)
+	}
 }
 
 // The byte machine keeps the contract of machine.State.

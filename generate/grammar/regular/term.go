@@ -48,6 +48,8 @@ type node struct {
 	arcs  []arc // the derivative by each character; nil: not computed
 	state *state
 	size  *lengths
+
+	unsized bool // the lengths take too much work
 }
 
 // An arc leads to a term by any character of a set.
@@ -116,7 +118,7 @@ func (a *arena) label() string {
 	if len(a.names) == 0 {
 		return "a language"
 	}
-	return "pattern " + strings.Join(a.names, ", ")
+	return strings.Join(a.names, ", ")
 }
 
 // spend counts bytes of memory and says whether they may be used.

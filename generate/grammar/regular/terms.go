@@ -41,7 +41,7 @@ func (t *Terms) Class(pairs ...rune) int32 { return t.a.class(t.a.set(makeRunes(
 func (t *Terms) Except(pairs ...rune) int32 { return t.a.class(t.a.set(makeRunes(pairs).not())).id }
 
 // Text is the term of one text of UTF-8.
-func (t *Terms) Text(s string) int32 { return t.a.trie([][]rune{[]rune(s)}, 0).id }
+func (t *Terms) Text(s string) int32 { return t.a.words([][]rune{[]rune(s)}).id }
 
 // Mark is the term of one mark, which stands for a text of so many bytes at least.
 func (t *Terms) Mark(k, bytes int) int32 {
@@ -101,3 +101,21 @@ func (t *Terms) ShortestRunes(x int32) []rune {
 
 // Err says that the limit of memory was reached, or another of work.
 func (t *Terms) Err() error { return t.a.err }
+
+// NonEmpty has the texts of a term but the empty one.
+func (t *Terms) NonEmpty(x int32) int32 {
+	n := t.a.nodes[x]
+	if !n.nullable {
+		return x
+	}
+	list := []*node{}
+	for _, c := range t.a.derive(n) {
+		list = append(list, t.a.concat(t.a.class(c.set), c.to))
+	}
+	return t.a.union(list).id
+}
+
+// Minus has the texts of x that y does not have. Neither may have marks.
+func (t *Terms) Minus(x, y int32) int32 {
+	return t.a.inter([]*node{t.a.nodes[x], t.a.not(t.a.nodes[y])}).id
+}

@@ -3,6 +3,9 @@ package regular
 // Count is the number of texts, at most limit, and whether it is finite.
 func (l *Language) Count(limit int) (n int, finite bool) {
 	s := l.a.lengths(l.root)
+	if s == nil {
+		l.a.tooLong()
+	}
 	finite = s != nil && len(s.cycle) == 0
 	return l.count(l.Start(), limit, map[int32]int{}), finite
 }
@@ -45,7 +48,11 @@ func (l *Language) count(state int32, limit int, known map[int32]int) int {
 // most limit. Where the lengths are too many to list it is nil and Err says so.
 func (l *Language) Words(limit int) []string {
 	s := l.a.lengths(l.root)
-	if s == nil || l.Start() == Dead {
+	if s == nil {
+		l.a.tooLong()
+		return nil
+	}
+	if l.Start() == Dead {
 		return nil
 	}
 	var out []string

@@ -54,7 +54,6 @@ func (c *compiler) fill() {
 		}
 		c.spend(s.parts())
 	}
-	c.queue = nil
 }
 
 // bound is an upper bound as shapes have it.

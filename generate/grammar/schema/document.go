@@ -33,6 +33,7 @@ type library struct {
 	byAddress map[string]*resource
 	byRoot    map[*value]*resource
 	notes     *notes
+	complete  bool // all of Options.Documents are indexed
 }
 
 // add indexes a document: its resources and anchors.
@@ -228,6 +229,20 @@ func (l *library) find(from *value, keyword, address string) (*resource, error) 
 	}
 	src, ok := l.options.Documents[address]
 	if !ok {
+		for d, meta := range metaAddress {
+			if address == meta {
+				src, ok = metaSchema(d), true
+			}
+		}
+	}
+	if !ok && !l.complete { // the address may be an $id in one of the documents
+		l.complete = true
+		if err := l.addDocuments(); err != nil {
+			return nil, err
+		}
+		return l.find(from, keyword, address)
+	}
+	if !ok {
 		return nil, refuse(from, keyword, fmt.Sprintf("the document %s is not here, and none is fetched", address),
 			"put its schema below $defs, or give it in Options.Documents")
 	}
@@ -241,8 +256,7 @@ func (l *library) find(from *value, keyword, address string) (*resource, error) 
 	return d.home, nil
 }
 
-// addDocuments indexes all given documents, for their $id may be what is referred to.
-// It is called at the first reference that is not found without.
+// addDocuments indexes all given documents.
 func (l *library) addDocuments() error {
 	names := make([]string, 0, len(l.options.Documents))
 	for name := range l.options.Documents {

@@ -275,7 +275,9 @@ func (c *compiler) objectKeyword(n *node, key string, v *value) bool {
 					w = &value{kind: '[', vals: []*value{w}, up: v, doc: v.doc}
 				}
 				for _, then := range c.names(n, key, w) {
-					o.needs = append(o.needs, [2]string{name, then})
+					if then != name {
+						o.needs = append(o.needs, [2]string{name, then})
+					}
 				}
 			} else if s := c.schema(n, key, w); s != nil {
 				o.dependents, o.dependentsSchemas = append(o.dependents, name), append(o.dependentsSchemas, s)
@@ -355,14 +357,17 @@ func (c *compiler) schema(n *node, key string, v *value) *value {
 	return nil
 }
 
-// schemas checks all values of a list or map of schemas.
+// schemas checks all values of a list or map of schemas. Where one that is none is
+// passed over, it counts as true.
 func (c *compiler) schemas(n *node, key string, v *value) []*value {
-	for _, w := range v.vals {
+	out := v.vals
+	for i, w := range v.vals {
 		if c.schema(n, key, w) == nil {
-			return nil
+			out = slices.Clone(out)
+			out[i] = &value{kind: 't', up: v, doc: v.doc}
 		}
 	}
-	return v.vals
+	return out
 }
 
 func (c *compiler) list(n *node, key string, v *value) []*value {

@@ -119,9 +119,3 @@ func (n *number) others() []*number {
 	}
 	return out
 }
-
-// has says whether a number is in the set.
-func (n *number) has(x *big.Rat) bool {
-	point := &number{min: x, max: x}
-	return len(andNumbers(point, n)) > 0
-}

@@ -17,6 +17,9 @@
 package schema
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 	"github.com/foundling-lm/foundling/generate/grammar/shape"
 )
@@ -60,20 +63,24 @@ func (n *notes) add(v *value, keyword, message string) {
 	}
 }
 
-// A Schema is a compiled schema.
+// A Schema is a compiled schema. It is not safe for use by several goroutines at a
+// time, and neither are its machines: its languages remember what they have read.
 type Schema struct {
 	// Notes say what has no effect: with Options.Lenient what was passed over; else
 	// keywords that the draft does not have.
 	Notes []Note
 	value *shape.Value
+	start machine.State // of the machine in the default format
 }
 
 // Value is the set of the values that satisfy the schema.
 func (s *Schema) Value() *shape.Value { return s.value }
 
-// Machine reads the JSON texts of the values that satisfy the schema. A schema makes
-// one machine: its languages remember what they have read.
+// Machine reads the JSON texts of the values that satisfy the schema.
 func (s *Schema) Machine(f shape.Format) (machine.State, error) {
+	if f == (shape.Format{}) {
+		return s.start, nil
+	}
 	m, err := s.value.Machine(f)
 	if err != nil {
 		return nil, &Error{Message: err.Error()}
@@ -81,7 +88,7 @@ func (s *Schema) Machine(f shape.Format) (machine.State, error) {
 	return m, nil
 }
 
-// Compile reads a schema. The error is an *Error where the schema is to blame.
+// Compile reads a schema. The error is an *Error.
 func Compile(src []byte, o Options) (*Schema, error) {
 	c := newCompiler(o)
 	root, err := c.start(src)
@@ -90,14 +97,47 @@ func Compile(src []byte, o Options) (*Schema, error) {
 	}
 	s := &Schema{value: c.shapeOf(root)}
 	c.fill()
-	if c.err != nil {
-		return nil, c.err
+	if c.err == nil && s.value != nil {
+		s.start, err = s.value.Machine(shape.Format{})
 	}
 	s.Notes = c.notes.list
-	if s.value == nil {
+	var unsupported *shape.UnsupportedError
+	switch {
+	case c.err != nil:
+		return nil, c.err
+	case s.value == nil || errors.As(err, &unsupported) && unsupported.Part == nil:
 		return nil, &Error{Message: "no value can satisfy the schema: " + c.contradiction(root), Empty: true}
+	case unsupported != nil:
+		return nil, c.unsupported(unsupported)
+	case err != nil:
+		return nil, &Error{Message: err.Error()}
 	}
 	return s, nil
+}
+
+// unsupported names the schema whose part has no machine.
+func (c *compiler) unsupported(e *shape.UnsupportedError) error {
+	for _, t := range c.queue {
+		if hasPart(t.built, e.Part) {
+			return refuse(t.literals[0].v, "", e.Reason+" cannot be enforced", "")
+		}
+	}
+	return &Error{Message: e.Reason + " cannot be enforced"}
+}
+
+// hasPart says whether a part is one of a value's own.
+func hasPart(v *shape.Value, part any) bool {
+	switch p := part.(type) {
+	case *shape.Number:
+		return slices.Contains(v.Numbers, p)
+	case *shape.String:
+		return slices.Contains(v.Strings, p)
+	case *shape.Array:
+		return slices.Contains(v.Arrays, p)
+	case *shape.Object:
+		return slices.Contains(v.Objects, p)
+	}
+	return false
 }
 
 // start loads the documents and is the term of the root schema.

@@ -50,9 +50,6 @@ func (m *Machine) array(a *Array) (*arrayPlan, error) {
 			return nil, &UnsupportedError{a, fmt.Sprintf("bounds above %d beside bounds on contained items", maxTally)}
 		}
 	}
-	if a.Unique {
-		return nil, &UnsupportedError{a, "unique items"}
-	}
 	p := &arrayPlan{Array: a, height: tooHigh, rest: m.options(a.Rest), least: map[tallyKey]int32{}}
 	for _, item := range a.Prefix {
 		p.prefix = append(p.prefix, m.options(item))
@@ -154,7 +151,7 @@ func (p *arrayPlan) closing(memo map[tallyKey]int32, c costs, index int, tally s
 		return total
 	}
 	if p.Max == nil { // indexes are alike where only the counts are open
-		index = min(index, max(p.Min, len(p.prefix)))
+		index = int(p.counted(index))
 	}
 	k := tallyKey{int32(index), tally, c.room}
 	if known, ok := memo[k]; ok {

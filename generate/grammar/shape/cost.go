@@ -36,7 +36,7 @@ func (c costs) best(options []option) int32 {
 // values that open h containers are made of those that open fewer. After some height
 // nothing gets cheaper.
 func (m *Machine) costs(room int32) costs {
-	for len(m.levels) == 0 || !m.settled {
+	for !m.settled && int(room) >= len(m.levels) {
 		h := int32(len(m.levels))
 		level := costs{room: h, by: make([]int32, len(m.plans))}
 		for i, p := range m.plans {
@@ -60,7 +60,7 @@ func (m *Machine) planCost(p *plan, room int32) int32 {
 	below := m.levels[room-1]
 	for _, a := range p.arrays {
 		if a.height <= room {
-			best = min(best, 1+m.opened(m.closingArray(a, below, 0, ""), a.mayClose(0, "")))
+			best = min(best, 1+m.opened(m.closingArray(m.fresh(a, room-1), below), a.mayClose(0, "")))
 		}
 	}
 	for _, o := range p.objects {
@@ -72,8 +72,11 @@ func (m *Machine) planCost(p *plan, room int32) int32 {
 	return best
 }
 
-func (m *Machine) closingArray(p *arrayPlan, c costs, index int, tally string) int32 {
-	return p.closing(p.least, c, index, tally)
+func (m *Machine) closingArray(f *frame, c costs) int32 {
+	if f.array.Unique {
+		return m.closingUnique(f)
+	}
+	return f.array.closing(f.array.least, c, int(f.count), f.tally)
 }
 
 // opened is the cost from an opening bracket on, given that from behind an item: the
@@ -104,6 +107,15 @@ func (m *Machine) scalar(p *plan) int32 {
 
 // cost is the length of the shortest rest of a thread.
 func (m *Machine) cost(t thread) int32 {
+	if t.rec != nil {
+		return m.uniqueEnd(t).cost
+	}
+	return m.relaxed(t)
+}
+
+// relaxed is cost up to the end of the item, in an item of a unique array, whether it
+// repeats another or not.
+func (m *Machine) relaxed(t thread) int32 {
 	f, l := t.frame, t.local
 	switch l.kind {
 	case inLiteral:
@@ -133,14 +145,14 @@ func (m *Machine) cost(t thread) int32 {
 	case !mayClose:
 		return closing - 1 + around
 	case f.array != nil:
-		return m.item(f).cost + around
+		return m.next(f).cost + around
 	}
 	return 1 + m.name(thread{frame: f, local: f.object.naming.at(0), name: m.noName}).cost
 }
 
 // after is the cost behind a value of the frame, up to the end of the text.
 func (m *Machine) after(f *frame) int32 {
-	if f.above == nil {
+	if f.above == nil || f.unique == f {
 		return 0
 	}
 	if f.after < 0 {
@@ -154,7 +166,7 @@ func (m *Machine) after(f *frame) int32 {
 func (m *Machine) closing(f *frame) (cost int32, mayClose bool) {
 	c := m.costs(f.room())
 	if f.array != nil {
-		return m.closingArray(f.array, c, int(f.count), f.tally), f.array.mayClose(int(f.count), f.tally)
+		return m.closingArray(f, c), f.array.mayClose(int(f.count), f.tally)
 	}
 	return m.closingObject(f, c), f.mayClose()
 }
@@ -163,19 +175,29 @@ func (m *Machine) closing(f *frame) (cost int32, mayClose bool) {
 type offer struct {
 	option option // of an array
 	// Of an object: the rest of the name's spelling without the quotation mark, and
-	// the frame behind it.
+	// the frame behind it. Of a unique array: the rest of the item's text, the same.
 	text  string
 	frame *frame
 	cost  int32
 }
 
-// item is the cheapest item behind a comma; its cost goes up to the end of the array.
-func (m *Machine) item(f *frame) offer {
-	c := m.costs(f.room())
+// next is the cheapest item behind a comma; its cost goes up to the end of the array.
+func (m *Machine) next(f *frame) offer {
+	c, p := m.costs(f.room()), f.array
 	best := offer{cost: never}
-	for _, o := range m.items(f) {
-		to, _ := f.array.add(f.tally, o.counts)
-		cost := plus(c.of(o.plan), m.closingArray(f.array, c, int(f.array.counted(int(f.count)+1)), to))
+	if p.Unique {
+		if e, ok := m.newItem(f, int(f.count), f.items); ok {
+			k := f.frameKey
+			k.count = p.counted(int(f.count) + 1)
+			if to := m.added(m.frame(k), e.value); to != nil {
+				best = offer{text: e.text, frame: to, cost: int32(len(e.text)) + m.closingUnique(to)}
+			}
+		}
+		return best
+	}
+	for _, o := range m.choices(f) {
+		to, _ := p.add(f.tally, o.counts)
+		cost := plus(c.of(o.plan), p.closing(p.least, c, int(p.counted(int(f.count)+1)), to))
 		if cost < best.cost {
 			best = offer{option: o, cost: cost}
 		}

@@ -12,6 +12,7 @@ type frame struct {
 	valued *frame // the same, its value read
 	after  int32  // cost of what follows a value of the frame, up to the end of the text; -1: not computed
 	next   *next  // of an object: names that may come
+	unique *frame // of the array of unique items whose item is being read, maybe the frame itself
 }
 
 // frameKey is what tells frames apart.
@@ -26,6 +27,7 @@ type frameKey struct {
 	seen  string // declared names so far, as bits
 	used  *used  // other names so far
 	tally string // counts of items so far
+	items *items // so far, of an array of unique items
 }
 
 // next is what names may come next in an object.
@@ -43,6 +45,7 @@ func (m *Machine) frame(k frameKey) *frame {
 		if k.above != nil {
 			f.depth = k.above.depth + 1
 		}
+		f.unique = k.within(f)
 		m.frames[k] = f
 	}
 	return f
@@ -51,9 +54,10 @@ func (m *Machine) frame(k frameKey) *frame {
 // room is how many more containers may be opened within the frame.
 func (f *frame) room() int32 { return MaxDepth - f.depth }
 
-// done is the frame with its value read.
+// done is the frame with its value read. That of a unique array goes on with what the
+// value is, so it stays until then, see leave.
 func (m *Machine) done(f *frame) *frame {
-	if f.reading == nil {
+	if f.reading == nil || f.unique == f {
 		return f
 	}
 	if f.valued == nil {

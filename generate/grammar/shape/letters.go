@@ -39,13 +39,13 @@ type partial struct {
 type form uint8
 
 const (
-	whole     form = iota // between characters
-	utf8Rest              // continuation bytes follow
-	escape                // behind a backslash
-	hex                   // hexadecimal digits follow
-	lowSlash              // a surrogate was read, a backslash follows
-	lowU                  // then u
-	lowHex                // then digits
+	whole    form = iota // between characters
+	utf8Rest             // continuation bytes follow
+	escape               // behind a backslash
+	hex                  // hexadecimal digits follow
+	lowSlash             // a surrogate was read, a backslash follows
+	lowU                 // then u
+	lowHex               // then digits
 )
 
 // A letterKey identifies a position of a text. Where all that the character may still

@@ -177,6 +177,8 @@ type word struct {
 	r      rune
 	id     int32
 	size   int32 // nodes
+	// escaped: a backslash is in it.
+	escaped bool
 }
 
 type wordKey struct {
@@ -221,6 +223,9 @@ func (u *used) has(name *word) bool {
 // count is the number of used names of a class that begin with the word and, if there
 // are ranges, go on with a character in them.
 func (u *used) count(class int32, begin *word, ranges []edge) (n int) {
+	if begin.size < 0 {
+		return 0 // an unknown word
+	}
 	for ; u != nil; u = u.before {
 		if u.class != class || u.name.size < begin.size {
 			continue

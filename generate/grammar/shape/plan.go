@@ -74,7 +74,16 @@ func (m *Machine) prepare(v *Value) error {
 			break
 		}
 	}
-	return nil
+	for _, p := range m.plans {
+		for _, a := range p.arrays {
+			if a.Unique {
+				if err := m.checkUnique(a); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return m.enoughUnique()
 }
 
 // fill makes the parts of a plan.

@@ -77,7 +77,7 @@ func (t *maker) language() *regular.Language {
 	if t.coin("words") {
 		return regular.Strings(rapid.SliceOfN(rapid.SampledFrom(texts), 1, 3).Draw(t.T, "words")...)
 	}
-	return search(rapid.SampledFrom(patterns).Draw(t.T, "pattern"))
+	return pattern(rapid.SampledFrom(patterns).Draw(t.T, "pattern"))
 }
 
 func (t *maker) bounds() (int, *int) {
@@ -106,7 +106,7 @@ func (t *maker) item(depth, counts int) Item {
 }
 
 func (t *maker) array(depth int) *Array {
-	a := &Array{}
+	a := &Array{Unique: t.n(2, "unique") == 0}
 	a.Min, a.Max = t.bounds()
 	for range max(0, t.n(3, "counts")-1) {
 		c := Count{}

@@ -61,6 +61,7 @@ type thread struct {
 	local *local
 	name  *word // in a name of a class: what was read of it
 	n     int32 // characters of a string; of a gap, see gap
+	rec   *word // in an item of a unique array: its text so far, byte by byte
 }
 
 // step appends the threads that a byte leads to.
@@ -72,7 +73,7 @@ func (m *Machine) step(out []thread, t thread, b byte) []thread {
 		case b != l.rest[0]:
 			return out
 		case len(l.rest) == 1:
-			return append(out, m.leave(t))
+			return m.leave(out, t, t.frame, string(b))
 		}
 		return append(out, thread{frame: t.frame, local: literals[l.rest[1:]]})
 	case inNumber:
@@ -85,13 +86,16 @@ func (m *Machine) step(out []thread, t thread, b byte) []thread {
 		if !accepts(l.set) {
 			return out
 		}
-		return m.step(out, m.leave(t), b)
+		for _, t := range m.leave(nil, t, t.frame, "") {
+			out = m.step(out, t, b)
+		}
+		return out
 	case inString:
 		return m.inString(out, t, b)
 	case inName:
 		return m.inName(out, t, b)
 	}
-	if b == ' ' || b == '\n' || b == '\t' || b == '\r' {
+	if isSpace(b) {
 		if n, ok := m.gap(t, b); ok {
 			out = append(out, thread{frame: t.frame, local: l, n: n})
 		}
@@ -115,8 +119,24 @@ func (m *Machine) step(out []thread, t thread, b byte) []thread {
 	return out // behind the whole text
 }
 
-// leave is the thread behind the value that t was reading.
-func (m *Machine) leave(t thread) thread { return thread{frame: m.done(t.frame), local: after} }
+// leave appends the thread behind a value of the frame f, which t has read, the last
+// byte aside. An item of a unique array must be a new one. The thread's record is put
+// right by recorded.
+func (m *Machine) leave(out []thread, t thread, f *frame, last string) []thread {
+	to := m.done(f)
+	if f.unique == f {
+		to = nil
+		if value, ok := t.rec.value(last); ok {
+			to = m.added(f, value)
+		}
+		if to == nil {
+			return out
+		}
+	}
+	return append(out, thread{frame: to, local: after, rec: t.rec})
+}
+
+func isSpace(b byte) bool { return b == ' ' || b == '\n' || b == '\t' || b == '\r' }
 
 // gap reads white space: n is 0 at the beginning of a gap. Serialised counts 1 for a
 // blank, 2 for a carriage return, 3 for a line break and one more for each blank
@@ -179,7 +199,7 @@ func (m *Machine) inString(out []thread, t thread, b byte) []thread {
 	l, p := t.local, t.frame.reading.phrase
 	if b == '"' && l.part.form == whole {
 		if p.ends(l.point, int(t.n)) {
-			out = append(out, m.leave(t))
+			out = m.leave(out, t, t.frame, `"`)
 		}
 		return out
 	}
@@ -206,13 +226,13 @@ func (m *Machine) inArray(out []thread, t thread, b byte) []thread {
 	if t.local == after || t.local == open && b == ']' {
 		switch {
 		case b == ']' && p.mayClose(index, f.tally):
-			out = append(out, m.leave(thread{frame: f.above}))
-		case b == ',' && t.local == after && len(m.items(f)) > 0:
+			out = m.leave(out, t, f.above, "]")
+		case b == ',' && t.local == after && m.another(f):
 			out = append(out, thread{frame: f, local: comma})
 		}
 		return out
 	}
-	for _, o := range m.items(f) {
+	for _, o := range m.choices(f) {
 		k := f.frameKey
 		k.reading, k.count = o.plan, p.counted(index+1)
 		k.tally, _ = p.add(f.tally, o.counts)
@@ -221,8 +241,23 @@ func (m *Machine) inArray(out []thread, t thread, b byte) []thread {
 	return out
 }
 
-// items are the ways to read one more item.
-func (m *Machine) items(f *frame) []option {
+// another says whether an item may follow a comma.
+func (m *Machine) another(f *frame) bool {
+	if !f.array.Unique {
+		return len(m.choices(f)) > 0
+	}
+	next, ok := m.newItem(f, int(f.count), f.items)
+	if !ok {
+		return false
+	}
+	k := f.frameKey
+	k.count = f.array.counted(int(f.count) + 1)
+	k.items = m.item(f.items, next.value)
+	return m.closingUnique(m.frame(k)) < never
+}
+
+// choices are the ways to read one more item.
+func (m *Machine) choices(f *frame) []option {
 	p := f.array
 	all := p.place(int(f.count))
 	fits := func(o option) bool {
@@ -253,10 +288,10 @@ func (m *Machine) inObject(out []thread, t thread, b byte) []thread {
 	switch {
 	case b == '}' && t.local != comma:
 		if f.mayClose() {
-			out = append(out, m.leave(thread{frame: f.above}))
+			out = m.leave(out, t, f.above, "}")
 		}
 	case b == ',' && t.local == after:
-		if f.nameLive(f.object.naming.at(0), m.noName) {
+		if !f.used.has(m.unknown) && f.nameLive(f.object.naming.at(0), m.noName) {
 			out = append(out, thread{frame: f, local: comma})
 		}
 	case b == '"' && t.local != after:
@@ -358,10 +393,13 @@ func (m *Machine) use(f *frame, i int, name *word) *frame {
 
 // word interns a word with one more node.
 func (m *Machine) word(before *word, r rune) *word {
+	if before.size < 0 {
+		return before // unknown, whatever follows
+	}
 	k := wordKey{before, r}
 	w, ok := m.words[k]
 	if !ok {
-		w = &word{before: before, r: r, id: m.ids.next(), size: before.size + 1}
+		w = &word{before: before, r: r, id: m.ids.next(), size: before.size + 1, escaped: before.escaped || r == '\\'}
 		m.words[k] = w
 	}
 	return w

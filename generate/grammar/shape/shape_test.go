@@ -19,8 +19,8 @@ func rat(text string) *big.Rat {
 	return r
 }
 
-func search(pattern string) *regular.Language {
-	l, err := regular.Search(pattern, regular.ECMA)
+func pattern(expr string) *regular.Language {
+	l, err := regular.Search(expr, regular.ECMA)
 	if err != nil {
 		panic(err)
 	}
@@ -87,8 +87,8 @@ var cases = []struct {
 	{"long", text(String{Max: new(65536)}), []string{`"` + strings.Repeat("x", 65536) + `"`}, []string{`"` + strings.Repeat("x", 65536) + `|x"`}},
 	{"enum", words("red", "green", "grey", `q"\`, "é"), []string{`"red"`, `"gr\u0065y"`, `"q\"\\"`, `"\u00e9"`, `"q\u0022\u005C"`, `"é"`},
 		[]string{`"|b`, `"gre|x`, `"red|d`, `"gre"`, `"\u00|f`, "\"\xc3|\xa8", `"\|n`}},
-	{"pattern", text(String{Language: search(`^[a-c]+$`), Min: 2, Max: new(3)}), []string{`"ab"`, `"ccc"`}, []string{`"|d`, `"a|"`, `"aaa|a`}},
-	{"odd lengths", text(String{Language: search(`^(ab)*$`), Min: 3, Max: new(5)}), []string{`"abab"`}, []string{`"ab|"`, `"abab|a`}},
+	{"pattern", text(String{Language: pattern(`^[a-c]+$`), Min: 2, Max: new(3)}), []string{`"ab"`, `"ccc"`}, []string{`"|d`, `"a|"`, `"aaa|a`}},
+	{"odd lengths", text(String{Language: pattern(`^(ab)*$`), Min: 3, Max: new(5)}), []string{`"abab"`}, []string{`"ab|"`, `"abab|a`}},
 	{"union of strings", union(words("ab"), text(String{Min: 3, Max: new(3)})), []string{`"ab"`, `"abc"`}, []string{`"a|"`, `"xy|"`, `"abc|d`}},
 	{"tuple", array(Array{Prefix: []Item{Each(Const(true)), Each(number(Number{}))}, Rest: Each(words("x")), Min: 1, Max: new(3)}),
 		[]string{`[true]`, `[true,1]`, `[true, 2.5, "x"]`}, []string{`[|]`, `[|f`, `[true,1,"x"|,`, `[true,|"`}},
@@ -97,16 +97,25 @@ var cases = []struct {
 		[]string{`["x"]`, `[1,"x"]`, `["x","x",3]`, `[1,2,"x"]`}, []string{`[|]`, `[1,2,|3`, `["x","x",|"x"`, `[1|]`, `["x",1,2|,`}},
 	{"contains, overlapping", array(Array{Rest: Item{{Value: number(Number{})}, {Value: number(Number{Min: rat("5")}), Counts: 1}}, Counts: []Count{{Min: 2}}}),
 		[]string{`[5,6]`, `[1,5,2,7,3]`}, []string{`[5,4|]`, `[|]`, `[5|]`}},
+	{"unique words", array(Array{Rest: Each(words("a", "b", "bc")), Unique: true, Min: 2}), []string{`["a","b"]`, `["bc", "\u0061", "b"]`},
+		[]string{`["a"|]`, `["a","|a`, `["b","bc","a"|,`, `["b","b|"`, `["a","\u006|1`}},
+	{"unique numbers", array(Array{Rest: Each(number(Number{MultipleOf: rat("1"), Min: rat("0"), Max: rat("12")})), Unique: true}), []string{`[1,10,2]`, `[1.0, 12]`, `[]`},
+		[]string{`[1,1|,`, `[0,|-`, `[1,1|.0`, `[1,10,11,12,|1`, `[0,1,2,3,4,5,6,7,8,9,10,11,12|,`}},
+	{"unique values", array(Array{Rest: Each(Any()), Unique: true, Max: new(3)}), []string{`["a","A",{}]`, `[{"a":1},{"a":2},1]`, `[1,"1",[1]]`, `[true, false, null]`},
+		[]string{`[{"a":1,"b":2},{"b":2.0,"a":1|}`, `[true,|t`, `["a","\u0061|"`, `[[],[|]`, `[1,1|]`, `[1e1,10|]`}},
+	{"unique records", array(Array{Rest: Each(object(Object{Properties: []Property{{"id", number(Number{MultipleOf: rat("1"), Min: rat("1"), Max: rat("2")}), true}, {"t", words("x", "y"), true}}})), Unique: true, Min: 3}),
+		[]string{`[{"id":1,"t":"x"},{"id":2,"t":"x"},{"t":"y","id":1}]`}, []string{`[{"id":1,"t":"x"},{"id":1,"t":"|x`, `[{"id":1,"t":"x"},{"t":"x","id":|1`, `[{"id":1,"t":"x"},{"id":2,"t":"x"}|]`}},
+	{"unique beside a prefix", array(Array{Prefix: []Item{Each(text(String{})), Each(Const("x"))}, Rest: Each(Const(true)), Unique: true}), []string{`["a","x",true]`, `["x"]`}, []string{`["x"|,`, `["a","x",true|,`}},
 	{"object", object(Object{Properties: []Property{{"a", number(Number{}), true}, {"b", Const("x"), false}, {"ab", Const(nil), false}}}),
 		[]string{`{"a":1}`, `{"b":"x","a":1}`, `{"ab": null, "a": 2, "b": "x"}`, `{"\u0061":1}`}, []string{`{|}`, `{"|c`, `{"a":1,"a|"`, `{"b":"x"|}`, `{"a":1,"b":"x","ab":null|,`, `{"a":|"`, `{"b":"x","|b"`}},
 	{"additional", object(Object{Properties: []Property{{"id", number(Number{}), true}}, Rest: Const(true)}),
 		[]string{`{"id":1,"x":true}`, `{"x":true,"y":true,"id":0}`, `{"i":true,"id":0,"idd":true}`}, []string{`{"x":true,"x|"`, `{"id":|t`, `{"id":1,"id|"`, `{"x":true,"\u0078|"`}},
 	{"forbidden", object(Object{Properties: []Property{{"no", nil, false}}, Rest: Any()}), []string{`{"n":1}`, `{"non":[]}`}, []string{`{"no|"`}},
-	{"patterns", object(Object{Patterns: []Pattern{{search(`^x`), number(Number{})}, {search(`y$`), Const("y")}}}),
+	{"patterns", object(Object{Patterns: []Pattern{{pattern(`^x`), number(Number{})}, {pattern(`y$`), Const("y")}}}),
 		[]string{`{"xy":1,"ay":"y"}`, `{}`}, []string{`{"xy":|"`, `{"ab|"`, `{"ay":|1`}},
-	{"few names", object(Object{Patterns: []Pattern{{search(`^[ab]$`), number(Number{})}}, Min: 1}),
+	{"few names", object(Object{Patterns: []Pattern{{pattern(`^[ab]$`), number(Number{})}}, Min: 1}),
 		[]string{`{"a":1,"b":2}`, `{"b":2}`}, []string{`{|}`, `{"|c`, `{"a":1,"|a`, `{"a":1,"b":2|,`, `{"b":1,"\u006|2`}},
-	{"names", object(Object{Properties: []Property{{"long", Any(), false}, {"ok", Any(), false}}, Rest: Any(), Names: search(`^.{1,2}$`)}),
+	{"names", object(Object{Properties: []Property{{"long", Any(), false}, {"ok", Any(), false}}, Rest: Any(), Names: pattern(`^.{1,2}$`)}),
 		[]string{`{"ok":1,"a":2}`}, []string{`{"lo|n`, `{"|"`}},
 	{"at most 2", object(Object{Properties: []Property{{"a", Any(), true}, {"b", Any(), true}, {"c", Any(), false}}, Rest: Any(), Max: new(2)}),
 		[]string{`{"a":1,"b":2}`}, []string{`{"|c`, `{"a":1,"|c`, `{"a":1,"b":1|,`}},

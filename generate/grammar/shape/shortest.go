@@ -147,4 +147,3 @@ func (v *visits) Pop() any {
 	*v = (*v)[:len(*v)-1]
 	return last
 }
-

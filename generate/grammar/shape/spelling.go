@@ -129,4 +129,3 @@ func (p partial) ended(text string) (string, bool) {
 	}
 	return p.rest(r) + spelled(text[size:]), true
 }
-

@@ -20,13 +20,18 @@ type Machine struct {
 	settled bool
 
 	// What was interned; forget empties it.
-	frames  map[frameKey]*frame
-	singles map[thread]*state
-	sets    map[string]*state
-	words   map[wordKey]*word
-	used    map[usedKey]*used
-	noName  *word
-	sized   map[string]*local // numbers
+	frames   map[frameKey]*frame
+	singles  map[thread]*state
+	sets     map[string]*state
+	sketches map[string]*state
+	unknown  *word // a name that differs from all others
+	words    map[wordKey]*word
+	used     map[usedKey]*used
+	items    map[items]*items
+	ends     map[thread]offer
+	domains  map[domainKey]*domain
+	noName   *word
+	sized    map[string]*local // numbers
 
 	out []thread // scratch
 }
@@ -62,8 +67,12 @@ func (m *Machine) forget() {
 	m.frames = map[frameKey]*frame{}
 	m.singles = map[thread]*state{}
 	m.sets = map[string]*state{}
+	m.sketches = nil
 	m.words = map[wordKey]*word{}
 	m.used = map[usedKey]*used{}
+	m.items = map[items]*items{}
+	m.ends = map[thread]offer{}
+	m.domains = map[domainKey]*domain{}
 	if m.noName == nil {
 		m.noName = &word{}
 	}
@@ -79,7 +88,7 @@ func (m *Machine) state(threads []thread) *state {
 		}
 		return s
 	}
-	key := make([]byte, 0, 16*len(threads))
+	key := make([]byte, 0, 20*len(threads))
 	for _, t := range threads {
 		for _, x := range t.order() {
 			key = binary.LittleEndian.AppendUint32(key, uint32(x))
@@ -94,8 +103,11 @@ func (m *Machine) state(threads []thread) *state {
 }
 
 // order is what threads are sorted by; it identifies them.
-func (t thread) order() [4]int32 {
-	x := [4]int32{t.frame.id, t.local.id, 0, t.n}
+func (t thread) order() [5]int32 {
+	x := [5]int32{t.frame.id, t.local.id, 0, t.n, 0}
+	if t.rec != nil {
+		x[4] = t.rec.id
+	}
 	if t.name != nil {
 		x[2] = t.name.id
 	}
@@ -109,7 +121,9 @@ type state struct {
 	steps   uint8 // taken from here, up to busy
 	next    [4]*[64]*state
 	rest    []byte
-	closed  bool // rest is known
+	closed  bool   // rest is known
+	sketch  bool   // see sketch.go
+	drawn   *state // its sketch; nil: not made
 }
 
 // busy is the number of steps after which a state keeps a table of them.
@@ -147,14 +161,30 @@ func (s *state) Next(b byte) machine.State {
 
 func (s *state) read(b byte) *state {
 	m := s.m
-	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.words) > remembered {
+	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words)+len(m.ends) > remembered {
 		m.forget()
 	}
 	out := m.out[:0]
 	for _, t := range s.threads {
+		first := len(out)
 		out = m.step(out, t, b)
+		if t.rec != nil || t.frame.array != nil && t.frame.array.Unique {
+			out = m.recorded(out, first, t, b)
+		}
 	}
 	m.out = out
+	if s.sketch {
+		return m.sketch(out)
+	}
+	out = m.ordered(out)
+	if len(out) == 0 {
+		return dying
+	}
+	return m.state(out)
+}
+
+// ordered is a set of threads in order, each once; of too many the cheapest.
+func (m *Machine) ordered(out []thread) []thread {
 	if len(out) > 1 {
 		slices.SortFunc(out, func(a, b thread) int {
 			x, y := a.order(), b.order()
@@ -167,10 +197,7 @@ func (s *state) read(b byte) *state {
 			out = out[:MaxThreads]
 		}
 	}
-	if len(out) == 0 {
-		return dying
-	}
-	return m.state(out)
+	return out
 }
 
 // Accepting is machine.State's.
@@ -190,14 +217,30 @@ func (s *state) FreeRunes() int {
 		if t.local.part.form != whole {
 			continue
 		}
-		switch t.local.kind {
-		case inString:
-			most = max(most, t.frame.reading.phrase.free(t.local.point, int(t.n)))
-		case inName:
-			most = max(most, t.frame.free(t.local.point))
+		free := t.free()
+		if t.rec != nil && t.frame.unique.items != nil && free < unbounded {
+			free-- // one more tells the item from others
+		}
+		if t.rec == nil || t.frame.unique.items.few() {
+			most = max(most, free)
 		}
 	}
 	return most
+}
+
+// free is a number of plain characters that may follow, whatever they are, other items
+// of a unique array aside.
+func (t thread) free() int {
+	l := t.local
+	switch {
+	case l.kind == inString && l.part.form == whole:
+		return t.frame.reading.phrase.free(l.point, int(t.n))
+	case l.kind == inString && l.to >= 0:
+		return t.frame.reading.phrase.free(l.to, int(t.n)+1)
+	case l.kind == inName && l.part.form == whole:
+		return t.frame.free(l.point)
+	}
+	return 0
 }
 
 // free is a number of plain characters that may follow in a name, whatever they are.

@@ -18,9 +18,9 @@ type phrase struct {
 	most    int  // lengths beyond it are alike
 	// languageless: no part has a Language.
 	languageless bool
-	points  []*phrasePoint
-	known   map[string]int32
-	dist    map[place]finish
+	points       []*phrasePoint
+	known        map[string]int32
+	dist         map[place]finish
 }
 
 type phrasePoint struct {

@@ -14,7 +14,7 @@ func (s *state) Shortest() []byte {
 				best, least = t, cost
 			}
 		}
-		rest := s.m.write(nil, best)
+		rest := s.m.write(nil, best, false)
 		if len(rest) > keptRest {
 			return rest
 		}
@@ -27,20 +27,30 @@ func (s *state) Shortest() []byte {
 const keptRest = 1 << 12
 
 // write appends the shortest rest of a thread. It takes, part by part, what cost
-// counted.
-func (m *Machine) write(b []byte, t thread) []byte {
+// counted; relaxed, what relaxed did.
+func (m *Machine) write(b []byte, t thread, relaxed bool) []byte {
+	leave := func(f *frame) thread { return thread{frame: m.done(f), local: after} }
 	for {
 		f, l := t.frame, t.local
+		if f.unique == f && l == after {
+			return b // the end of the item
+		}
+		if t.rec != nil && !relaxed {
+			o := m.uniqueEnd(t)
+			b = append(b, o.text...)
+			t = thread{frame: o.frame, local: after}
+			continue
+		}
 		switch l.kind {
 		case inLiteral:
 			b = append(b, l.rest...)
-			t = m.leave(t)
+			t = leave(f)
 		case inNumber:
 			b = writeNumber(b, m, l)
-			t = m.leave(t)
+			t = leave(f)
 		case inString:
 			b = append(f.reading.phrase.write(b, l, t.n), '"')
-			t = m.leave(t)
+			t = leave(f)
 		case inName:
 			o := m.name(t)
 			b = append(append(b, o.text...), '"')
@@ -69,7 +79,7 @@ func (m *Machine) writeValue(b []byte, f *frame) ([]byte, thread) {
 			text string
 		}{{p.value.Null, "null"}, {p.value.True, "true"}, {p.value.False, "false"}} {
 			if c.has && int(cost) == len(c.text) {
-				return append(b, c.text...), m.leave(thread{frame: f})
+				return append(b, c.text...), thread{frame: m.done(f), local: after}
 			}
 		}
 		if p.numbers != nil && leastNumber(p.numbers) == cost {
@@ -105,7 +115,7 @@ func (m *Machine) writePart(b []byte, t thread) ([]byte, thread) {
 		if f.object != nil {
 			closing = '}'
 		}
-		return append(b, closing), m.leave(thread{frame: f.above})
+		return append(b, closing), thread{frame: m.done(f.above), local: after}
 	}
 	if t.local == after {
 		b = append(b, ',')
@@ -113,7 +123,11 @@ func (m *Machine) writePart(b []byte, t thread) ([]byte, thread) {
 	if f.object != nil {
 		return append(b, '"'), thread{frame: f, local: f.object.naming.at(0), name: m.noName}
 	}
-	o := m.item(f).option
+	next := m.next(f)
+	if f.array.Unique {
+		return append(b, next.text...), thread{frame: next.frame, local: after}
+	}
+	o := next.option
 	k := f.frameKey
 	k.reading, k.count = o.plan, f.array.counted(int(f.count)+1)
 	k.tally, _ = f.array.add(f.tally, o.counts)
@@ -170,7 +184,7 @@ func (m *Machine) shortNames(f *frame, i int, q int32, begin *word, k int) (ends
 	for queue.Len() > 0 && len(ends) < k {
 		w := heap.Pop(queue).(way)
 		if w.final {
-			if !gone[start+w.text] {
+			if begin == m.unknown || !gone[start+w.text] {
 				ends = append(ends, w.text)
 			}
 			continue

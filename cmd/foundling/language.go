@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/foundling-lm/foundling/generate/grammar/cfg"
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
+	"github.com/foundling-lm/foundling/generate/grammar/regular"
+	"github.com/foundling-lm/foundling/generate/grammar/schema"
+	"github.com/foundling-lm/foundling/generate/grammar/shape"
+)
+
+// languageFlags choose the language that a text must fit, in one of four ways.
+type languageFlags struct {
+	Schema  string   `help:"The language is the JSON texts that satisfy this JSON Schema; - reads it from standard input." placeholder:"FILE"`
+	Regex   string   `help:"The language is what this regular expression matches from end to end, in RE2's syntax." placeholder:"REGEX"`
+	Grammar string   `help:"The language is that of a grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
+	Choice  []string `help:"The language is this text; repeat for more." placeholder:"TEXT" sep:"none"`
+	Lenient bool     `help:"Pass over keywords of the schema that cannot be enforced, and say which."`
+}
+
+// language is a compiled language.
+type language struct {
+	kind  string // schema, regex, grammar or choice
+	start machine.State
+	json  bool          // texts are JSON: white space around them means nothing
+	notes []schema.Note // what has no effect
+}
+
+// languageOptions say how a language is compiled.
+type languageOptions struct {
+	lenient bool
+	// loose takes any white space between the parts of JSON: for reading texts of
+	// others. What is written has the white space of common serialisers.
+	loose bool
+}
+
+// check says whether exactly one language is named.
+func (f *languageFlags) check() error {
+	n := 0
+	for _, given := range []bool{f.Schema != "", f.Regex != "", f.Grammar != "", len(f.Choice) > 0} {
+		if given {
+			n++
+		}
+	}
+	switch {
+	case n == 0:
+		return usageError{fmt.Errorf("no language is given: give one of --schema FILE, --regex REGEX, --grammar FILE, --choice TEXT")}
+	case n > 1:
+		return usageError{fmt.Errorf("give one of --schema, --regex, --grammar and --choice, not several")}
+	case f.Lenient && f.Schema == "":
+		return usageError{fmt.Errorf("--lenient is about keywords of a --schema")}
+	}
+	return nil
+}
+
+// source is the text of the language and its compiler.
+func (f *languageFlags) source() (text []byte, compile func(o languageOptions) (*language, error), err error) {
+	switch {
+	case f.Schema != "":
+		if text, err = readNamed(f.Schema); err != nil {
+			return nil, nil, usageError{fmt.Errorf("--schema: %w", err)}
+		}
+		return text, func(o languageOptions) (*language, error) { return compileSchema(text, o) }, nil
+	case f.Grammar != "":
+		if text, err = readNamed(f.Grammar); err != nil {
+			return nil, nil, usageError{fmt.Errorf("--grammar: %w", err)}
+		}
+		return text, func(languageOptions) (*language, error) { return compileGrammar(string(text), f.Grammar) }, nil
+	case f.Regex != "":
+		return []byte(f.Regex), func(languageOptions) (*language, error) { return compileRegex(f.Regex) }, nil
+	}
+	return nil, func(languageOptions) (*language, error) { return compileChoices(f.Choice) }, nil
+}
+
+// maxLanguageBytes bounds what is read of a schema or grammar.
+const maxLanguageBytes = 64 << 20
+
+// readNamed reads a file, or standard input for -.
+func readNamed(name string) ([]byte, error) {
+	if name == "-" {
+		return readLimited(os.Stdin, maxLanguageBytes)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readLimited(f, maxLanguageBytes)
+}
+
+// compileSchema makes the language of a JSON Schema.
+func compileSchema(text []byte, o languageOptions) (*language, error) {
+	s, err := schema.Compile(text, schema.Options{Lenient: o.lenient})
+	if err != nil {
+		return nil, err
+	}
+	var format shape.Format
+	if o.loose {
+		format.Space = shape.Loose
+	}
+	start, err := s.Value().Machine(format)
+	if err != nil {
+		return nil, err
+	}
+	return &language{"schema", start, true, s.Notes}, nil
+}
+
+// compileRegex makes the language of a regular expression.
+func compileRegex(text string) (*language, error) {
+	l, err := regular.Parse(text, regular.RE2)
+	if err != nil {
+		return nil, err
+	}
+	return regularLanguage("regex", l)
+}
+
+// compileChoices makes the language of a few texts.
+func compileChoices(texts []string) (*language, error) {
+	return regularLanguage("choice", regular.Strings(texts...))
+}
+
+func regularLanguage(kind string, l *regular.Language) (*language, error) {
+	empty, err := l.Empty()
+	if err != nil {
+		return nil, err
+	}
+	if empty {
+		return nil, fmt.Errorf("%s: no text fits it", kind)
+	}
+	return &language{kind: kind, start: l.Machine()}, nil
+}
+
+// compileGrammar makes the language of a grammar. The ending of its name, or else the
+// text, says in which notation it is.
+func compileGrammar(text, name string) (*language, error) {
+	g, err := cfg.Parse(name, text)
+	if err != nil {
+		return nil, err
+	}
+	start, err := g.Machine()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &language{kind: "grammar", start: start}, nil
+}

@@ -1,0 +1,116 @@
+package shape
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
+)
+
+// Sketches. A state knows the names that an object has so far, letter by letter, so
+// that none comes twice: behind every beginning of a name it is another state. For
+// trying one token that is too much. A sketch replaces a name that differs from all
+// others already by an unknown one. It matters again only when another name comes in
+// the same object, so behind an unknown name a sketch takes no comma.
+
+// Sketch is machine.Sketched's.
+func (s *state) Sketch() machine.State {
+	if s.sketch {
+		return s
+	}
+	if s.drawn == nil {
+		s.drawn = s.m.sketch(slices.Clone(s.threads))
+	}
+	return s.drawn
+}
+
+// sketch interns the sketch of a set of threads.
+func (m *Machine) sketch(threads []thread) *state {
+	if m.unknown == nil {
+		m.unknown = &word{id: m.ids.next(), size: -1}
+	}
+	for i := range threads {
+		threads[i] = m.forgotten(threads[i])
+	}
+	threads = m.ordered(threads)
+	if len(threads) == 0 {
+		return dying
+	}
+	key := make([]byte, 0, 16*len(threads))
+	for _, t := range threads {
+		for _, x := range t.order() {
+			key = binary.LittleEndian.AppendUint32(key, uint32(x))
+		}
+	}
+	s, ok := m.sketches[string(key)]
+	if !ok {
+		if m.sketches == nil {
+			m.sketches = map[string]*state{}
+		}
+		s = &state{m: m, threads: slices.Clone(threads), sketch: true}
+		m.sketches[string(key)] = s
+	}
+	return s
+}
+
+// forgotten is a thread with its name unknown, if nothing before the next name depends
+// on which it is: no declared and no used name begins so, there are always others, and
+// none is needed for the number of properties.
+func (m *Machine) forgotten(t thread) thread {
+	if t.name == nil || t.rec != nil || t.local.kind != inName || t.local.part.form != whole || t.name == m.unknown {
+		return t
+	}
+	f := t.frame
+	at := &f.object.naming.points[t.local.point]
+	if at.lo < at.hi || f.names().fill > 1 {
+		return t
+	}
+	for i, q := range at.states {
+		if c := f.object.classes[i]; q >= 0 && (c.count(c.start()) < manyWords || f.used.count(int32(i), t.name, nil) > 0) {
+			return t
+		}
+	}
+	t.name = m.unknown
+	return t
+}
+
+// ordinary are the characters of which machine.Free speaks.
+var ordinary = [][2]rune{{' ', '!'}, {'#', '['}, {']', 0xD7FF}, {0xE000, 0x10FFFF}}
+
+// AfterRune is machine.Uniform's.
+func (s *state) AfterRune() (machine.State, bool) {
+	if len(s.threads) != 1 {
+		return nil, false
+	}
+	t := s.threads[0]
+	var edges []edge
+	switch l := t.local; {
+	case l.part.form != whole || t.rec != nil:
+		return nil, false
+	case l.kind == inString:
+		edges = t.frame.reading.phrase.edges(l.point)
+	case l.kind == inName && s.m.unknown != nil && t.name == s.m.unknown:
+		edges = t.frame.object.naming.edges(l.point)
+	default:
+		return nil, false
+	}
+	to, covered, all := int32(-1), rune(0), rune(0)
+	for _, o := range ordinary {
+		all += o[1] - o[0] + 1
+		for _, e := range edges {
+			if n := min(e.hi, o[1]) - max(e.lo, o[0]) + 1; n > 0 {
+				if to >= 0 && to != e.to {
+					return nil, false
+				}
+				to, covered = e.to, covered+n
+			}
+		}
+	}
+	if covered == 0 {
+		return nil, true
+	}
+	if covered < all {
+		return nil, false
+	}
+	return s.Next('x'), true
+}
