@@ -272,6 +272,8 @@ func (grammarAcceptsCmd) Help() string {
 	return `Reads a text from standard input. Exit code 0: it fits; 1: it does not; 2: wrong
 usage, or a language that is not supported. White space around a JSON text and any
 between its parts is fine; a line break at the end of other texts may be left out.
+Formats are enforced, but where $schema names 2019-09 or 2020-12 they are the
+annotations that these drafts make them; output is held to them in any case.
 
 With --batch each line is an object. {"schema":...,"instance":...} asks about an
 instance as it is written there; "text" in place of "instance" is a string that holds

@@ -10,6 +10,8 @@ import (
 	"io"
 	"runtime/debug"
 	"time"
+
+	"github.com/foundling-lm/foundling/generate/grammar/schema"
 )
 
 // acceptsBatch answers questions one a line. It never stops at a bad line: outside
@@ -110,8 +112,8 @@ func (b *acceptsBatch) answer(line []byte) acceptsAnswer {
 		return acceptsAnswer{Error: fmt.Sprintf("not a question: %v", err)}
 	}
 	l, err := b.language(&q)
-	if err != nil {
-		return acceptsAnswer{Error: err.Error()}
+	if err != nil { // a schema that no value satisfies accepts nothing
+		return acceptsAnswer{Compiled: errors.Is(err, schema.ErrEmpty), Error: err.Error()}
 	}
 	text := []byte(q.Instance)
 	switch {

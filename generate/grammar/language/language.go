@@ -25,7 +25,8 @@ type Source struct {
 	// Lenient passes over keywords of a schema that cannot be enforced, and notes
 	// them. Without it they are errors.
 	Lenient bool
-	// Loose takes any white space between the parts of JSON, to read texts of others.
+	// Loose takes any white space between the parts of JSON, and formats as annotations
+	// where the draft that $schema names says so, to read texts of others.
 	// What is written has the white space of common serialisers.
 	Loose bool
 }
@@ -117,7 +118,7 @@ func started(g *cfg.Grammar) (*Language, error) {
 }
 
 func (s *Source) schema() (*Language, error) {
-	x, err := schema.Compile(s.Schema, schema.Options{Lenient: s.Lenient})
+	x, err := schema.Compile(s.Schema, schema.Options{Lenient: s.Lenient, DraftFormats: s.Loose})
 	if err != nil {
 		return nil, err
 	}

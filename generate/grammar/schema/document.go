@@ -19,12 +19,13 @@ type document struct {
 // A resource is a schema with an address of its own: a document's root, or a schema
 // in it with $id.
 type resource struct {
-	doc     *document
-	root    *value
-	base    string // absolute address without fragment; "" where none was given
-	draft   Draft
-	anchors map[string]*value
-	dynamic map[string]*value // $dynamicAnchor; "" is $recursiveAnchor
+	doc       *document
+	root      *value
+	base      string // absolute address without fragment; "" where none was given
+	draft     Draft
+	annotates bool // format, by its $schema
+	anchors   map[string]*value
+	dynamic   map[string]*value // $dynamicAnchor; "" is $recursiveAnchor
 }
 
 // A library holds the documents of one compilation.
@@ -60,7 +61,7 @@ func (l *library) open(r *resource, isDocument bool) error {
 		d, err := draftOf(s)
 		switch {
 		case err == nil:
-			r.draft = d
+			r.draft, r.annotates = d, d.since(Draft2019)
 		case l.options.Lenient:
 			l.notes.add(r.root, "$schema", err.(*Error).Message+": read as "+r.draft.String())
 		default:
@@ -103,7 +104,7 @@ func (l *library) walk(v *value, r *resource) error {
 		return nil
 	}
 	if id := idOf(v, r.draft); v != r.root && id != "" && !strings.HasPrefix(id, "#") {
-		inner := &resource{doc: r.doc, root: v, base: r.base, draft: r.draft}
+		inner := &resource{doc: r.doc, root: v, base: r.base, draft: r.draft, annotates: r.annotates}
 		if err := l.open(inner, false); err != nil {
 			return err
 		}

@@ -123,7 +123,7 @@ func Formats() []string {
 
 // format is the language of a format; nil if it says nothing.
 func (c *compiler) format(v *value, name string) *language {
-	if c.options.AnnotateFormats {
+	if c.options.AnnotateFormats || c.options.DraftFormats && c.library.resourceOf(v).annotates {
 		return nil
 	}
 	if remedy, refused := noRegular[name]; refused {

@@ -35,6 +35,9 @@ type Options struct {
 	// AnnotateFormats makes format an annotation, as 2020-12 has it by default. Without
 	// it, formats are enforced.
 	AnnotateFormats bool
+	// DraftFormats makes format an annotation where $schema names 2019-09 or 2020-12,
+	// as these say themselves: for reading what others wrote.
+	DraftFormats bool
 	// Documents are other schemas that $ref may name, by their absolute addresses.
 	Documents map[string][]byte
 }

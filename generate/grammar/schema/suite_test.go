@@ -50,7 +50,7 @@ func TestSuite(t *testing.T) {
 		options Options
 		exact   bool // no test may be wrong
 	}{
-		{"draft2020-12", Options{AnnotateFormats: true}, true},
+		{"draft2020-12", Options{DraftFormats: true}, true},
 		{"draft2020-12/optional", Options{AnnotateFormats: true}, false},
 		{"draft2020-12/optional/format", Options{}, false},
 		{"draft7", Options{Draft: Draft7}, true},
