@@ -18,6 +18,7 @@ type chatCmd struct {
 	Model         string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	System        string `help:"What the model is told before the conversation." placeholder:"TEXT"`
 	decodingFlags `embed:"" set:"maxtokens=512"`
+	structuredFlags
 	speculateFlags
 	openFlags
 }
@@ -37,6 +38,9 @@ Examples:
 
 // Validate is called by kong, before the model is opened.
 func (c *chatCmd) Validate() error {
+	if err := c.structuredFlags.check(); err != nil {
+		return err
+	}
 	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
 }
 
@@ -56,9 +60,13 @@ func (c *chatCmd) Run(context.Context) error {
 	if m.Bundle.Tokenizer == nil {
 		return fmt.Errorf("%s has no tokenizer to talk with: %w", c.Model, m.Bundle.NoTokens)
 	}
+	g, err := c.compile(m)
+	if err != nil {
+		return err
+	}
 	in := newLineReader(signals)
 	defer in.Close()
-	t := &talk{Model: m, decode: &c.decodingFlags, system: c.System, out: os.Stdout, notes: os.Stderr, stops: m.Bundle.Stops(), signals: signals}
+	t := &talk{Model: m, decode: &c.decodingFlags, grammar: g, heal: c.Heal, system: c.System, out: os.Stdout, notes: os.Stderr, stops: m.Bundle.Stops(), signals: signals}
 	if c.System != "" && !m.Bundle.Chat {
 		return usageError{errors.New("--system: a base model takes no system message: fine-tune it first")}
 	}
@@ -70,6 +78,8 @@ func (c *chatCmd) Run(context.Context) error {
 type talk struct {
 	*foundling.Model
 	decode  *decodingFlags
+	grammar *foundling.Grammar // of every answer; nil: free
+	heal    bool
 	system  string
 	msgs    []chat.Message // without the system message
 	turns   uint64         // answers so far: each draws its own random numbers
@@ -190,9 +200,17 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 		case <-done:
 		}
 	}()
-	o := t.Options(t.decode.decoding())
+	d := t.decode.decoding()
+	d.Grammar, d.Stream = t.grammar, t.turns
+	o := t.Options(d)
 	o.StopIDs = t.stops
-	o.Stream = t.turns
+	if t.heal {
+		if ids, err = t.Heal(ids, t.grammar, &o); err != nil {
+			close(done)
+			<-watching
+			return nil, false, err
+		}
+	}
 	t.turns++
 	r, err = t.Engine.Generate(ctx, ids, o, func(p generate.Piece) bool {
 		_, err := io.WriteString(t.out, p.Text)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/grammar"
 	"github.com/foundling-lm/foundling/text/chat"
 )
 
@@ -24,6 +25,7 @@ type generateCmd struct {
 	LogProbs      int    `name:"logprobs" help:"With --json: log-probabilities of so many most probable tokens at each place, prompt included, for the model and after the sampling chain." placeholder:"N"`
 	Explain       bool   `help:"Show after the text what each step of the sampling chain did for each token (as inspect probs)."`
 	decodingFlags `embed:"" set:"maxtokens=256"`
+	structuredFlags
 	speculateFlags
 	openFlags
 }
@@ -36,11 +38,18 @@ without speculation (its default mode), and each of --n texts is the same whatev
 --n is. With --n above 1, texts are printed when all are done, --json prints one
 object a line.
 
+Under --json-schema, --regex, --grammar or --choice the text is complete at any
+--max-tokens that is enough for a shortest text; with fewer nothing is written.
+
 Examples:
 
     foundling generate --model run1 --prompt "What does strings.Cut do?"
     foundling generate --model run1 --raw --prompt "func main() {" --stop "}" --temperature 0
     foundling generate --model run1 --prompt - --json < question.txt
+    foundling generate --model run1 --prompt "A person:" --json-schema person.json
+    foundling generate --model run1 --prompt "Is Go compiled?" --choice yes --choice no
+    foundling generate --model run1 --prompt "A date:" --regex '[0-9]{4}-[0-9]{2}-[0-9]{2}'
+    foundling generate --model run1 --prompt "Think." --json-schema plan.json --grammar-after "</think>"
     foundling generate --model run1 --prompt "A joke:" --n 8 --speculate ngram
     foundling generate --model run1 --prompt "A poem:" --temperature 1.2 --min-p 0.05 --repeat-penalty 1.1
     foundling generate --model run1 --prompt "A poem:" --dry-multiplier 0.8 --xtc-probability 0.5
@@ -93,8 +102,16 @@ func (c *generateCmd) Validate() error {
 		return fmt.Errorf("--n is %d: it must be 1 to %d", c.N, generate.MaxCandidates)
 	case c.Budget < 0 || c.Budget > 0 && c.Budget < c.N:
 		return fmt.Errorf("--budget is %d: it must be at least a token for each of --n %d texts, or 0 for no bound", c.Budget, c.N)
+	case c.Explain && c.ContextPolicy == string(generate.ContextShift):
+		return errors.New("--explain and --context-policy shift: a text of which the beginning is forgotten cannot be read again, leave one of them out")
 	case c.LogProbs < 0 || c.LogProbs > 0 && !c.JSON:
 		return errors.New("--logprobs wants a number above 0, and --json to print them (inspect probs shows tables)")
+	}
+	if err := c.structuredFlags.check(); err != nil {
+		return err
+	}
+	if c.Explain && (c.given() || c.Heal) {
+		return errors.New("--explain reads the text again without a grammar: leave --json-schema, --regex, --grammar, --choice and --heal out")
 	}
 	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
 }
@@ -120,10 +137,19 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}
-	o := m.Options(c.decoding())
+	d := c.decoding()
+	if d.Grammar, err = c.compile(m); err != nil {
+		return err
+	}
+	o := m.Options(d)
 	o.Budget, o.LogProbs = c.Budget, c.LogProbs
 	if m.Bundle.Chat && !c.Raw {
 		o.StopIDs = m.Bundle.Stops()
+	}
+	if c.Heal {
+		if ids, err = m.Heal(ids, d.Grammar, &o); err != nil {
+			return fmt.Errorf("--heal: %w", err)
+		}
 	}
 	requests, err := generate.Candidates(ids, o, c.N)
 	if err != nil {
@@ -131,7 +157,11 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	}
 	start := time.Now()
 	results, err := m.Engine.GenerateAll(ctx, requests, c.show())
-	if results == nil {
+	var budget *grammar.BudgetError
+	switch {
+	case results == nil && errors.As(err, &budget):
+		return fmt.Errorf("--max-tokens: %w", budget)
+	case results == nil:
 		return fmt.Errorf("--prompt: %w", err)
 	}
 	if ctx.Err() != nil {

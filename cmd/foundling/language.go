@@ -4,11 +4,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/foundling-lm/foundling/generate/grammar/cfg"
+	lang "github.com/foundling-lm/foundling/generate/grammar/language"
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
-	"github.com/foundling-lm/foundling/generate/grammar/regular"
 	"github.com/foundling-lm/foundling/generate/grammar/schema"
-	"github.com/foundling-lm/foundling/generate/grammar/shape"
 )
 
 // languageFlags choose the language that a text must fit, in one of four ways.
@@ -92,56 +90,25 @@ func readNamed(name string) ([]byte, error) {
 
 // compileSchema makes the language of a JSON Schema.
 func compileSchema(text []byte, o languageOptions) (*language, error) {
-	s, err := schema.Compile(text, schema.Options{Lenient: o.lenient})
-	if err != nil {
-		return nil, err
-	}
-	var format shape.Format
-	if o.loose {
-		format.Space = shape.Loose
-	}
-	start, err := s.Value().Machine(format)
-	if err != nil {
-		return nil, err
-	}
-	return &language{"schema", start, true, s.Notes}, nil
+	return compile(lang.Source{Schema: text, Lenient: o.lenient, Loose: o.loose})
 }
 
 // compileRegex makes the language of a regular expression.
-func compileRegex(text string) (*language, error) {
-	l, err := regular.Parse(text, regular.RE2)
-	if err != nil {
-		return nil, err
-	}
-	return regularLanguage("regex", l)
-}
+func compileRegex(text string) (*language, error) { return compile(lang.Source{Regex: text}) }
 
 // compileChoices makes the language of a few texts.
-func compileChoices(texts []string) (*language, error) {
-	return regularLanguage("choice", regular.Strings(texts...))
-}
-
-func regularLanguage(kind string, l *regular.Language) (*language, error) {
-	empty, err := l.Empty()
-	if err != nil {
-		return nil, err
-	}
-	if empty {
-		return nil, fmt.Errorf("%s: no text fits it", kind)
-	}
-	return &language{kind: kind, start: l.Machine()}, nil
-}
+func compileChoices(texts []string) (*language, error) { return compile(lang.Source{Choices: texts}) }
 
 // compileGrammar makes the language of a grammar. The ending of its name, or else the
 // text, says in which notation it is.
 func compileGrammar(text, name string) (*language, error) {
-	g, err := cfg.Parse(name, text)
+	return compile(lang.Source{Grammar: text, Name: name})
+}
+
+func compile(s lang.Source) (*language, error) {
+	l, err := s.Compile()
 	if err != nil {
 		return nil, err
 	}
-	start, err := g.Machine()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return &language{kind: "grammar", start: start}, nil
+	return &language{s.Kind(), l.Start, l.JSON, l.Notes}, nil
 }

@@ -16,8 +16,8 @@ import (
 
 // Bounds on arrays with unique items.
 const (
-	maxUnique   = 64  // least number of items
-	searchLimit = 200 // beginnings that a search for another value goes on from
+	maxUnique   = 64   // least number of items
+	searchLimit = 1000 // beginnings that a search for another value goes on from
 )
 
 // items are the values of an array's items so far, as Canonical writes them.
