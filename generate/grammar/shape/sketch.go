@@ -106,40 +106,47 @@ var ordinary = [][2]rune{{' ', '!'}, {'#', '['}, {']', 0xD7FF}, {0xE000, 0x10FFF
 
 // AfterRune is machine.Uniform's.
 func (s *state) AfterRune() (machine.State, bool) {
-	if len(s.threads) != 1 {
-		return nil, false
+	some := false
+	for _, t := range s.threads {
+		var edges []edge
+		switch l := t.local; {
+		case l.part.form != whole || t.rec != nil:
+			return nil, false
+		case l.kind == inString:
+			edges = t.frame.reading.phrase.edges(l.point)
+		case l.kind == inName && (t.name == nil || t.name == s.m.unknown):
+			edges = t.frame.object.naming.edges(l.point)
+		default:
+			return nil, false
+		}
+		leads, even := evenly(edges)
+		if !even {
+			return nil, false
+		}
+		some = some || leads
 	}
-	t := s.threads[0]
-	var edges []edge
-	switch l := t.local; {
-	case l.part.form != whole || t.rec != nil:
-		return nil, false
-	case l.kind == inString:
-		edges = t.frame.reading.phrase.edges(l.point)
-	case l.kind == inName && s.m.unknown != nil && t.name == s.m.unknown:
-		edges = t.frame.object.naming.edges(l.point)
-	default:
-		return nil, false
+	if !some {
+		return nil, true
 	}
+	return s.Next('x'), true
+}
+
+// evenly says whether edges lead all ordinary characters to one point, or none
+// anywhere.
+func evenly(edges []edge) (leads, even bool) {
 	to, covered, all := int32(-1), rune(0), rune(0)
 	for _, o := range ordinary {
 		all += o[1] - o[0] + 1
 		for _, e := range edges {
 			if n := min(e.hi, o[1]) - max(e.lo, o[0]) + 1; n > 0 {
 				if to >= 0 && to != e.to {
-					return nil, false
+					return false, false
 				}
 				to, covered = e.to, covered+n
 			}
 		}
 	}
-	if covered == 0 {
-		return nil, true
-	}
-	if covered < all {
-		return nil, false
-	}
-	return s.Next('x'), true
+	return covered > 0, covered == 0 || covered == all
 }
 
 // taken says whether a name of class c that is read whole is there already or declared.
