@@ -89,11 +89,19 @@ func (c *scan) judge(behind machine.State) bool {
 			c.worst = max(c.worst, cost)
 		}
 	case c.ahead: // a token has a byte at least
-		c.worst, c.ok = max(c.worst, len(behind.Shortest())+1), true
+		c.worst, c.ok = max(c.worst, shortestLen(behind)+1), true
 	default:
 		c.ok = true
 	}
 	return c.ok
+}
+
+// shortestLen is the length of the shortest rest.
+func shortestLen(s machine.State) int {
+	if m, ok := s.(machine.Measured); ok {
+		return m.ShortestLen()
+	}
+	return len(s.Shortest())
 }
 
 // afterRune is the state behind any ordinary character; ok is false where there is no

@@ -62,6 +62,13 @@ type Sketched interface {
 	Sketch() State
 }
 
+// Measured is what a State may also be: it knows the length of its Shortest without
+// writing it.
+type Measured interface {
+	State
+	ShortestLen() int
+}
+
 // Accepts says whether the language of the start state has the text, and at which
 // byte reading failed: len(text) if the text is a beginning only.
 func Accepts(start State, text []byte) (ok bool, at int) {

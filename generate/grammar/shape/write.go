@@ -23,6 +23,18 @@ func (s *state) Shortest() []byte {
 	return s.rest
 }
 
+// ShortestLen is machine.Measured's.
+func (s *state) ShortestLen() int {
+	if s.closed {
+		return len(s.rest)
+	}
+	least := never
+	for _, t := range s.threads {
+		least = min(least, s.m.cost(t))
+	}
+	return int(least)
+}
+
 // keptRest is the longest rest that a state keeps.
 const keptRest = 1 << 12
 
