@@ -16,7 +16,7 @@ import (
 // benchCmd measures speed. Names and units are stable: other programs read
 // them.
 type benchCmd struct {
-	What      string        `arg:"" optional:"" enum:"all,gemm,train,tokenizer,generate,sample,grammar" default:"all" help:"What to measure: gemm, train, tokenizer, generate, sample or grammar; all without."`
+	What      string        `arg:"" optional:"" enum:"all,gemm,train,tokenizer,generate,grammar,sample" default:"all" help:"What to measure: gemm, train, tokenizer, generate, grammar or sample; all without."`
 	JSON      bool          `name:"json" help:"Print one JSON object a line: name, value (the median), unit, min, max, n."`
 	Filter    string        `help:"Only names with this prefix." placeholder:"PREFIX"`
 	Time      time.Duration `help:"Time for the repeats of one name; there is always at least one. 0 means 0.5 s for gemm and sample, 12 s for train, 2 s for the others."`
@@ -83,8 +83,8 @@ func (c *benchCmd) Run(ctx context.Context) error {
 			}
 			return generateCases(c.Precision)
 		}},
-		{"sample", sampleCases},
 		{"grammar", grammarCases},
+		{"sample", sampleCases},
 	} {
 		if c.What == "all" || c.What == group.name {
 			cases = append(cases, group.cases()...)

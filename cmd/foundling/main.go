@@ -38,6 +38,7 @@ type cli struct {
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
 	Best      bestCmd      `cmd:"" help:"Draw several texts for a prompt and choose: by likelihood, vote, verifier, reward or beam search."`
+	Repair    repairCmd    `cmd:"" help:"Make JSON or YAML of a text that is nearly JSON or YAML."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
 	Pull      pullCmd      `cmd:"" help:"Bring a model from a hub to the local store."`
 	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
@@ -47,7 +48,7 @@ type cli struct {
 	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, what its heads look at, what tokens are chosen from."`
 	Lab       labCmd       `cmd:"" help:"Experiments: published results made again at a small scale."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
-	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation, sampling, grammars."`
+	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation, grammars, sampling."`
 
 	Version    versionCmd    `cmd:"" help:"Print version and kernel sets."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
