@@ -47,7 +47,7 @@ type PoolHeader struct {
 // Bounds of a pool that is read.
 const (
 	MaxPoolLine    = 64 << 20 // bytes
-	MaxPoolSamples = 4 << 20  // of all problems
+	MaxPoolSamples = 1 << 20  // of all problems
 )
 
 // ReadPool reads a pool: JSON lines of Problem, after a line {"pool":PoolHeader}

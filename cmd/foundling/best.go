@@ -30,6 +30,7 @@ type bestCmd struct {
 	JSON       bool    `name:"json" help:"Print one JSON object."`
 	selectFlags
 	decodingFlags `embed:"" set:"maxtokens=256"`
+	structuredFlags
 	openFlags
 }
 
@@ -54,6 +55,7 @@ Examples:
     foundling best --model m --prompt "func Max(" --raw --verify-cmd "gofmt -e"
     foundling best --model m --prompt - --schema person.json --json < question.txt
     foundling best --model m --prompt "2+2=" --n 64 --extract number --stop-early beta
+    foundling best --model m --prompt "A date:" --regex '[0-9]{4}-[0-9]{2}' --beam --n 4
     foundling best --model m --prompt "Once" --beam --n 6 --groups 3 --diversity 1`
 }
 
@@ -64,6 +66,8 @@ func (c *bestCmd) Validate() error {
 		return errors.New("--groups and --diversity are of --beam")
 	case c.Beam && c.samples():
 		return errors.New("--beam does not sample: it has no flags of sampling, of texts to end before, of time, and no --stop-early")
+	case c.Beam && c.Heal:
+		return errors.New("--heal is of sampling, not of --beam")
 	case c.StopEarly != "" && c.Extract == "":
 		return errors.New("--stop-early needs --extract: it looks at the votes for an answer")
 	case !(c.Confidence > 0.5 && c.Confidence < 1):
@@ -80,6 +84,9 @@ func (c *bestCmd) Validate() error {
 		if err := c.beam(1).Validate(); err != nil {
 			return fmt.Errorf("--beam: %w", err)
 		}
+	}
+	if err := c.structuredFlags.check(); err != nil {
+		return err
 	}
 	return validate(&c.selectFlags, &c.decodingFlags, c.cacheFlags)
 }
@@ -130,7 +137,7 @@ func (c *bestCmd) Run(ctx context.Context) error {
 	drawn := time.Since(start)
 	stopped := ctx.Err() != nil
 	if err != nil && !stopped {
-		return fmt.Errorf("--prompt: %w", err)
+		return err
 	}
 	if stopped && len(candidates) == 0 {
 		return interrupted("no candidate was complete")
@@ -161,9 +168,19 @@ func (c *bestCmd) chats(m *foundling.Model) bool { return m.Bundle.Chat && !c.Ra
 
 // candidates draws or searches.
 func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int32, so search.Options) ([]search.Candidate, error) {
-	o := m.Options(c.decoding())
+	d := c.decoding()
+	var err error
+	if d.Grammar, err = c.compile(m); err != nil {
+		return nil, err
+	}
+	o := m.Options(d)
 	if c.chats(m) {
 		o.StopIDs = m.Bundle.Stops()
+	}
+	if c.Heal {
+		if ids, err = m.Heal(ids, d.Grammar, &o); err != nil {
+			return nil, fmt.Errorf("--heal: %w", err)
+		}
 	}
 	if c.Beam {
 		return c.search(ctx, m, ids, o)

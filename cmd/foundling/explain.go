@@ -89,8 +89,8 @@ func tokenLabel(m *foundling.Model, id int32) string {
 
 // tokenText is what an id stands for inside a text, spaces and all.
 func tokenText(m *foundling.Model, id int32) string {
-	if text, special := m.Bundle.Tokenizer.Token(id); text != "" && !special {
-		return text
+	if text := m.Bundle.Tokenizer.AppendToken(nil, id); len(text) > 0 {
+		return string(text)
 	}
 	return m.Bundle.Tokenizer.DecodeSpecial([]int32{id})
 }

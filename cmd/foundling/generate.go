@@ -102,6 +102,8 @@ func (c *generateCmd) Validate() error {
 		return fmt.Errorf("--n is %d: it must be 1 to %d", c.N, generate.MaxCandidates)
 	case c.Budget < 0 || c.Budget > 0 && c.Budget < c.N:
 		return fmt.Errorf("--budget is %d: it must be at least a token for each of --n %d texts, or 0 for no bound", c.Budget, c.N)
+	case c.Explain && c.ContextPolicy == string(generate.ContextShift):
+		return errors.New("--explain and --context-policy shift: a text of which the beginning is forgotten cannot be read again, leave one of them out")
 	case c.LogProbs < 0 || c.LogProbs > 0 && !c.JSON:
 		return errors.New("--logprobs wants a number above 0, and --json to print them (inspect probs shows tables)")
 	}

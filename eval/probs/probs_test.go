@@ -154,6 +154,86 @@ func TestCompact(t *testing.T) {
 	}
 }
 
+// fake is as much of a browser as view.js needs.
+const fake = `
+function node(tag) {
+  const attributes = {}, handlers = {};
+  return {
+    tag, children: [], dataset: {}, style: {}, textContent: "", className: "", value: 0, max: 0, attributes,
+    appendChild(c) { this.children.push(c); return c; },
+    replaceChildren(...c) { this.children = c; },
+    setAttribute(k, v) { attributes[k] = v; },
+    addEventListener(k, f) { handlers[k] = f; },
+    fire(k, value) { this.value = value; handlers[k]({ target: this }); },
+  };
+}
+const elements = {};
+const doc = {
+  getElementById(id) { return elements[id] || (elements[id] = node(id)); },
+  createElement: node,
+};
+function load(data) { doc.getElementById("data").textContent = data; start(doc); }
+function slide(name, value) { doc.getElementById(name).fire("input", value); }
+function click(i) { doc.getElementById("text").children[i].fire("click", 0); }
+function say(id) { return doc.getElementById(id).textContent; }
+function cells(i) { return doc.getElementById("candidates").children[i].children.slice(0, 4).map(c => c.textContent).join("|"); }
+`
+
+// TestView runs the page's script, moves its sliders and reads what it says.
+func TestView(t *testing.T) {
+	x := []float32{0, 1, 2, 3}
+	row := probs.Compact(x, nil, label)
+	data, err := json.Marshal(map[string]any{
+		"places":   []probs.Place{{Label: "t0", ID: 0, Prompt: true, Rank: 4, LogProb: row.LogProbs[3], Row: row}, {Label: "t2", ID: 2, Rank: 2, LogProb: row.LogProbs[1], Row: row}},
+		"settings": probs.Settings{Temperature: 1},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vm := goja.New()
+	for _, name := range []string{"chain.js", "view.js"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := vm.RunScript(name, string(source)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	vm.Set("json", string(data))
+	ask := func(script string) string {
+		t.Helper()
+		v, err := vm.RunString(script)
+		if err != nil {
+			t.Fatalf("%s: %v", script, err)
+		}
+		return v.String()
+	}
+	ask(fake + "load(json)")
+	for _, c := range []struct{ do, read, want string }{
+		{"0", "say('kept')", "4"},
+		{"0", "say('top_p-value')", "all"},
+		{"0", "say('chosen')", "“t2”, rank 2, model 23.69 %, now 23.69 %"},
+		{"0", "cells(0)", "1|t3|64.39 %|64.39 %"},
+		{"slide('top_k', 7)", "say('kept')", "2"}, // 7 x 7 / 25
+		{"0", "say('mass')", "88.08 %"},
+		{"0", "say('dropped')", "11.92 %"},
+		{"0", "cells(2)", "3|t1|8.71 %|dropped"},
+		{"slide('temperature', 50)", "say('chosen')", "“t2”, rank 2, model 23.69 %, now 11.92 %"},
+		{"slide('temperature', 0)", "say('temperature-value')", "0 (the most probable)"},
+		{"0", "say('entropy')", "0.000 nats, 0.000 bits"},
+		{"click(0)", "say('chosen')", "“t0”, rank 4, model 3.21 %, now dropped"},
+		{"slide('temperature', 100); slide('top_k', 0); slide('min_p', 150)", "say('min_p-value')", "0.10"},
+		{"0", "say('kept')", "3"},
+		{"slide('min_p', 0); slide('top_p', 900)", "say('kept')", "3"},
+	} {
+		ask(c.do)
+		if got := ask(c.read); got != c.want {
+			t.Errorf("%s, then %s: %q, want %q", c.do, c.read, got, c.want)
+		}
+	}
+}
+
 // TestPage checks that the file stands alone, that every input has its label, and
 // that text of a model stays text.
 func TestPage(t *testing.T) {

@@ -2,11 +2,15 @@ package grammar
 
 import (
 	"compress/gzip"
+	"encoding/json"
 	"io"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
+	"github.com/foundling-lm/foundling/generate/grammar/schema"
+	"github.com/foundling-lm/foundling/generate/grammar/shape"
 	"github.com/foundling-lm/foundling/internal/golden"
 	"github.com/foundling-lm/foundling/text/tokenizer"
 )
@@ -98,5 +102,95 @@ func BenchmarkNewVocabulary(b *testing.B) {
 		if _, err := NewVocabulary(tokens, special, []int32{128001}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkSchemas is one token of the instances of MaskBench, every twentieth schema,
+// from a cold cache: reading it and finding what may follow.
+func BenchmarkSchemas(b *testing.B) {
+	tok := llama32(b)
+	v := largeVocabulary(b)
+	type text struct {
+		start func() machine.State
+		ids   []int32
+	}
+	var texts []text
+	for i, s := range maskBench(b) {
+		if i%20 != 0 {
+			continue
+		}
+		compiled, err := schema.Compile(s.Schema, schema.Options{})
+		if err != nil {
+			continue
+		}
+		for _, t := range s.Tests {
+			if t.Valid {
+				texts = append(texts, text{func() machine.State {
+					start, err := compiled.Value().Machine(shape.Format{})
+					if err != nil {
+						return nil
+					}
+					return start
+				}, tok.Encode(string(t.Data))})
+				break
+			}
+		}
+	}
+	n := 0
+	for b.Loop() {
+		t := texts[n%len(texts)]
+		n++
+		b.StopTimer()
+		start := t.start()
+		if start == nil {
+			continue
+		}
+		g, err := New(v, start, Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		s := g.Session()
+		for i, id := range t.ids {
+			if _, err := s.Mask(4096 + len(t.ids) - i); err != nil {
+				b.Fatal(err)
+			}
+			if s.Accept(id) != nil {
+				break
+			}
+		}
+	}
+}
+
+// schemaCase is a line of MaskBench.
+type schemaCase struct {
+	Name   string
+	Schema json.RawMessage
+	Tests  []struct {
+		Valid bool
+		Data  json.RawMessage
+	}
+}
+
+// maskBench reads the schemas of MaskBench.
+func maskBench(t testing.TB) (list []schemaCase) {
+	t.Helper()
+	f, err := os.Open(golden.Data(t, "structured", "jsonschemabench_maskbench.jsonl.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := json.NewDecoder(r); ; {
+		var s schemaCase
+		if err := d.Decode(&s); err == io.EOF {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, s)
 	}
 }

@@ -9,6 +9,12 @@
 // text, the answer is an error. YAML works line by line and asks a YAML parser
 // after each step.
 //
+// It is ours because libraries for Go fall short: kaptinlin/jsonrepair fails on
+// prose before the text, adds to arrays that were cut off and gives the text
+// alone, without log, confidence and schema; RealAlexandreAI/json-repair is GPL.
+// Where the test cases of the libraries of other languages contradict each other,
+// a test lists which one is followed and why.
+//
 // What is not done: values are not invented. A value that is missing becomes
 // null, and a property that a schema requires is added only where the schema
 // has a default. Text that was cut off is closed, not continued.

@@ -156,14 +156,6 @@ func normal(v any) any {
 	return v
 }
 
-// every says which part of the documents a kind of corruption is tried on.
-func every() int {
-	if testing.Short() {
-		return 40
-	}
-	return 10
-}
-
 // TestCorruptions breaks documents in ways that leave one reading, and counts
 // how many repairs mean what the original meant.
 func TestCorruptions(t *testing.T) {
@@ -172,7 +164,7 @@ func TestCorruptions(t *testing.T) {
 	for k, c := range recoverable() {
 		n, good := 0, 0
 		for i, text := range docs {
-			if i%every() != k%every() {
+			if i%every != k%every {
 				continue
 			}
 			b, ok := c.do(&dice{stream: uint64(1000*(k+1)) + uint64(i)<<20}, text)
@@ -266,8 +258,8 @@ func TestCalibration(t *testing.T) {
 			}
 		}
 	}
-	add(recoverable(), 31, every())
-	add(noise, 32, every()/5)
+	add(recoverable(), 31, every)
+	add(noise, 32, max(1, every/3))
 	wrong, weight := 0.0, 0.0
 	for i, b := range bins {
 		if b.weight == 0 {

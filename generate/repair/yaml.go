@@ -68,6 +68,9 @@ func YAML(input string, o Options) (Result, error) {
 		reason, _, _ := strings.Cut(problem.Error(), "\n")
 		return Result{}, fmt.Errorf("%w as YAML: %s", ErrHopeless, reason)
 	}
+	if strings.TrimSpace(text) == "" {
+		return Result{}, ErrNothing
+	}
 	if o.Schema != nil {
 		if err := yamlFits(text, o); err != nil {
 			return Result{}, err

@@ -3,7 +3,6 @@ package repair
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -258,7 +257,7 @@ func TestYAMLCorruptions(t *testing.T) {
 			t.Errorf("%s: %d of %d texts came back", c.name, good, n)
 		}
 	}
-	t.Log(fmt.Sprintf("all %d of %d, %.2f %%", right, total, 100*float64(right)/float64(total)))
+	t.Logf("all %d of %d, %.2f %%", right, total, 100*float64(right)/float64(total))
 }
 
 func TestYAMLLimits(t *testing.T) {
@@ -277,7 +276,7 @@ func TestYAMLLimits(t *testing.T) {
 
 // FuzzYAML: a repair never panics, gives YAML or an error, and its log is exact.
 func FuzzYAML(f *testing.F) {
-	for _, seed := range []string{"a: b: c\n", "```yaml\na: 'x\n```", "- a\n -b\n", "a:\n\t- x: @y\n   z: 1\n", "a: 1\na: 2\n", "x: |\n  t\n y: {{", "? a\n: *b\n"} {
+	for _, seed := range []string{"a: b: c\n", "```yaml\na: 'x\n```", "- a\n -b\n", "a:\n\t- x: @y\n   z: 1\n", "a: 1\na: 2\n", "x: |\n  t\n y: {{", "? a\n: *b\n", "```\n"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

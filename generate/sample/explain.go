@@ -1,6 +1,9 @@
 package sample
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Snapshot is the candidates at one point of the chain.
 type Snapshot struct {
@@ -63,6 +66,11 @@ func (p *pool) snapshot(chosen int32, watch []int32) Snapshot {
 	if p.heat != 0 && p.row != nil {
 		z.top = 0 // distances from the largest
 	}
+	order := make([]int, len(watch)) // by rising id, as all goes
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return int(watch[a]) - int(watch[b]) })
 	var sum float64 // of weight x distance
 	at := math.NaN()
 	for id, x := range p.all() {
@@ -76,10 +84,11 @@ func (p *pool) snapshot(chosen int32, watch []int32) Snapshot {
 		if id == chosen {
 			at, z.Prob = x, w
 		}
-		for i, y := range watch {
-			if y == id {
-				z.Probs[i] = w
+		for len(order) > 0 && watch[order[0]] <= id {
+			if watch[order[0]] == id {
+				z.Probs[order[0]] = w
 			}
+			order = order[1:]
 		}
 	}
 	if z.Candidates == 0 {

@@ -24,9 +24,10 @@ const DefaultLimit = 10 * time.Second
 const maxOutput = 1 << 16
 
 // Verify gives the program the text on standard input. Exit code 0 passes the
-// candidate, another one refuses it, and so does a program that takes too long; its
-// last line of output is the reason. A number as the first line of standard output
-// is the grade; else it is 1 or 0. A program that cannot be started is an error.
+// candidate, another one refuses it, and so does a program that takes too long,
+// which is ended with its children. The reason is its last line of output. A number
+// as the first line of standard output is the grade; else it is 1 or 0. A program
+// that cannot be started is an error.
 func (p *Command) Verify(ctx context.Context, c *Candidate) (Verdict, error) {
 	if len(p.Argv) == 0 {
 		return Verdict{}, errors.New("the command of the verifier is empty")
@@ -39,6 +40,7 @@ func (p *Command) Verify(ctx context.Context, c *Candidate) (Verdict, error) {
 	defer cancel()
 	cmd := exec.CommandContext(own, p.Argv[0], p.Argv[1:]...)
 	cmd.WaitDelay = time.Second // for children that keep the pipes
+	endTogether(cmd)
 	var out, errs bounds
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.Text), &out, &errs
 	err := cmd.Run()

@@ -59,8 +59,8 @@ func (s *lengths) or(t *lengths) *lengths {
 	if s == nil || t == nil {
 		return nil
 	}
-	if len(s.cycle) == 0 && len(t.cycle) == 0 {
-		return finite(slices.Concat(s.spans, t.spans))
+	if len(s.cycle) <= 1 && len(t.cycle) <= 1 {
+		return spanned(slices.Concat(s.spans, t.spans), min(s.ray(), t.ray()))
 	}
 	period := lcm(max(len(s.cycle), 1), max(len(t.cycle), 1))
 	tail := max(s.end(), t.end())
@@ -104,8 +104,26 @@ func (s *lengths) bits(n int) []bool {
 	return out
 }
 
-// finite makes a set of spans in any order.
-func finite(spans []lengthSpan) *lengths {
+// ray is the number from which on the set has all, math.MaxInt for none; its cycle has
+// at most one member.
+func (s *lengths) ray() int {
+	if len(s.cycle) == 0 {
+		return math.MaxInt
+	}
+	return s.tail
+}
+
+// least is the smallest number of a set that is not empty.
+func (s *lengths) least() int {
+	if len(s.spans) > 0 {
+		return s.spans[0].lo
+	}
+	return s.tail + slices.Index(s.cycle, true)
+}
+
+// spanned makes a set of spans in any order and of all numbers from ray on; a ray of
+// math.MaxInt is none.
+func spanned(spans []lengthSpan, ray int) *lengths {
 	slices.SortFunc(spans, func(a, b lengthSpan) int { return a.lo - b.lo })
 	var out []lengthSpan
 	for _, p := range spans {
@@ -115,10 +133,16 @@ func finite(spans []lengthSpan) *lengths {
 			out = append(out, p)
 		}
 	}
+	for n := len(out); n > 0 && ray < math.MaxInt && out[n-1].hi >= ray-1; n-- {
+		ray, out = min(ray, out[n-1].lo), out[:n-1]
+	}
 	if len(out) > maxSpans || len(out) > 0 && out[len(out)-1].hi > maxLength {
 		return nil
 	}
-	return &lengths{spans: out}
+	if ray == math.MaxInt {
+		return &lengths{spans: out}
+	}
+	return &lengths{spans: out, tail: ray, cycle: []bool{true}}
 }
 
 // cycled makes a set of its numbers below tail+period and a period from tail on, in
@@ -182,7 +206,7 @@ func (s *lengths) plus(t *lengths) *lengths {
 	if s.isEmpty() || t.isEmpty() {
 		return noLengths
 	}
-	if len(s.cycle) == 0 && len(t.cycle) == 0 {
+	if len(s.cycle) <= 1 && len(t.cycle) <= 1 {
 		if len(s.spans)*len(t.spans) > maxSpans*16 {
 			return nil
 		}
@@ -192,7 +216,14 @@ func (s *lengths) plus(t *lengths) *lengths {
 				sums = append(sums, lengthSpan{p.lo + q.lo, p.hi + q.hi})
 			}
 		}
-		return finite(sums)
+		ray := math.MaxInt
+		if len(s.cycle) > 0 {
+			ray = s.tail + t.least()
+		}
+		if len(t.cycle) > 0 {
+			ray = min(ray, t.tail+s.least())
+		}
+		return spanned(sums, ray)
 	}
 	// A sum of two sets with periods p and q has the period lcm(p, q) from the sum of
 	// their ends and that period on: a number beyond has a summand that may lose or

@@ -14,6 +14,8 @@ func (r *resolver) repeated(e *expr, k view) view {
 	if e.min > maxTimes || e.max > maxTimes {
 		return r.fail("assertions repeated more than %d times are not supported", maxTimes)
 	}
+	r.loops++
+	defer func() { r.loops-- }()
 	if e.max < 0 {
 		k = r.star(x, k)
 	} else {

@@ -213,10 +213,10 @@ func (a *arena) overlay(parts [][]arc) []arc {
 					continue
 				}
 				if both != out[i].set {
-					out = append(out, piece{a.sub(out[i].set, both), out[i].to})
+					out = append(out, piece{a.sub(out[i].set, both), slices.Clone(out[i].to)})
 					out[i].set = both
 				}
-				out[i].to = append(out[i].to[:len(out[i].to):len(out[i].to)], c.to)
+				out[i].to = append(out[i].to, c.to)
 				rest = a.sub(rest, both)
 			}
 			if rest != nil {

@@ -67,13 +67,14 @@ func (v view) uniform() bool { return v[0] == v[1] && v[1] == v[2] && v[2] == v[
 type resolver struct {
 	a       *arena
 	before  [4]*set // the characters of each kind; nil for begin
-	work    int
+	loops   int     // repetitions that are being resolved
+	work    int     // expressions resolved within repetitions
 	problem error
 }
 
 // Bounds of the work on the assertions of one pattern.
 const (
-	maxResolve = 1 << 13 // expressions
+	maxResolve = 1 << 12 // expressions within repetitions
 	maxTimes   = 1000    // of a counter with assertions inside
 )
 
@@ -99,7 +100,10 @@ func (r *resolver) anywhere(e *expr) *node {
 }
 
 func (r *resolver) rest(e *expr, k view) view {
-	if r.work++; r.work > maxResolve || r.a.closed || r.problem != nil {
+	if r.loops > 0 {
+		r.work++
+	}
+	if r.work > maxResolve || r.a.closed || r.problem != nil {
 		return r.fail("its assertions within repetitions take too much work")
 	}
 	a := r.a
@@ -137,25 +141,30 @@ func (r *resolver) rest(e *expr, k view) view {
 // alternatives resolves a union. The branches without assertions are one term.
 func (r *resolver) alternatives(e *expr, k view) view {
 	var free []*expr
-	out := same(r.a.none)
+	var views []view
 	for _, x := range e.kids {
 		if x.free {
 			free = append(free, x)
 		} else {
-			out = r.join(out, r.rest(x, k))
+			views = append(views, r.rest(x, k))
 		}
 	}
 	if len(free) > 0 {
-		out = r.join(out, r.rest(group(isAlt, free), k))
+		views = append(views, r.rest(group(isAlt, free), k))
 	}
-	return out
+	return r.join(views...)
 }
 
-func (r *resolver) join(v, w view) view {
-	for i := range v {
-		v[i] = r.a.union([]*node{v[i], w[i]})
+// join is the union of views.
+func (r *resolver) join(views ...view) (out view) {
+	for i := range out {
+		list := make([]*node, len(views))
+		for j, v := range views {
+			list[j] = v[i]
+		}
+		out[i] = r.a.union(list)
 	}
-	return v
+	return out
 }
 
 // asserted is the part of a view that fits an assertion.
@@ -234,6 +243,9 @@ func (r *resolver) term(e *expr) *node {
 	case isSet:
 		return a.class(a.set(e.set))
 	case isSeq:
+		if word := literal(e); word != nil {
+			return a.words([][]rune{word}) // unions of words are tries
+		}
 		out := a.empty
 		for i := len(e.kids) - 1; i >= 0; i-- {
 			out = a.concat(r.term(e.kids[i]), out)
@@ -248,4 +260,16 @@ func (r *resolver) term(e *expr) *node {
 	default:
 		return a.repeat(r.term(e.kids[0]), e.min, e.max)
 	}
+}
+
+// literal is the one word of a sequence, nil if it is none.
+func literal(e *expr) []rune {
+	var word []rune
+	for _, x := range e.kids {
+		if x.kind != isSet || len(x.set) != 2 || x.set[0] != x.set[1] {
+			return nil
+		}
+		word = append(word, x.set[0])
+	}
+	return word
 }

@@ -1,17 +1,20 @@
 package regular
 
-// Count is the number of texts, at most limit, and whether it is finite.
+// Count is the number of texts, at most limit, and whether it is finite. Where the
+// lengths of the texts take too much work it is 0 and false, and Err says so.
 func (l *Language) Count(limit int) (n int, finite bool) {
 	s := l.a.lengths(l.root)
-	if s == nil {
+	switch {
+	case s == nil:
 		l.a.tooLong()
+		return 0, false
+	case len(s.cycle) > 0:
+		return limit, false
 	}
-	finite = s != nil && len(s.cycle) == 0
-	return l.count(l.Start(), limit, map[int32]int{}), finite
+	return l.count(l.Start(), limit, map[int32]int{}), true
 }
 
-// count counts the rests of a state up to limit. Every live state has one, so it ends
-// soon in languages without end.
+// count counts the rests of a state of a finite language up to limit.
 func (l *Language) count(state int32, limit int, known map[int32]int) int {
 	if state < 0 || limit <= 0 {
 		return 0

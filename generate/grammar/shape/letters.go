@@ -225,6 +225,9 @@ func (s *speller) within(l *local, p partial) *local {
 		}
 	}
 	if k.to >= 0 {
+		if _, n := p.runes(); n == 0 {
+			return dead // a lone low surrogate
+		}
 		k.from, k.part = 0, p.syntax()
 	}
 	return s.position(k)

@@ -407,6 +407,9 @@ func (m *Machine) word(before *word, r rune) *word {
 
 // character is the word behind a character that byte b, read at l, completes.
 func (m *Machine) character(w *word, l *local, b byte) *word {
+	if w.size < 0 {
+		return w // unknown, whatever follows
+	}
 	spelled := []byte{b}
 	for ; w.r < 0; w = w.before {
 		spelled = append(spelled, byte(-1-w.r))

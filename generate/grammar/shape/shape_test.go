@@ -67,7 +67,7 @@ var cases = []struct {
 		`{"a":1,"b":[null]}`, "{\n  \"a\": [\n    1,\n    2\n  ]\n}", `{"a" : 1}`, `{ "a": 1 }`, `[ ]`, `{"":{"":{}}}`,
 	}, []string{
 		``, `nul`, `|x`, `0|1`, `1.|e5`, `-|a`, `"\|x"`, `"\ud83d|x"`, `"\u|g"`, "\"|\n\"", `[1,|]`, `{"a":1,|}`, `{"a":1,"a|":2}`, `{"a":1,"\u0061|":2}`,
-		`[1 | ]`, `| 1`, `1| `, `1e40|0`, "\"|\xff\"", "\"\xed|\xa0\x80\"", "\"\xf4|\x90\x80\x80\"", "\"\xe0|\x80\x80\"", "\"|\xc0\x80\"", `"\udc0|0"`,
+		`[1 | ]`, `| 1`, `1| `, `1e40|0`, "\"|\xff\"", "\"\xed|\xa0\x80\"", "\"\xf4|\x90\x80\x80\"", "\"\xe0|\x80\x80\"", "\"|\xc0\x80\"", `"\ud|c00"`,
 	}},
 	{"integers", number(Number{MultipleOf: rat("1")}), []string{`0`, `-5`, `123456789012345678901234567890`, `1.0`, `7.000`}, []string{`1.|5`, `|"`, `1.0|1`}},
 	{"0 to 100", number(Number{MultipleOf: rat("1"), Min: rat("0"), Max: rat("100")}), []string{`0`, `-0`, `5`, `99`, `100`, `100.0`, `-0.0`},
@@ -105,6 +105,7 @@ var cases = []struct {
 		[]string{`[{"a":1,"b":2},{"b":2.0,"a":1|}`, `[true,|t`, `["a","\u0061|"`, `[[],[|]`, `[1,1|]`, `[1e1,10|]`}},
 	{"unique records", array(Array{Rest: Each(object(Object{Properties: []Property{{"id", number(Number{MultipleOf: rat("1"), Min: rat("1"), Max: rat("2")}), true}, {"t", words("x", "y"), true}}})), Unique: true, Min: 3}),
 		[]string{`[{"id":1,"t":"x"},{"id":2,"t":"x"},{"t":"y","id":1}]`}, []string{`[{"id":1,"t":"x"},{"id":1,"t":"|x`, `[{"id":1,"t":"x"},{"t":"x","id":|1`, `[{"id":1,"t":"x"},{"id":2,"t":"x"}|]`}},
+	{"at most one", array(Array{Rest: Each(text(String{})), Unique: true, Max: new(1)}), []string{`[]`, `["a"]`}, []string{`["a"|,`}},
 	{"unique beside a prefix", array(Array{Prefix: []Item{Each(text(String{})), Each(Const("x"))}, Rest: Each(Const(true)), Unique: true}), []string{`["a","x",true]`, `["x"]`}, []string{`["x"|,`, `["a","x",true|,`}},
 	{"object", object(Object{Properties: []Property{{"a", number(Number{}), true}, {"b", Const("x"), false}, {"ab", Const(nil), false}}}),
 		[]string{`{"a":1}`, `{"b":"x","a":1}`, `{"ab": null, "a": 2, "b": "x"}`, `{"\u0061":1}`}, []string{`{|}`, `{"|c`, `{"a":1,"a|"`, `{"b":"x"|}`, `{"a":1,"b":"x","ab":null|,`, `{"a":|"`, `{"b":"x","|b"`}},

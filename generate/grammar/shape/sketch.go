@@ -57,21 +57,48 @@ func (m *Machine) sketch(threads []thread) *state {
 // on which it is: no declared and no used name begins so, there are always others, and
 // none is needed for the number of properties.
 func (m *Machine) forgotten(t thread) thread {
-	if t.name == nil || t.rec != nil || t.local.kind != inName || t.local.part.form != whole || t.name == m.unknown {
+	if t.name == nil || t.rec != nil || t.local.kind != inName || t.name == m.unknown {
 		return t
 	}
-	f := t.frame
-	at := &f.object.naming.points[t.local.point]
-	if at.lo < at.hi || f.names().fill > 1 {
+	f, g := t.frame, t.frame.object.naming
+	if f.names().fill > 1 || g.declares(t.local) {
 		return t
 	}
-	for i, q := range at.states {
-		if c := f.object.classes[i]; q >= 0 && (c.count(c.start()) < manyWords || f.used.count(int32(i), t.name, nil) > 0) {
+	begin := t.name
+	for begin.r < 0 {
+		begin = begin.before
+	}
+	var ranges []edge // of the next character, within one
+	if t.local.part.form != whole {
+		some, n := t.local.part.runes()
+		ranges = some[:n]
+	}
+	for i, q := range g.points[t.local.point].states {
+		if c := f.object.classes[i]; q >= 0 && (c.count(c.start()) < manyWords || f.used.count(int32(i), begin, ranges) > 0) {
 			return t
 		}
 	}
 	t.name = m.unknown
 	return t
+}
+
+// declares says whether a declared name begins with what was read up to the position.
+func (g *naming) declares(l *local) bool {
+	if l.part.form == whole {
+		return g.points[l.point].lo < g.points[l.point].hi
+	}
+	if g.points[l.point].lo == g.points[l.point].hi {
+		return false
+	}
+	ranges, n := l.part.runes()
+	for _, e := range g.edges(l.point) {
+		for _, r := range ranges[:n] {
+			if max(e.lo, r.lo) <= min(e.hi, r.hi) && g.points[e.to].lo < g.points[e.to].hi {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // ordinary are the characters of which machine.Free speaks.
@@ -113,4 +140,20 @@ func (s *state) AfterRune() (machine.State, bool) {
 		return nil, false
 	}
 	return s.Next('x'), true
+}
+
+// taken says whether a name of class c that is read whole is there already or declared.
+func (f *frame) taken(c *class, name *word) bool {
+	if name.size < 0 {
+		return false // unknown
+	}
+	if f.used.has(name) {
+		return true
+	}
+	if c.names != nil {
+		return false // classes with patterns leave declared names out
+	}
+	declared := f.object.naming.declared
+	_, found := slices.BinarySearch(declared, name.text())
+	return found
 }

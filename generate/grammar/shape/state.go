@@ -33,7 +33,8 @@ type Machine struct {
 	noName   *word
 	sized    map[string]*local // numbers
 
-	out []thread // scratch
+	most int      // what may be interned
+	out  []thread // scratch
 }
 
 // remembered bounds how many states and frames are interned before the machine
@@ -43,7 +44,7 @@ const remembered = 200_000
 // Machine makes the machine that reads the texts of the Value's members. An error is
 // an *UnsupportedError.
 func (v *Value) Machine(format Format) (machine.State, error) {
-	m := &Machine{format: format, known: map[*Value]*plan{}, sized: map[string]*local{}}
+	m := &Machine{format: format, known: map[*Value]*plan{}, sized: map[string]*local{}, most: remembered}
 	m.forget()
 	if err := m.prepare(v); err != nil {
 		return nil, err
@@ -161,7 +162,7 @@ func (s *state) Next(b byte) machine.State {
 
 func (s *state) read(b byte) *state {
 	m := s.m
-	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words)+len(m.ends) > remembered {
+	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words)+len(m.ends) > m.most {
 		m.forget()
 	}
 	out := m.out[:0]

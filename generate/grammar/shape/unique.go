@@ -16,8 +16,8 @@ import (
 
 // Bounds on arrays with unique items.
 const (
-	maxUnique   = 64  // least number of items
-	searchLimit = 200 // beginnings that a search for another value goes on from
+	maxUnique   = 64   // least number of items
+	searchLimit = 1000 // beginnings that a search for another value goes on from
 )
 
 // items are the values of an array's items so far, as Canonical writes them.
@@ -261,6 +261,9 @@ func (m *Machine) closingUnique(f *frame) int32 {
 // newItem is the cheapest item for place i of a unique array that is not among those
 // gone; false if there is none.
 func (m *Machine) newItem(f *frame, i int, gone *items) (entry, bool) {
+	if p := f.array; p.Max != nil && i >= *p.Max {
+		return entry{}, false
+	}
 	d := m.domain(f, i)
 	for k := 0; ; k++ {
 		e, ok := d.at(m, k)

@@ -169,6 +169,9 @@ func writeNumber(b []byte, m *Machine, l *local) []byte {
 // are not among them. They come cheapest first.
 func (m *Machine) shortNames(f *frame, i int, q int32, begin *word, k int) (ends []string) {
 	c := f.object.classes[i]
+	if k == 1 && c.phrase.ends(c.phrase.point([]part{{0, q}}), 0) && !f.taken(c, begin) {
+		return []string{""} // nothing is shorter
+	}
 	gone := map[string]bool{}
 	for u := f.used; u != nil; u = u.before {
 		gone[u.name.text()] = true
