@@ -73,47 +73,51 @@ func validator(t *testing.T, source string) *jsonschema.Schema {
 // and lets another program's library judge; below the minimum nothing is written.
 func TestStructuredAtAnyLimit(t *testing.T) {
 	m := wide(t)
+	for i, source := range schemas {
+		t.Run(fmt.Sprint(i), func(t *testing.T) { anyLimit(t, m, source) })
+	}
+}
+
+func anyLimit(t *testing.T, m *foundling.Model, source string) {
 	hot := 1.5
-	for _, source := range schemas {
-		g, err := m.Grammar(foundling.Format{Source: language.Source{Schema: []byte(source)}})
+	g, err := m.Grammar(foundling.Format{Source: language.Source{Schema: []byte(source)}})
+	if err != nil {
+		t.Fatalf("%s: %v", source, err)
+	}
+	judge := validator(t, source)
+	least := g.Minimum()
+	limits := []int{least - 1}
+	for n := least; n < 300; n += 2 + (n - least) {
+		limits = append(limits, n)
+	}
+	for i, limit := range append(limits, 0) {
+		if limit == 0 && i < len(limits) {
+			continue // a minimum of one token
+		}
+		d := foundling.Decoding{Grammar: g, MaxTokens: limit, Seed: uint64(i), Temperature: &hot}
+		var text strings.Builder
+		for p, e := range m.Generate(context.Background(), "JSON: ", d) {
+			if e != nil {
+				err = e
+			}
+			text.WriteString(p.Text)
+		}
+		if limit == least-1 {
+			if err == nil || text.Len() > 0 || !strings.Contains(err.Error(), fmt.Sprintf("needs %d tokens", least)) {
+				t.Errorf("%s: %d tokens of %d: %q, %v", source, limit, least, text.String(), err)
+			}
+			err = nil
+			continue
+		}
 		if err != nil {
-			t.Fatalf("%s: %v", source, err)
+			t.Fatalf("%s at %d tokens: %v", source, limit, err)
 		}
-		judge := validator(t, source)
-		least := g.Minimum()
-		limits := []int{least - 1}
-		for n := least; n < 500; n += 1 + (n-least)/2 {
-			limits = append(limits, n)
+		x, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(text.String())))
+		if err != nil {
+			t.Fatalf("%s at %d tokens: %q is no JSON: %v", source, limit, text.String(), err)
 		}
-		for i, limit := range append(limits, 0) {
-			if limit == 0 && i < len(limits) {
-				continue // a minimum of one token
-			}
-			d := foundling.Decoding{Grammar: g, MaxTokens: limit, Seed: uint64(i), Temperature: &hot}
-			var text strings.Builder
-			for p, e := range m.Generate(context.Background(), "JSON: ", d) {
-				if e != nil {
-					err = e
-				}
-				text.WriteString(p.Text)
-			}
-			if limit == least-1 {
-				if err == nil || text.Len() > 0 || !strings.Contains(err.Error(), fmt.Sprintf("needs %d tokens", least)) {
-					t.Errorf("%s: %d tokens of %d: %q, %v", source, limit, least, text.String(), err)
-				}
-				err = nil
-				continue
-			}
-			if err != nil {
-				t.Fatalf("%s at %d tokens: %v", source, limit, err)
-			}
-			x, err := jsonschema.UnmarshalJSON(bytes.NewReader([]byte(text.String())))
-			if err != nil {
-				t.Fatalf("%s at %d tokens: %q is no JSON: %v", source, limit, text.String(), err)
-			}
-			if err := judge.Validate(x); err != nil {
-				t.Fatalf("%s at %d tokens: %q: %v", source, limit, text.String(), err)
-			}
+		if err := judge.Validate(x); err != nil {
+			t.Fatalf("%s at %d tokens: %q: %v", source, limit, text.String(), err)
 		}
 	}
 }
