@@ -22,9 +22,13 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/grammar"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/plan/machine"
 	"github.com/foundling-lm/foundling/tensor/cpu"
@@ -55,10 +59,33 @@ type Decoding struct {
 	TopK        *int     // nil: the model's, else all
 	TopP        *float64 // nil: the model's, else all
 	Seed        uint64   // the same seed gives the same text
-	Stream      uint64   // number of this text among those that share the seed
-	MaxTokens   int      // 0: until the context is full
-	Stop        []string // ends before any of these
+	// Chain is the other steps of the sampling chain and their order; of its fields
+	// those above are not looked at. What the model wishes gives way to it: no top-k
+	// with Mirostat, no step that Chain.Samplers leaves out.
+	Chain     sample.Options
+	Stream    uint64   // number of this text among those that share the seed
+	MaxTokens int      // 0: until the context is full
+	Stop      []string // ends before any of these
+	StopRegex string   // ends before the first match of this, in Go's syntax
+	// TimeLimit ends the text after so long. With it, the same seed may give a
+	// shorter text.
+	TimeLimit time.Duration
+	Context   ContextPolicy // what happens when the model's context is full
+	Grammar   *Grammar      // what the text must be, of this model; nil: free
+	// Heal writes the last tokens of the prompt again where a longer token could
+	// replace them.
+	Heal bool
 }
+
+// ContextPolicy is what happens to a text that fills the model's context.
+type ContextPolicy = generate.ContextPolicy
+
+// The policies; "" is ContextStop.
+const (
+	ContextStop  = generate.ContextStop  // it ends
+	ContextFail  = generate.ContextFail  // it ends with a *generate.ContextError
+	ContextShift = generate.ContextShift // it goes on without the older half of what is behind the prompt
+)
 
 const defaultTemperature = 0.8
 
@@ -76,6 +103,11 @@ type Model struct {
 	Engine  *generate.Engine
 
 	draft *bundle.Bundle // nil without a draft model
+
+	once     sync.Once // vocabulary
+	vocab    *grammar.Vocabulary
+	vocabErr error
+	types    sync.Map // *Grammar by reflect.Type, of GenerateInto
 }
 
 // Open reads a model directory or a GGUF file.
@@ -145,9 +177,20 @@ func (m *Model) release() {
 // Options joins what d leaves open with the model's own defaults.
 func (m *Model) Options(d Decoding) generate.Options {
 	g := m.Bundle.Generation
-	s := sample.Options{Temperature: defaultTemperature, TopK: g.TopK, TopP: g.TopP, Seed: d.Seed}
+	s := d.Chain
+	s.Temperature, s.TopK, s.TopP, s.Seed = defaultTemperature, g.TopK, g.TopP, d.Seed
 	if g.Temperature > 0 {
 		s.Temperature = g.Temperature
+	}
+	runs := func(step string) bool { return s.Samplers == nil || slices.Contains(s.Samplers, step) }
+	if s.Mirostat != 0 || !runs(sample.StepTopK) {
+		s.TopK = 0
+	}
+	if s.Mirostat != 0 || !runs(sample.StepTopP) {
+		s.TopP = 0
+	}
+	if !runs(sample.StepTemperature) {
+		s.Temperature = 1
 	}
 	if d.Temperature != nil {
 		s.Temperature = *d.Temperature
@@ -158,13 +201,20 @@ func (m *Model) Options(d Decoding) generate.Options {
 	if d.TopP != nil {
 		s.TopP = *d.TopP
 	}
-	return generate.Options{Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, Stream: d.Stream}
+	o := generate.Options{
+		Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, StopRegex: d.StopRegex,
+		TimeLimit: d.TimeLimit, Context: d.Context, Stream: d.Stream,
+	}
+	if d.Grammar != nil {
+		d.Grammar.within(&o)
+	}
+	return o
 }
 
 // Generate continues a text; an empty one starts where documents start. An error
 // is the last thing that the iterator gives.
 func (m *Model) Generate(ctx context.Context, prompt string, d Decoding) iter.Seq2[Piece, error] {
-	return m.stream(ctx, m.Options(d), func() ([]int32, error) { return m.Bundle.TextPrompt(prompt) })
+	return m.stream(ctx, d, m.Options(d), func() ([]int32, error) { return m.Bundle.TextPrompt(prompt) })
 }
 
 // Chat answers the last message of a conversation, on which the model must have
@@ -173,7 +223,7 @@ func (m *Model) Generate(ctx context.Context, prompt string, d Decoding) iter.Se
 func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.Seq2[Piece, error] {
 	o := m.Options(d)
 	o.StopIDs = m.Bundle.Stops()
-	return m.stream(ctx, o, func() ([]int32, error) {
+	return m.stream(ctx, d, o, func() ([]int32, error) {
 		room := max(1, m.Bundle.Model.Dims().Context/4)
 		if d.MaxTokens > 0 {
 			room = min(room, d.MaxTokens)
@@ -183,9 +233,12 @@ func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.S
 	})
 }
 
-func (m *Model) stream(ctx context.Context, o generate.Options, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
+func (m *Model) stream(ctx context.Context, d Decoding, o generate.Options, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		ids, err := prompt()
+		if err == nil && d.Heal {
+			ids, err = m.Heal(ids, d.Grammar, &o)
+		}
 		stopped := false
 		if err == nil {
 			_, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {

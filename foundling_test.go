@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 		log.Fatal(err)
 	}
 	run1 = filepath.Join(dir, "run1")
-	if err := save(run1, true); err != nil {
+	if err := save(run1, true, 96); err != nil {
 		log.Fatal(err)
 	}
 	code := m.Run()
@@ -41,14 +41,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-func save(dir string, chats bool) error {
+func save(dir string, chats bool, context int) error {
 	b, err := cpu.New(cpu.Options{Threads: 1})
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 	tok := tokenizer.Bytes(chat.SpecialTokens()...)
-	m, err := zoo.FromShape(b, zoo.Shape{Family: "llama", Layers: 2, Width: 32, Heads: 2, Vocab: tok.VocabSize(), Context: 96, BOS: -1, EOS: -1, Pad: -1})
+	m, err := zoo.FromShape(b, zoo.Shape{Family: "llama", Layers: 2, Width: 32, Heads: 2, Vocab: tok.VocabSize(), Context: context, BOS: -1, EOS: -1, Pad: -1})
 	if err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func TestErrors(t *testing.T) {
 		break // leaving early is no error
 	}
 	base := filepath.Join(t.TempDir(), "base")
-	if err := save(base, false); err != nil {
+	if err := save(base, false, 96); err != nil {
 		t.Fatal(err)
 	}
 	m = open(t, base, foundling.Options{})

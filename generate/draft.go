@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/tensor"
@@ -30,7 +31,9 @@ type draftGuesser struct {
 // it, as far as they are in its cache.
 type draftState struct {
 	kv    *cache.Seq
-	wants int // guesses in this step
+	wants int   // guesses in this step
+	guide guide // of the guesses, as the sampler
+	*sample.Sampler
 }
 
 func (d *draftState) close() {
@@ -64,6 +67,7 @@ func (g *draftGuesser) guess(e *Engine, seqs []*sequence) {
 	for _, s := range seqs {
 		s.ahead, s.dists = s.ahead[:0], nil
 		if s.draft.wants = g.room(s, s.guesses(&e.c.Speculation)); s.draft.wants > 0 {
+			s.draft.guide, s.draft.Sampler = s.guide.fork(), s.sampler.Fork()
 			g.active = append(g.active, s)
 		}
 	}
@@ -135,18 +139,35 @@ func (g *draftGuesser) draw(e *Engine) {
 		}
 		logits := g.logits[row*v : (row+1)*v]
 		row++
-		index := s.o.FirstDraw + uint64(s.new()+len(s.ahead))
+		at := s.at(&s.draft.guide, s.ahead)
 		var id int32
 		if e.c.Speculation.Rejection {
-			s.dists = append(s.dists, s.sampler.Distribution(logits))
-			id = s.sampler.Guess(logits, s.o.Stream, index)
+			s.dists = append(s.dists, s.draft.Distribution(logits, at))
+			id = s.draft.Guess(logits, at)
 		} else {
-			id = s.sampler.Sample(logits, s.o.Stream, index)
+			id = s.draft.Sample(logits, at)
 		}
 		if id < 0 { // a broken draft model guesses nothing
 			s.draft.wants = len(s.ahead)
 			continue
 		}
-		s.ahead = append(s.ahead, id)
+		g.push(s, id)
+	}
+}
+
+// push adds a guess, and those that the constraint then forces.
+func (g *draftGuesser) push(s *sequence, id int32) {
+	d := &s.draft
+	for ok := true; ok; id, ok = d.guide.next() {
+		if s.ahead = append(s.ahead, id); len(s.ahead) > len(s.dists) && s.dists != nil {
+			s.dists = append(s.dists, certain(id))
+		}
+		if len(s.ahead) == d.wants {
+			return
+		}
+		if !d.guide.accept(id, s.limit-s.new()-len(s.ahead)) {
+			d.wants = len(s.ahead) // the text may end here
+			return
+		}
 	}
 }

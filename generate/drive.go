@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Generate continues prompt and calls yield for every new token until a stop
@@ -21,9 +22,8 @@ func (e *Engine) Generate(ctx context.Context, prompt []int32, o Options, yield 
 }
 
 // GenerateAll continues several prompts in one batch and calls yield with the
-// number of the request for every new token; false ends that sequence. Requests
-// with the same prompt that follow each other read it once. Results are in order;
-// those that ended with an error have it joined into err, by number.
+// number of the request for every new token; false ends that sequence. Results are
+// in order; those that ended with an error have it joined into err, by number.
 func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func(i int, p Piece) bool) (results []*Result, err error) {
 	seqs := make([]*sequence, len(requests))
 	for i, r := range requests {
@@ -32,15 +32,6 @@ func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func
 		} else if err != nil {
 			return nil, fmt.Errorf("request %d: %w", i, err)
 		}
-		if i == 0 || !slices.Equal(r.Prompt, requests[i-1].Prompt) {
-			continue
-		}
-		leader := seqs[i-1]
-		if leader.leader != nil {
-			leader = leader.leader
-		}
-		seqs[i].leader = leader
-		leader.follow = append(leader.follow, seqs[i])
 	}
 	err = e.drive(ctx, seqs, yield)
 	for _, s := range seqs {
@@ -53,14 +44,20 @@ func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func
 // all have ended.
 func (e *Engine) drive(ctx context.Context, seqs []*sequence, yield func(i int, p Piece) bool) error {
 	e.mu.Lock()
-	e.arrived = append(e.arrived, seqs...)
+	for _, s := range seqs {
+		if !s.finished {
+			e.arrived = append(e.arrived, s)
+		}
+	}
 	e.mu.Unlock()
-	stop := context.AfterFunc(ctx, func() {
-		e.mu.Lock()
-		e.changed.Broadcast()
-		e.mu.Unlock()
-	})
+	stop := context.AfterFunc(ctx, e.wake)
 	defer stop()
+	for _, s := range seqs {
+		if s.o.TimeLimit > 0 {
+			clock := time.AfterFunc(time.Until(s.until), e.wake)
+			defer clock.Stop()
+		}
+	}
 	cause := make([]error, len(seqs))
 	for {
 		ready, open := e.wait(ctx, seqs)
@@ -87,7 +84,7 @@ func (e *Engine) drive(ctx context.Context, seqs []*sequence, yield func(i int, 
 		}
 	}
 	for i, s := range seqs {
-		s.result.Text = s.shown.String()
+		s.result.Text, s.result.Mu = s.shown.String(), s.sampler.Mu()
 		if s.err != nil {
 			cause[i] = s.err
 		}
@@ -123,14 +120,28 @@ func (e *Engine) hand(s *sequence, i int, yield func(i int, p Piece) bool) (rest
 // forget takes back tokens that were made but not shown.
 func (s *sequence) forget(pieces []Piece) {
 	for _, p := range pieces {
+		if p.Forced {
+			s.result.Forced--
+		}
 		if p.ID >= 0 {
 			s.result.IDs = s.result.IDs[:len(s.result.IDs)-1]
 			s.result.LogProbs = s.result.LogProbs[:len(s.result.LogProbs)-1]
+			if p.Detail != nil {
+				s.result.Details = s.result.Details[:len(s.result.Details)-1]
+			}
 		}
 		text := s.shown.String()
 		s.shown.Reset()
 		s.shown.WriteString(text[:len(text)-len(p.Text)])
 	}
+}
+
+// wake lets those who wait look again.
+func (e *Engine) wake() {
+	e.mu.Lock()
+	e.stuck = false
+	e.changed.Broadcast()
+	e.mu.Unlock()
 }
 
 // wait returns the numbers of the sequences that have pieces, running a step when
@@ -150,7 +161,7 @@ func (e *Engine) wait(ctx context.Context, seqs []*sequence) (ready []int, open 
 		if len(ready) > 0 || !open || ctx.Err() != nil {
 			return ready, open
 		}
-		if e.stepping {
+		if e.stepping || e.stuck && len(e.arrived) == 0 {
 			e.changed.Wait()
 			continue
 		}
@@ -158,9 +169,22 @@ func (e *Engine) wait(ctx context.Context, seqs []*sequence) (ready []int, open 
 	}
 }
 
-// whileStepping calls f as the one that runs steps. The lock is held before and
-// after, not inside.
-func (e *Engine) whileStepping(f func()) {
+// progress runs a step for others, so that the cache gets room. Where none can be run
+// it waits until something has changed or ctx ends.
+func (e *Engine) progress(ctx context.Context) {
+	stop := context.AfterFunc(ctx, e.wake)
+	defer stop()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.whileStepping(e.run)
+	if e.stuck && ctx.Err() == nil {
+		e.changed.Wait()
+	}
+}
+
+// whileStepping calls f as the one that runs steps; f says whether it changed
+// anything that others wait for. The lock is held before and after, not inside.
+func (e *Engine) whileStepping(f func() bool) {
 	for e.stepping {
 		e.changed.Wait()
 	}
@@ -169,19 +193,20 @@ func (e *Engine) whileStepping(f func()) {
 	clear(e.arrived)
 	e.arrived = e.arrived[:0]
 	e.mu.Unlock()
+	changed := true
 	defer func() {
 		e.mu.Lock()
-		e.stepping = false
+		e.stepping, e.stuck = false, !changed
 		e.changed.Broadcast()
 	}()
-	f()
+	changed = f()
 }
 
 // alone calls f between steps.
 func (e *Engine) alone(f func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.whileStepping(f)
+	e.whileStepping(func() bool { f(); return true })
 }
 
 // cancel ends a sequence that has not ended; it is out of the engine when cancel
@@ -193,11 +218,11 @@ func (e *Engine) cancel(s *sequence) bool {
 		return false
 	}
 	s.cancelled = true
-	e.whileStepping(e.reap)
+	e.whileStepping(func() bool { e.reap(); return true })
 	return true
 }
 
-// reap takes cancelled sequences out.
+// reap takes cancelled and finished sequences out.
 func (e *Engine) reap() {
 	gone := func(s *sequence) bool {
 		e.mu.Lock()

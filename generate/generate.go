@@ -5,13 +5,14 @@
 // 2022, Orca): sequences join and leave between steps, and one step of the model
 // takes the next token of each that decodes and a chunk of the prompts of those
 // that have just come. Keys and values lie in the pages of model/cache.
-// Speculation guesses tokens ahead, which a step confirms or corrects.
+// Speculation guesses tokens ahead, which a step confirms or corrects; a Constraint
+// says which may follow, and what it forces goes in as a chunk, like a prompt.
 //
 // The text of a sequence is a function of the model, the kernel set, the format
 // of the cache, the prompt and the options: the same bits alone or among others,
 // at any number of threads, with its prefix from the cache or computed, for any
 // chunk, with coupled speculation or none. Choosing an id from logits is
-// generate/sample.
+// generate/sample, constraints of texts are made by generate/grammar.
 package generate
 
 import (
@@ -19,6 +20,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model"
@@ -75,6 +77,7 @@ type Engine struct {
 	mu       sync.Mutex
 	changed  *sync.Cond // some sequence has pieces, or a step ended
 	stepping bool       // somebody runs a step, and owns what follows until it ends
+	stuck    bool       // no step could be run, for want of sequences or of room for them, and nothing has changed since
 	queue    []*sequence
 	arrived  []*sequence // since the last step; guarded by mu alone
 	running  []*sequence
@@ -152,11 +155,28 @@ func (e *Engine) PrefixHits() int64 {
 type Options struct {
 	Sample    sample.Options
 	MaxTokens int      // at most so many new tokens; 0: until the context is full
+	Budget    int      // new tokens of all texts of GenerateN together, shared out evenly; 0: no bound
 	Stop      []string // ends before any of these; they may straddle tokens
+	StopRegex string   // ends before the first match of this (Go's syntax), of at most 2048 bytes; "": none
 	StopIDs   []int32  // ends at any of these ids, which are not part of the text
-	Stream    uint64   // number of this sequence among those that share the seed
+	// TimeLimit ends the text at the first step after so long, counted from the
+	// call; 0: never. It is the one option with which the same seed may give a
+	// shorter text.
+	TimeLimit time.Duration
+	Context   ContextPolicy // what happens when the model's context is full
+	Stream    uint64        // number of this sequence among those that share the seed
+	// Constraint says which ids may follow; nil: all. The sequence works on a fork
+	// of it, so that several may share these options.
+	Constraint Constraint
+	// LogProbs is how many of the most probable ids Piece.Detail lists; 0: no detail.
+	LogProbs int
+	// SkipBytes is how many bytes at the beginning of the text are not shown: the end
+	// of a prompt that is written again, so that its border lies where a token's does
+	// (grammar.Vocabulary.Heal).
+	SkipBytes int
 	// FirstDraw is the number of new tokens that came before, where the prompt ends
-	// with them: a sequence goes on as if it had never been interrupted.
+	// with them: a sequence goes on as if it had never been interrupted. The
+	// constraint must have accepted them.
 	FirstDraw uint64
 }
 
@@ -166,15 +186,22 @@ type Options struct {
 type Piece struct {
 	ID      int32 // -1: no token, only the rest of the text
 	Text    string
-	LogProb float64 // natural log of the model's probability, before sampling options
+	LogProb float64 // natural log of the model's probability, before sampling options and constraint
+	Forced  bool    // the constraint left no choice
+	Detail  *Detail // nil without Options.LogProbs
 }
 
 // Why a generation ended.
 const (
-	FinishStop    = "stop"    // a stop id or stop string
-	FinishLength  = "length"  // MaxTokens
-	FinishContext = "context" // the model's context is full
-	FinishCaller  = "caller"  // yield returned false
+	FinishStop     = "stop"        // a stop id
+	FinishString   = "stop_string" // a stop string, Result.Stopped
+	FinishRegex    = "stop_regex"  // a match of StopRegex, Result.Stopped
+	FinishComplete = "complete"    // the constraint allows nothing more but the end
+	FinishLength   = "length"      // MaxTokens
+	FinishBudget   = "budget"      // this text's share of Budget
+	FinishContext  = "context"     // the model's context is full
+	FinishTime     = "time"        // TimeLimit
+	FinishCaller   = "caller"      // yield returned false
 )
 
 // ErrNoLogits reports a model whose logits are not numbers.
@@ -182,12 +209,21 @@ var ErrNoLogits = errors.New("the model gives no finite logits: its weights are 
 
 // Result is a finished generation.
 type Result struct {
-	IDs        []int32
-	LogProbs   []float64 // of each id, as in Piece
-	Text       string
-	Finish     string
-	Cached     int // tokens of the prompt that came from the cache
-	Speculated Speculated
+	IDs      []int32
+	LogProbs []float64 // of each id, as in Piece
+	Text     string
+	Finish   string
+	// StopID is the one of Options.StopIDs that ended the text, -1 for none, and
+	// StopLogProb its log-probability: IDs and LogProbs are without it.
+	StopID      int32
+	StopLogProb float64
+	Stopped     string    // what the text ended before, with FinishString and FinishRegex
+	Cached      int       // tokens of the prompt that came from the cache
+	Forced      int       // new tokens that the constraint left no choice about
+	Shifted     int       // tokens that ContextShift left out
+	Details     []*Detail // of each id, where Options.LogProbs asks for them
+	Mu          float64   // what Mirostat remembers: Sample.MirostatMu of a sequence that goes on
+	Speculated  Speculated
 }
 
 // Request is one of several sequences.
@@ -203,8 +239,22 @@ func (e *Engine) check(prompt []int32, o Options) error {
 		return fmt.Errorf("the prompt is empty: give at least one token (a start token will do)")
 	case len(prompt) >= d.Context:
 		return fmt.Errorf("the prompt has %d tokens and the model's context is %d: shorten the prompt", len(prompt), d.Context)
+	case o.LogProbs < 0:
+		return fmt.Errorf("%d log-probabilities a token: they must be 0 (none) or more", o.LogProbs)
 	case o.MaxTokens < 0:
 		return fmt.Errorf("max tokens is %d: it must be positive, or 0 for no limit", o.MaxTokens)
+	case o.Budget < 0:
+		return fmt.Errorf("a budget of %d tokens: it must be positive, or 0 for no bound", o.Budget)
+	case o.SkipBytes < 0:
+		return fmt.Errorf("%d bytes are not to be shown: they must be 0 or more", o.SkipBytes)
+	case o.TimeLimit < 0:
+		return fmt.Errorf("a time limit of %v: it must be positive, or 0 for none", o.TimeLimit)
+	case !o.Context.known():
+		return fmt.Errorf("context policy %q is unknown: %s, %s and %s are supported", o.Context, ContextStop, ContextFail, ContextShift)
+	case o.Context == ContextShift && o.MaxTokens == 0 && o.Budget == 0:
+		return fmt.Errorf("context policy %s needs max tokens: the text would never end", ContextShift)
+	case o.StopRegex != "" && e.tokens == nil:
+		return fmt.Errorf("a stop regex needs a tokenizer: this model has none")
 	case len(o.Stop) > 0 && e.tokens == nil:
 		return fmt.Errorf("stop strings need a tokenizer: this model has none")
 	case slices.Contains(o.Stop, ""):

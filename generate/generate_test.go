@@ -172,7 +172,7 @@ func TestStopping(t *testing.T) {
 	}
 	stop := string(raw[11:14]) // three tokens
 	cut, before := gen(generate.Options{MaxTokens: 40, Stop: []string{stop, "no such text"}})
-	if want := string(raw[:strings.Index(string(raw), stop)]); cut.Finish != generate.FinishStop || before != want {
+	if want := string(raw[:strings.Index(string(raw), stop)]); cut.Finish != generate.FinishString || cut.Stopped != stop || before != want {
 		t.Errorf("stop string: %s %q, want %q", cut.Finish, before, want)
 	}
 	byID, _ := gen(generate.Options{MaxTokens: 40, StopIDs: []int32{whole.IDs[8]}})

@@ -5,28 +5,61 @@ import (
 	"unicode/utf8"
 )
 
-// holdback releases text only when no stop string can begin in it and no
-// character is cut in two.
+// holdback releases text only when no stop string or match can begin in it and no
+// character is cut in two. What it decides depends on the text alone, not on how
+// the text comes.
 type holdback struct {
 	stops   []string
+	find    *finder // nil without a regular expression
 	pending []byte
+	shown   int // bytes released
+	skip    int // bytes that are passed over first
 }
 
-// push adds a token's bytes and returns what may be shown; stopped says that a
-// stop string is complete, the text before it being the last to show.
-func (h *holdback) push(b []byte) (show string, stopped bool) {
-	h.pending = append(h.pending, b...)
-	cut := -1
-	for _, s := range h.stops {
-		if i := bytes.Index(h.pending, []byte(s)); i >= 0 && (cut < 0 || i < cut) {
-			cut = i
+// stopped is what a text stops before.
+type stopped struct {
+	why  string // FinishString or FinishRegex; "": it goes on
+	text string
+}
+
+// push adds a token's bytes and returns what may be shown, the last of it where
+// the text stops.
+func (h *holdback) push(b []byte) (show string, by stopped) {
+	n := min(h.skip, len(b))
+	h.skip, b = h.skip-n, b[n:]
+	for _, c := range b {
+		h.pending = append(h.pending, c)
+		if cut, by := h.look(); by.why != "" {
+			show = string(h.pending[:cut])
+			h.pending = nil
+			return show, by
 		}
 	}
-	if cut >= 0 {
-		show = string(h.pending[:cut])
-		h.pending = nil
-		return show, true
+	n = len(h.pending) - h.keep()
+	show = string(h.pending[:n])
+	h.pending = append(h.pending[:0], h.pending[n:]...)
+	h.shown += n
+	return show, stopped{}
+}
+
+// look says whether the text stops with its last byte, and where it is cut.
+func (h *holdback) look() (cut int, by stopped) {
+	cut = len(h.pending)
+	for _, s := range h.stops {
+		if at := len(h.pending) - len(s); at < cut && bytes.HasSuffix(h.pending, []byte(s)) {
+			cut, by = at, stopped{FinishString, s}
+		}
 	}
+	if h.find != nil {
+		if at := h.find.watch(h.pending, h.shown); at >= 0 && at < cut {
+			cut, by = at, stopped{FinishRegex, string(h.pending[at : h.find.at-h.shown])}
+		}
+	}
+	return cut, by
+}
+
+// keep is the length of what must not be shown yet.
+func (h *holdback) keep() int {
 	keep := incomplete(h.pending)
 	for _, s := range h.stops {
 		for n := min(len(s)-1, len(h.pending)); n > keep; n-- {
@@ -35,10 +68,10 @@ func (h *holdback) push(b []byte) (show string, stopped bool) {
 			}
 		}
 	}
-	n := len(h.pending) - keep
-	show = string(h.pending[:n])
-	h.pending = append(h.pending[:0], h.pending[n:]...)
-	return show, false
+	if h.find != nil {
+		keep = max(keep, h.shown+len(h.pending)-h.find.held())
+	}
+	return keep
 }
 
 // flush is what is left when nothing more can come.

@@ -23,10 +23,10 @@ func TestHoldback(t *testing.T) {
 	} {
 		h := holdback{stops: c.stops}
 		var got strings.Builder
-		stopped := false
-		for i := 0; i < len(c.in) && !stopped; i++ {
+		var by stopped
+		for i := 0; i < len(c.in) && by.why == ""; i++ {
 			var s string
-			s, stopped = h.push([]byte{c.in[i]})
+			s, by = h.push([]byte{c.in[i]})
 			if utf8.ValidString(c.in) && !utf8.ValidString(s) {
 				t.Errorf("%s: shows half a character: %q", c.name, s)
 			}
@@ -35,11 +35,11 @@ func TestHoldback(t *testing.T) {
 				t.Errorf("%s: shows %q of a stop string", c.name, got.String())
 			}
 		}
-		if !stopped {
+		if by.why == "" {
 			got.WriteString(h.flush())
 		}
-		if got.String() != c.want || stopped != c.stopped {
-			t.Errorf("%s: %q, stopped %v; want %q, %v", c.name, got.String(), stopped, c.want, c.stopped)
+		if got.String() != c.want || (by.why != "") != c.stopped {
+			t.Errorf("%s: %q, stopped %v; want %q, %v", c.name, got.String(), by.why != "", c.want, c.stopped)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (e *Engine) read(ctx context.Context, texts [][]int32, visit func(h *op.Val
 		busy := false
 		e.alone(func() { next, busy = e.readStep(texts, open, next, visit) })
 		if busy { // sequences that decode hold the cache
-			e.alone(e.run)
+			e.progress(ctx)
 		}
 	}
 	return nil

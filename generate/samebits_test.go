@@ -38,10 +38,24 @@ func requests(n int) []generate.Request {
 		}
 		rs[i] = generate.Request{Prompt: prompt, Options: generate.Options{
 			MaxTokens: 10 + i%7*4, Stream: uint64(i),
-			Sample: sample.Options{Temperature: float64(i%4) * 0.5, TopK: 50 * (i % 2), Seed: 3},
+			Sample: chain(i),
 		}}
 	}
 	return rs
+}
+
+// chain is options of the sampling chain: greedy, truncated, with all that looks at
+// the text so far, and with what remembers from draw to draw.
+func chain(i int) sample.Options {
+	o := sample.Options{Temperature: float64(i%4) * 0.5, TopK: 50 * (i % 2), Seed: 3}
+	switch {
+	case i%5 == 1:
+		o.RepeatPenalty, o.FrequencyPenalty, o.RepeatLastN, o.DRYMultiplier, o.DRYAllowedLength = 1.2, 0.3, -1, 0.8, 1
+		o.TypicalP, o.MinP, o.XTCProbability, o.XTCThreshold = 0.95, 0.01, 0.5, 0.02
+	case i%5 == 3 && o.Temperature > 0:
+		o.TopK, o.Mirostat, o.MirostatTau, o.PresencePenalty, o.DynatempRange = 0, 2, 3, 0.5, 0.2
+	}
+	return o
 }
 
 // same fails where tokens or log-probabilities differ in a bit.
@@ -116,21 +130,26 @@ func TestSameBits(t *testing.T) {
 // TestSameBitsAfterRestart ends an engine in the middle of a sequence: another
 // one, given what was written so far, goes on with the same tokens.
 func TestSameBitsAfterRestart(t *testing.T) {
-	o := generate.Options{MaxTokens: 60, Stream: 5, Sample: sample.Options{Temperature: 1, Seed: 9}}
 	b := backend(t, cpu.Options{})
 	m := small(t, b, "llama")
-	whole, err := engine(t, b, m, generate.Config{}).Generate(context.Background(), ids(30), o, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, n := range []int{1, 34, 59} {
-		b := backend(t, cpu.Options{Threads: 1})
-		o.FirstDraw, o.MaxTokens = uint64(n), 60-n
-		rest, err := engine(t, b, small(t, b, "llama"), generate.Config{}).Generate(context.Background(), append(ids(30), whole.IDs[:n]...), o, nil)
+	alone := func(b *cpu.Backend, m model.Model, prompt []int32, o generate.Options) *generate.Result {
+		r, err := engine(t, b, m, generate.Config{}).Generate(context.Background(), prompt, o, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, fmt.Sprint("after ", n), rest, &generate.Result{IDs: whole.IDs[n:], LogProbs: whole.LogProbs[n:], Finish: whole.Finish, Text: rest.Text})
+		return r
+	}
+	for _, s := range []sample.Options{{Temperature: 1, Seed: 9}, chain(1), chain(3)} {
+		o := generate.Options{MaxTokens: 60, Stream: 5, Sample: s}
+		whole := alone(b, m, ids(30), o)
+		for _, n := range []int{1, 34, 59} {
+			o.MaxTokens, o.FirstDraw, o.Sample.MirostatMu = n, 0, 0
+			begun := alone(b, m, ids(30), o)
+			b := backend(t, cpu.Options{Threads: 1})
+			o.FirstDraw, o.MaxTokens, o.Sample.MirostatMu = uint64(n), 60-n, begun.Mu
+			rest := alone(b, small(t, b, "llama"), append(ids(30), begun.IDs...), o)
+			same(t, fmt.Sprint("after ", n), rest, &generate.Result{IDs: whole.IDs[n:], LogProbs: whole.LogProbs[n:], Finish: whole.Finish, Text: rest.Text})
+		}
 	}
 }
 

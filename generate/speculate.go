@@ -47,8 +47,8 @@ type Speculated struct {
 }
 
 func (x *Speculated) count(s *sequence, took time.Duration) {
-	if s.new() == 0 {
-		return // the prompt's step
+	if s.reading {
+		return // there was nothing to guess
 	}
 	x.Steps++
 	x.Time += took
@@ -101,17 +101,13 @@ func newGuesser(b tensor.Backend, m model.Model, c *Config) (guesser, error) {
 }
 
 // guesses is how many tokens may be guessed for s: none for the first step after
-// the prompt, by which the others are measured, and no more than it lacks.
+// the prompt, by which the others are measured, none where a constraint forces
+// some, and no more than it lacks.
 func (s *sequence) guesses(c *Speculation) int {
-	if s.new() == 1 {
+	if s.new() == 1 || len(s.guide.forced) > 0 {
 		return 0
 	}
-	return min(c.Tokens, s.limit-s.new()-1)
-}
-
-// verify decides about guess i by rejection sampling.
-func (s *sequence) verify(logits []float32, i int) (id int32, ok bool) {
-	return s.sampler.Verify(logits, s.ahead[i], s.dists[i], s.o.Stream, s.o.FirstDraw+uint64(s.new()+i))
+	return max(0, min(c.Tokens, s.limit-s.new()-1, s.room()-1))
 }
 
 // certain is the distribution of a guess that nothing was drawn for.
@@ -126,7 +122,7 @@ const longestGram, shortestGram = 4, 2
 
 func (ngramGuesser) guess(e *Engine, seqs []*sequence) {
 	for _, s := range seqs {
-		s.ahead = append(s.ahead[:0], lookUp(s.ids, s.guesses(&e.c.Speculation))...)
+		s.ahead = append(s.ahead[:0], s.guide.allowed(lookUp(s.ids, s.guesses(&e.c.Speculation)))...)
 		s.dists = nil
 		if e.c.Speculation.Rejection {
 			for _, id := range s.ahead {

@@ -39,7 +39,9 @@ func repetitive() []generate.Request {
 	for i := range rs {
 		rs[i].Prompt = append(append(slices.Clone(ids(20)), ids(20)...), rs[i].Prompt[:min(40, len(rs[i].Prompt))]...)
 		rs[i].MaxTokens = 60
-		rs[i].Sample.Temperature = []float64{0, 0.01, 1}[i%3]
+		if rs[i].Sample.Mirostat == 0 {
+			rs[i].Sample.Temperature = []float64{0, 0.01, 1}[i%3]
+		}
 	}
 	return rs
 }

@@ -111,23 +111,16 @@ func (e *Engine) parallel(tasks int, fn func(task, worker int)) {
 }
 
 // draw chooses the next ids of a sequence: one for each wanted row, up to the
-// first that is not what was guessed.
+// first that is not what the step went on with.
 func (p *part) draw(t *step) {
 	s, v := p.s, len(t.logits)/max(1, len(t.wanted))
-	s.drawn = s.drawn[:0]
+	s.drawn, s.forced, s.details = s.drawn[:0], s.forced[:0], s.details[:0]
 	for i := range p.wanted {
 		logits := t.logits[(p.at+i)*v : (p.at+i+1)*v]
-		var id int32
-		ok := i < len(s.ahead)
-		if ok && s.dists != nil {
-			id, ok = s.verify(logits, i)
-		} else {
-			id = s.draw(logits, i)
-			ok = ok && id == s.ahead[i]
-		}
+		id, right := s.next(logits, i)
 		s.drawn = append(s.drawn, id)
 		t.target[p.at+i] = id
-		if !ok {
+		if !s.guide.accept(id, s.limit-s.new()-i-1) || !right {
 			return
 		}
 	}
@@ -143,10 +136,14 @@ func (e *Engine) settle() {
 		s := p.s
 		if p.wanted > 0 {
 			s.result.Speculated.count(s, took)
-			for j, id := range s.drawn {
-				if s.take(e, id, -t.losses[p.at+j], &p.pieces) {
+			ended := false
+			for j := range s.drawn {
+				if ended = s.take(e, j, -t.losses[p.at+j], &p.pieces); ended {
 					break
 				}
+			}
+			if !ended {
+				s.err = s.guide.err
 			}
 		}
 		if s.kv == nil {
@@ -158,6 +155,9 @@ func (e *Engine) settle() {
 		s.kv.Publish(s.ids)
 		s.kv.Trim()
 		s.ahead, s.dists = s.ahead[:0], nil
+		if len(s.ids) == s.context && s.result.Finish == "" && s.err == nil {
+			e.shift(s)
+		}
 	}
 	e.mu.Lock()
 	for i := range t.parts {
@@ -170,10 +170,14 @@ func (e *Engine) settle() {
 
 // gather is the given rows of h, nil for none.
 func gather(p *op.Pass, h *op.Value, rows []int32) *op.Value {
+	all := len(rows) == h.T.Rows
+	for i, r := range rows {
+		all = all && int(r) == i // a row may be wanted twice
+	}
 	switch {
 	case len(rows) == 0:
 		return nil
-	case len(rows) == h.T.Rows:
+	case all:
 		return h
 	}
 	y := p.New(h.T.DType, len(rows), h.T.Cols)

@@ -16,10 +16,10 @@ import (
 // benchCmd measures speed. Names and units are stable: other programs read
 // them.
 type benchCmd struct {
-	What      string        `arg:"" optional:"" enum:"all,gemm,train,tokenizer,generate,grammar" default:"all" help:"What to measure: gemm, train, tokenizer, generate or grammar; all without."`
+	What      string        `arg:"" optional:"" enum:"all,gemm,train,tokenizer,generate,grammar,sample" default:"all" help:"What to measure: gemm, train, tokenizer, generate, grammar or sample; all without."`
 	JSON      bool          `name:"json" help:"Print one JSON object a line: name, value (the median), unit, min, max, n."`
 	Filter    string        `help:"Only names with this prefix." placeholder:"PREFIX"`
-	Time      time.Duration `help:"Time for the repeats of one name; there is always at least one. 0 means 0.5 s for gemm, 12 s for train, 2 s for the others."`
+	Time      time.Duration `help:"Time for the repeats of one name; there is always at least one. 0 means 0.5 s for gemm and sample, 12 s for train, 2 s for the others."`
 	Data      []string      `help:"Text for the tokenizer's benches instead of this machine's Go source." placeholder:"PATH"`
 	Tokenizer string        `help:"Tokenizer for tokenizer/encode instead of one trained on the spot, and for grammar instead of Llama 3.2's in $FOUNDLING_DATA or one made up of that size." placeholder:"PATH"`
 	Schemas   string        `help:"Schemas for grammar, a JSON object a line (.gz too): schema, tests with valid and data. Default: those in $FOUNDLING_DATA, or a few built in." placeholder:"FILE"`
@@ -84,6 +84,7 @@ func (c *benchCmd) Run(ctx context.Context) error {
 			return generateCases(c.Precision)
 		}},
 		{"grammar", grammarCases},
+		{"sample", sampleCases},
 	} {
 		if c.What == "all" || c.What == group.name {
 			cases = append(cases, group.cases()...)

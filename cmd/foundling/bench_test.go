@@ -80,10 +80,17 @@ func TestBenchTokenizer(t *testing.T) {
 	}
 }
 
+func TestBenchSample(t *testing.T) {
+	rows := benchLines(t, benchCmd{What: "sample"})
+	if len(rows) != len(sampleBench) || rows[0].Name != "sample/argmax" || rows[0].Unit != "us" {
+		t.Errorf("rows %+v", rows)
+	}
+}
+
 // TestBenchNames checks the names that other programs rely on.
 func TestBenchNames(t *testing.T) {
 	var got []string
-	for _, cases := range [][]benchCase{gemmCases(2, ""), trainCases(), tokenizerCases(), generateCases(""), grammarCases()} {
+	for _, cases := range [][]benchCase{gemmCases(2, ""), trainCases(), tokenizerCases(), generateCases(""), grammarCases(), sampleCases()} {
 		for _, k := range cases {
 			got = append(got, k.names...)
 		}
@@ -94,6 +101,7 @@ func TestBenchNames(t *testing.T) {
 		"tokenizer/encode/go-source", "tokenizer/encode/prose", "tokenizer/train/8k",
 		"generate/llama-12m/f32/prefill512", "generate/llama-12m/f32/decode1",
 		"grammar/mask/median", "grammar/mask/mean", "grammar/mask/p99", "grammar/compile/median", "grammar/compile/p99",
+		"sample/topk40-topp-temp", "sample/topp-temp",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no bench %s", want)

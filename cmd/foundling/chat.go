@@ -204,16 +204,24 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 		return nil, false, err
 	}
 	fmt.Fprintln(t.out)
+	context := t.Bundle.Model.Dims().Context
 	switch {
-	case err != nil:
+	case err != nil && ctx.Err() != nil:
 		t.note("(stopped)")
 		return r, true, nil
+	case err != nil:
+		return r, false, err
 	case r.Finish == generate.FinishCaller:
 		return r, false, errors.New("standard output cannot be written")
 	case r.Finish == generate.FinishLength && t.Bundle.Chat:
-		t.note("(cut after %d tokens: /max-tokens N)", len(r.IDs))
-	case r.Finish == generate.FinishContext:
-		t.note("(cut: the context of %d tokens is full)", t.Bundle.Model.Dims().Context)
+		t.note("(cut after %s: /max-tokens N)", count(len(r.IDs), "token"))
+	default:
+		if s := ending(r, context, &o); s != "" {
+			t.note("(%s)", s)
+		}
+	}
+	if s := shifted(r, context); s != "" {
+		t.note("(%s)", s)
 	}
 	return r, false, nil
 }

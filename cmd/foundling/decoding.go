@@ -16,17 +16,24 @@ type decodingFlags struct {
 	TopP        *float64 `help:"Sample among the most probable tokens that together reach this probability; 1 among all. Default as above, else 1."`
 	Seed        uint64   `help:"Chooses the random numbers: the same seed gives the same text." default:"1"`
 	MaxTokens   int      `help:"Stop after so many tokens; 0 goes on until the context is full." default:"${maxtokens}"`
+	stoppingFlags
+	samplingFlags
 }
 
 // decoding is the flags as the library takes them.
 func (f *decodingFlags) decoding() foundling.Decoding {
-	return foundling.Decoding{Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, Seed: f.Seed, MaxTokens: f.MaxTokens}
+	d := foundling.Decoding{Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, Seed: f.Seed, MaxTokens: f.MaxTokens, Chain: f.chain()}
+	f.stopping(&d)
+	return d
 }
 
 // Validate says which flag is impossible.
 func (f *decodingFlags) Validate() error {
 	if f.MaxTokens < 0 {
 		return fmt.Errorf("--max-tokens is %d: it must be positive, or 0 to go on until the context is full", f.MaxTokens)
+	}
+	if err := f.stoppingFlags.check(f.MaxTokens); err != nil {
+		return err
 	}
 	o := (&foundling.Model{Bundle: &bundle.Bundle{}}).Options(f.decoding()).Sample
 	return o.Validate()

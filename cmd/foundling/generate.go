@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,12 +15,14 @@ import (
 )
 
 type generateCmd struct {
-	Model         string   `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
-	Prompt        string   `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
-	Stop          []string `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
-	N             int      `name:"n" help:"Write so many texts in one batch, each with random numbers of its own." default:"1"`
-	Raw           bool     `help:"Continue the prompt as text, also where the model answers questions."`
-	JSON          bool     `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
+	Model         string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
+	Prompt        string `help:"Text to go on from; - reads standard input. Empty: from where a document starts."`
+	N             int    `name:"n" help:"Write so many texts in one batch, each with random numbers of its own." default:"1"`
+	Budget        int    `help:"New tokens of all texts together, shared out evenly; 0: no bound." placeholder:"N"`
+	Raw           bool   `help:"Continue the prompt as text, also where the model answers questions."`
+	JSON          bool   `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
+	LogProbs      int    `name:"logprobs" help:"With --json: log-probabilities of so many most probable tokens at each place, prompt included, for the model and after the sampling chain." placeholder:"N"`
+	Explain       bool   `help:"Show after the text what each step of the sampling chain did for each token (as inspect probs)."`
 	decodingFlags `embed:"" set:"maxtokens=256"`
 	speculateFlags
 	openFlags
@@ -40,14 +41,20 @@ Examples:
     foundling generate --model run1 --prompt "What does strings.Cut do?"
     foundling generate --model run1 --raw --prompt "func main() {" --stop "}" --temperature 0
     foundling generate --model run1 --prompt - --json < question.txt
-    foundling generate --model run1 --prompt "A joke:" --n 8 --speculate ngram`
+    foundling generate --model run1 --prompt "A joke:" --n 8 --speculate ngram
+    foundling generate --model run1 --prompt "A poem:" --temperature 1.2 --min-p 0.05 --repeat-penalty 1.1
+    foundling generate --model run1 --prompt "A poem:" --dry-multiplier 0.8 --xtc-probability 0.5
+    foundling generate --model run1 --prompt "A poem:" --mirostat 2 --mirostat-tau 4 --json
+    foundling generate --model run1 --prompt "2+2=" --samplers temperature,top_p --top-p 0.9 --logit-bias 13=-1e9
+    foundling generate --model run1 --prompt "2+2=" --json --logprobs 5`
 }
 
 // generated is what --json prints.
 type generated struct {
 	Text         string  `json:"text"` // bytes that are not UTF-8 become U+FFFD; ids are exact
 	IDs          []int32 `json:"ids"`
-	Finish       string  `json:"finish_reason"` // "stop", "length", "context", "interrupted"
+	Finish       string  `json:"finish_reason"`            // a generate.Finish constant, or "interrupted"
+	Stopped      string  `json:"stopped_before,omitempty"` // of stop_string and stop_regex
 	PromptTokens int     `json:"prompt_tokens"`
 	Tokens       int     `json:"completion_tokens"`
 	Seed         uint64  `json:"seed"`
@@ -57,9 +64,15 @@ type generated struct {
 	Kernels      string  `json:"kernels"`
 	Seconds      float64 `json:"seconds"` // of all texts
 
-	Stream     uint64      `json:"stream"`                // number of the text
-	Cached     int         `json:"cached_prompt_tokens"`  // that were not computed again
-	Speculated *speculated `json:"speculation,omitempty"` // absent without
+	Stream     uint64      `json:"stream"`                     // number of the text
+	Cached     int         `json:"cached_prompt_tokens"`       // that were not computed again
+	Forced     int         `json:"forced_tokens,omitempty"`    // that the grammar left no choice about
+	Shifted    int         `json:"forgotten_tokens,omitempty"` // by --context-policy shift
+	Sampling   any         `json:"sampling"`                   // all options of the chain, defaults filled in
+	Mu         *float64    `json:"mirostat_mu,omitempty"`      // where Mirostat stood at the end
+	LogProbs   *logProbs   `json:"logprobs,omitempty"`         // with --logprobs
+	Explained  []explained `json:"explained,omitempty"`        // with --explain
+	Speculated *speculated `json:"speculation,omitempty"`      // absent without
 }
 
 // speculated is what speculation did.
@@ -75,11 +88,13 @@ type speculated struct {
 
 // Validate is called by kong, before the model is opened.
 func (c *generateCmd) Validate() error {
-	if c.N < 1 {
-		return errors.New("--n must be 1 or more")
-	}
-	if slices.Contains(c.Stop, "") {
-		return errors.New("--stop is empty: give the text to end before")
+	switch {
+	case c.N < 1 || c.N > generate.MaxCandidates:
+		return fmt.Errorf("--n is %d: it must be 1 to %d", c.N, generate.MaxCandidates)
+	case c.Budget < 0 || c.Budget > 0 && c.Budget < c.N:
+		return fmt.Errorf("--budget is %d: it must be at least a token for each of --n %d texts, or 0 for no bound", c.Budget, c.N)
+	case c.LogProbs < 0 || c.LogProbs > 0 && !c.JSON:
+		return errors.New("--logprobs wants a number above 0, and --json to print them (inspect probs shows tables)")
 	}
 	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
 }
@@ -105,15 +120,14 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}
-	d := c.decoding()
-	d.Stop = c.Stop
-	requests := make([]generate.Request, c.N)
-	for i := range requests {
-		d.Stream = uint64(i)
-		requests[i] = generate.Request{Prompt: ids, Options: m.Options(d)}
-		if m.Bundle.Chat && !c.Raw {
-			requests[i].StopIDs = m.Bundle.Stops()
-		}
+	o := m.Options(c.decoding())
+	o.Budget, o.LogProbs = c.Budget, c.LogProbs
+	if m.Bundle.Chat && !c.Raw {
+		o.StopIDs = m.Bundle.Stops()
+	}
+	requests, err := generate.Candidates(ids, o, c.N)
+	if err != nil {
+		return err
 	}
 	start := time.Now()
 	results, err := m.Engine.GenerateAll(ctx, requests, c.show())
@@ -128,9 +142,9 @@ func (c *generateCmd) Run(ctx context.Context) error {
 				r.Finish = "interrupted"
 			}
 		}
-		err = interrupted("%d tokens were written", written)
+		err = interrupted("%s written", count(written, "token"))
 	}
-	return errors.Join(c.finish(m, requests, results, time.Since(start)), err)
+	return errors.Join(c.finish(ctx, m, requests, results, time.Since(start)), err)
 }
 
 // encode is the prompt as ids.
@@ -153,12 +167,16 @@ func (c *generateCmd) show() func(int, generate.Piece) bool {
 	}
 }
 
-func (c *generateCmd) finish(m *foundling.Model, requests []generate.Request, results []*generate.Result, took time.Duration) error {
+func (c *generateCmd) finish(ctx context.Context, m *foundling.Model, requests []generate.Request, results []*generate.Result, took time.Duration) error {
 	e := json.NewEncoder(os.Stdout)
 	e.SetEscapeHTML(false)
 	for i, r := range results {
 		if c.JSON {
-			if err := e.Encode(c.generated(m, requests[i], r, took)); err != nil {
+			g := c.generated(m, requests[i], r, took)
+			if err := c.look(ctx, m, requests[i], r, &g); err != nil {
+				return err
+			}
+			if err := e.Encode(g); err != nil {
 				return err
 			}
 			continue
@@ -169,8 +187,24 @@ func (c *generateCmd) finish(m *foundling.Model, requests []generate.Request, re
 		if !strings.HasSuffix(r.Text, "\n") {
 			fmt.Println()
 		}
-		if c.N == 1 && r.Finish == generate.FinishContext {
-			fmt.Fprintf(os.Stderr, "note: the text ends where the model's context of %d tokens is full\n", m.Bundle.Model.Dims().Context)
+		if c.N == 1 {
+			context := m.Bundle.Model.Dims().Context
+			for _, s := range []string{ending(r, context, &requests[i].Options), shifted(r, context)} {
+				if s != "" {
+					fmt.Fprintf(os.Stderr, "note: %s\n", s)
+				}
+			}
+		}
+	}
+	if c.Explain && !c.JSON {
+		for i, r := range results {
+			var g generated
+			if err := c.look(ctx, m, requests[i], r, &g); err != nil {
+				return err
+			}
+			if err := printExplained(os.Stdout, g.Explained); err != nil {
+				return err
+			}
 		}
 	}
 	if !c.JSON && c.Speculate != "" {
@@ -181,10 +215,15 @@ func (c *generateCmd) finish(m *foundling.Model, requests []generate.Request, re
 
 // generated is a text as --json prints it.
 func (c *generateCmd) generated(m *foundling.Model, q generate.Request, r *generate.Result, took time.Duration) generated {
+	o := q.Sample.Filled()
 	g := generated{
-		Text: r.Text, IDs: append([]int32{}, r.IDs...), Finish: r.Finish, PromptTokens: len(q.Prompt), Tokens: len(r.IDs),
-		Seed: q.Sample.Seed, Temperature: q.Sample.Temperature, TopK: q.Sample.TopK, TopP: q.Sample.TopP,
+		Sampling: o, Text: r.Text, IDs: append([]int32{}, r.IDs...), Finish: r.Finish, Stopped: r.Stopped, PromptTokens: len(q.Prompt), Tokens: len(r.IDs),
+		Seed: o.Seed, Temperature: o.Temperature, TopK: o.TopK, TopP: o.TopP,
 		Kernels: m.Backend.Kernels(), Seconds: took.Seconds(), Stream: q.Stream, Cached: r.Cached,
+		Forced: r.Forced, Shifted: r.Shifted,
+	}
+	if o.Mirostat == 2 {
+		g.Mu = &r.Mu
 	}
 	if c.Speculate != "" {
 		x := &r.Speculated
@@ -192,6 +231,29 @@ func (c *generateCmd) generated(m *foundling.Model, q generate.Request, r *gener
 	}
 	return g
 }
+
+// look adds to g what the tokens were chosen from, as far as it is asked for.
+func (c *generateCmd) look(ctx context.Context, m *foundling.Model, q generate.Request, r *generate.Result, g *generated) (err error) {
+	if c.LogProbs > 0 {
+		prompt, err := m.Engine.Details(ctx, q.Prompt, len(q.Prompt), q.Options)
+		if err != nil {
+			return err
+		}
+		scores, err := m.Engine.ScoreAll(ctx, [][]int32{q.Prompt}, 0)
+		if err != nil {
+			return err
+		}
+		g.LogProbs = &logProbs{newLogProbs(m, r.IDs, r.LogProbs, r.Details), newLogProbs(m, q.Prompt[1:], scores[0].LogProbs, prompt)}
+	}
+	if c.Explain {
+		ids := append(q.Prompt[:len(q.Prompt):len(q.Prompt)], r.IDs...)
+		g.Explained, _, err = explain(ctx, m, ids, len(q.Prompt), q.Options, len(q.Prompt), explainTop, false, nil)
+	}
+	return err
+}
+
+// explainTop is how many candidates --explain shows of each token.
+const explainTop = 8
 
 // summary says on standard error what speculation did for all texts.
 func (c *generateCmd) summary(results []*generate.Result, took time.Duration) {
@@ -201,7 +263,7 @@ func (c *generateCmd) summary(results []*generate.Result, took time.Duration) {
 		tokens += len(r.IDs)
 		x.Add(&r.Speculated)
 	}
-	fmt.Fprintf(os.Stderr, "%d tokens in %.2f s; %d of %d guesses right (%.0f %%)", tokens, took.Seconds(), x.Accepted, x.Drafted, 100*x.Acceptance())
+	fmt.Fprintf(os.Stderr, "%s in %.2f s; %d of %d guesses right (%.0f %%)", count(tokens, "token"), took.Seconds(), x.Accepted, x.Drafted, 100*x.Acceptance())
 	if s := x.SpeedUp(); s > 0 {
 		fmt.Fprintf(os.Stderr, ", %.2f times as fast as without", s)
 	}

@@ -18,6 +18,7 @@ import (
 type inspectCmds struct {
 	Model     inspectCmd          `cmd:"" default:"withargs" help:"What a model directory, a weights file or a tokenizer holds (the default: inspect PATH)."`
 	Attention inspectAttentionCmd `cmd:"" help:"What each head of a model looks at in a text."`
+	Probs     inspectProbsCmd     `cmd:"" help:"What each token of a text is chosen from, step by step of the sampling chain."`
 }
 
 type inspectAttentionCmd struct {
@@ -90,15 +91,15 @@ func (c *inspectAttentionCmd) Run(ctx context.Context) error {
 		return json.NewEncoder(os.Stdout).Encode(attentionJSON{c.Layer, c.Head, ids, labels, head.Q, head.K, head.V, head.Weights})
 	}
 	_, err = fmt.Print(attentionMap(labels, head.Weights))
-	return errors.Join(err, note(c.HTML))
+	return errors.Join(err, note(c.HTML, "queries, keys, values and weights of all heads"))
 }
 
-// note says where the page is.
-func note(path string) error {
+// note says where the page is, and what is on it.
+func note(path, what string) error {
 	if path == "" {
 		return nil
 	}
-	_, err := fmt.Fprintf(os.Stderr, "queries, keys, values and weights of all heads: %s\n", path)
+	_, err := fmt.Fprintf(os.Stderr, "%s: %s\n", what, path)
 	return err
 }
 
@@ -118,8 +119,7 @@ type attentionJSON struct {
 func tokenLabels(m *foundling.Model, ids []int32) []string {
 	out := make([]string, len(ids))
 	for i := range ids {
-		q := fmt.Sprintf("%q", m.Bundle.Tokenizer.DecodeSpecial(ids[i:i+1]))
-		out[i] = q[1 : len(q)-1]
+		out[i] = tokenLabel(m, ids[i])
 	}
 	return out
 }

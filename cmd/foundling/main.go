@@ -37,15 +37,18 @@ type cli struct {
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
+	Best      bestCmd      `cmd:"" help:"Draw several texts for a prompt and choose: by likelihood, vote, verifier, reward or beam search."`
+	Repair    repairCmd    `cmd:"" help:"Make JSON or YAML of a text that is nearly JSON or YAML."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
 	Pull      pullCmd      `cmd:"" help:"Bring a model from a hub to the local store."`
 	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
 	Grammar   grammarCmds  `cmd:"" help:"Languages that output must fit: is a schema, expression or grammar supported, does a text fit."`
-	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, or what its heads look at."`
+	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, what its heads look at, what tokens are chosen from."`
+	Lab       labCmd       `cmd:"" help:"Experiments: published results made again at a small scale."`
 	Doctor    doctorCmd    `cmd:"" help:"Say what this machine can do, and what would make it do more."`
-	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation, grammars."`
+	Bench     benchCmd     `cmd:"" help:"Measure speed: products, training steps, tokenizer, generation, grammars, sampling."`
 
 	Version    versionCmd    `cmd:"" help:"Print version and kernel sets."`
 	Completion completionCmd `cmd:"" help:"Print a completion script for a shell."`
@@ -60,7 +63,7 @@ func run(args []string) int {
 		kong.Name("foundling"),
 		kong.Description("The whole life of a foundation model in one program."),
 		kong.UsageOnError(),
-		kong.Vars{"endpoint": hub.DefaultEndpoint},
+		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames()},
 		kong.Exit(func(n int) { code = n }),
 	)
 	if err != nil {

@@ -161,7 +161,7 @@ func (c *scoreCmd) table(ctx context.Context, m *foundling.Model) error {
 	}
 	if n := len(ids) - 1; n > 0 {
 		bytes := len(m.Bundle.Tokenizer.Decode(ids[1:]))
-		fmt.Fprintf(w, "%d tokens, %d bytes: %.4f nats a token, %.4f bits a byte\n", n, bytes, -sum/float64(n), -sum/math.Ln2/float64(max(1, bytes)))
+		fmt.Fprintf(w, "%s, %s: %.4f nats a token, %.4f bits a byte\n", count(n, "token"), count(bytes, "byte"), -sum/float64(n), -sum/math.Ln2/float64(max(1, bytes)))
 	}
 	fmt.Fprintln(w, "next:", describeTop(m, s.Top))
 	return flush(w)

@@ -48,12 +48,31 @@ func TopN(logits []float32, n int) []Token {
 	if n <= 0 {
 		return nil
 	}
-	best := topK(nil, logits, min(n, len(logits)))
+	p := newPool(logits, At{})
+	defer p.free()
+	if n < len(logits) {
+		p.c, p.row = p.leading(p.c[:0], logits, nil, n, p.bar(n)), nil
+	}
+	best := p.rank(p.list())
 	slices.SortFunc(best, compare)
 	total := LogSumExp(logits)
-	out := make([]Token, len(best))
-	for i, c := range best {
-		out[i] = Token{c.id, float64(c.logit) - total}
+	out := make([]Token, min(n, len(best)))
+	for i := range out {
+		out[i] = Token{best[i].id, -best[i].key - total}
 	}
 	return out
+}
+
+// Argmax returns the id of the largest logit, the lowest of equals, and -1
+// where no logit is above -Inf. NaN is passed over.
+func Argmax(logits []float32) int32 { return int32(argmax(logits, nil)) }
+
+// logProb is the log-probability of id, -Inf for one that is not among them.
+func logProb(d []Token, id int32) float64 {
+	for _, t := range d {
+		if t.ID == id {
+			return t.LogProb
+		}
+	}
+	return math.Inf(-1)
 }

@@ -1,14 +1,20 @@
 // Package sample draws the next token id from a row of logits.
 //
-// A Sampler applies, in this order, temperature, top-k (Fan et al. 2018,
-// arXiv:1805.04833) and top-p or nucleus (Holtzman et al. 2020,
-// arXiv:1904.09751), and draws from what is left. The draw is a function of
-// the logits and of (seed, stream, index) alone, so a sequence reads the same
-// whatever else runs beside it. All arithmetic is on differences of logits in
-// float64: probabilities too small for a product stay exact as sums of logs.
+// A Sampler is a chain of steps, in an order that Options.Samplers may change: a
+// mask (always first), a bias of logits, penalties of repetition, DRY, top-k,
+// typical-p, top-p, min-p, XTC, temperature, and the draw (always last); or, in
+// the place of all that truncates, Mirostat 2. The files name their sources. Each
+// step takes the logits that the one before left and the probabilities among the
+// candidates that it kept; Explain says what each did.
+//
+// The draw is a function of the logits, the mask, the ids so far and of (seed,
+// stream, index) alone, so a sequence reads the same whatever else runs beside
+// it. It walks the candidates that are left in the order of their ids: how they
+// were selected does not matter. All arithmetic is on logits and their differences
+// in float64: probabilities too small for a product stay exact as sums of logs.
 //
 // LogSumExp, LogSoftmax and TopN report log-probabilities before any of this.
-// The package knows no tokenizer, no stop rule and no model.
+// The package knows no tokenizer, no grammar, no stop rule and no model.
 package sample
 
 import (
@@ -19,54 +25,38 @@ import (
 	"github.com/foundling-lm/foundling/internal/rng"
 )
 
-// Options says how to draw. The zero value takes the most probable token.
-type Options struct {
-	// Temperature divides the logits. 0 takes the largest logit, the lowest
-	// id of equals, and draws nothing; 1 samples the model's distribution.
-	Temperature float64 `json:"temperature"`
-	// TopK keeps the K largest logits (of equals at the border the lowest
-	// ids); 0 keeps all.
-	TopK int `json:"top_k"`
-	// TopP keeps the fewest tokens, most probable first, whose probability
-	// reaches P, the one that crosses it included. It is counted after
-	// temperature and top-k. 0 and 1 keep all.
-	TopP float64 `json:"top_p"`
-	// Seed chooses the random numbers.
-	Seed uint64 `json:"seed"`
-}
-
-// Validate names the first option out of range.
-func (o Options) Validate() error {
-	switch {
-	case !(o.Temperature >= 0) || math.IsInf(o.Temperature, 1):
-		return fmt.Errorf("temperature %v: want a number from 0 (always the most probable token) up, 1 for the model's own distribution", o.Temperature)
-	case o.TopK < 0:
-		return fmt.Errorf("top-k %d: want 0 (keep all) or the number of tokens to keep", o.TopK)
-	case !(o.TopP >= 0 && o.TopP <= 1):
-		return fmt.Errorf("top-p %v: want a probability from 0 to 1 (0 and 1 keep all)", o.TopP)
-	}
-	return nil
-}
-
 // Token is an id with its log-probability (natural logarithm).
 type Token struct {
 	ID      int32
 	LogProb float64
 }
 
-// Sampler draws by one set of options. It keeps scratch memory between calls:
-// use one for each goroutine. Samplers of equal options are interchangeable.
-type Sampler struct {
-	o    Options
-	kept []candidate
+// At is the place of a draw.
+type At struct {
+	Mask    []uint64 // ids that may follow, as bits, at least one for each logit; nil: all
+	History []int32  // the text so far: prompt and new ids
+	// Stream numbers the sequence among those that share the seed, Index the new
+	// tokens of the sequence: with the seed they choose the random number.
+	Stream, Index uint64
 }
 
-// candidate is a token still in the draw: its logit and its weight
-// exp((logit-max)/temperature), 1 for the largest.
-type candidate struct {
-	weight float64
-	logit  float32
-	id     int32
+// Sampler draws the tokens of one sequence, one after another: Mirostat remembers
+// from draw to draw, nothing else does. Several goroutines must not share one;
+// making one or a Fork is cheap.
+type Sampler struct {
+	o     Options // filled
+	given Options
+	chain []step
+	bias  edits
+	dry   *breakers
+	mu    float64 // of Mirostat, bits
+}
+
+// step is one of a chain. Run changes the candidates, and may say in words what
+// it found.
+type step struct {
+	name string
+	run  func(s *Sampler, p *pool) (note string)
 }
 
 // New returns a sampler, or what is wrong with the options.
@@ -74,121 +64,120 @@ func New(o Options) (*Sampler, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("sampling: %w", err)
 	}
-	return &Sampler{o: o}, nil
+	s := &Sampler{o: o.Filled(), given: o}
+	s.mu = s.o.MirostatMu
+	s.bias = biases(o.LogitBias)
+	if o.DRYMultiplier > 0 {
+		s.dry = newBreakers(s.o.DRYBreakers, o.Vocabulary)
+	}
+	s.link()
+	return s, nil
+}
+
+// link makes the chain of the steps that the options ask for.
+func (s *Sampler) link() {
+	used := s.given.uses()
+	greedy := s.o.Temperature == 0
+	for _, name := range s.o.Samplers {
+		if used[name] != "" && !(greedy && truncates(name)) {
+			s.chain = append(s.chain, step{name, steps[name]})
+		}
+	}
+	switch {
+	case greedy:
+		s.chain = append(s.chain, step{StepTemperature, (*Sampler).greedy})
+	case s.o.Mirostat == 2:
+		s.chain = append(s.chain, step{"mirostat", (*Sampler).mirostat})
+	}
+}
+
+// steps is what the names of Order stand for.
+var steps = map[string]func(*Sampler, *pool) string{
+	StepBias:        (*Sampler).addBias,
+	StepPenalties:   (*Sampler).penalise,
+	StepDRY:         (*Sampler).dryRepeats,
+	StepTopK:        (*Sampler).topK,
+	StepTypicalP:    (*Sampler).typicalP,
+	StepTopP:        (*Sampler).topP,
+	StepMinP:        (*Sampler).minP,
+	StepXTC:         (*Sampler).xtc,
+	StepTemperature: (*Sampler).temper,
 }
 
 // Options returns what the sampler was made with.
-func (s *Sampler) Options() Options { return s.o }
+func (s *Sampler) Options() Options { return s.given }
 
-// Sample returns the id drawn from logits (V) with the random number that
-// belongs to (seed, stream, index); callers number sequences by stream and
-// positions by index. Logits of -Inf and NaN are never drawn; those of +Inf
-// share the probability evenly. Sample returns -1 where no logit is above
-// -Inf, the mark of a broken model (or of an empty mask), and leaves logits
-// as they are.
-func (s *Sampler) Sample(logits []float32, stream, index uint64) int32 {
-	if s.o.Temperature == 0 {
-		return Argmax(logits)
-	}
-	kept := s.keep(logits)
-	if len(kept) == 0 {
-		return -1
-	}
-	var total float64
-	for _, c := range kept {
-		total += c.weight
-	}
-	u := rng.Float64(s.o.Seed, stream, index) * total
-	last := kept[0].id
-	for _, c := range kept {
-		if c.weight == 0 {
-			continue
-		}
-		if u -= c.weight; u < 0 {
-			return c.id
-		}
-		last = c.id
-	}
-	return last // rounding took u past the end
+// Fork returns an independent sampler that goes on from here.
+func (s *Sampler) Fork() *Sampler {
+	f := *s
+	return &f
 }
 
-// Distribution returns the tokens that Sample may draw with the
-// log-probabilities it draws them with, most probable first, the lower id of
-// equals first. It is empty where Sample returns -1.
-func (s *Sampler) Distribution(logits []float32) []Token {
-	if s.o.Temperature == 0 {
-		if id := Argmax(logits); id >= 0 {
-			return []Token{{ID: id}}
+// Mu is what Mirostat remembers, bits: given as Options.MirostatMu it lets another
+// sampler go on.
+func (s *Sampler) Mu() float64 { return s.mu }
+
+// Sample returns the id drawn from logits (V). Logits of -Inf and NaN are never
+// drawn; those of +Inf share the probability evenly. Sample returns -1 where the
+// mask allows no logit above -Inf, the mark of a broken model or of an empty
+// mask, and leaves logits as they are.
+func (s *Sampler) Sample(logits []float32, at At) int32 { return s.Draw(logits, at).ID }
+
+// Draw is Sample with the log-probability that the id was drawn with, after all
+// steps: 0 at temperature 0. Those of the model are LogProb's.
+func (s *Sampler) Draw(logits []float32, at At) Token {
+	t := s.draw(logits, at, at.Stream)
+	if t.ID >= 0 {
+		s.surprised(t.LogProb)
+	}
+	return t
+}
+
+// draw takes its noise from stream, which is not at.Stream for guesses.
+func (s *Sampler) draw(logits []float32, at At, stream uint64) Token {
+	p := newPool(logits, at)
+	defer p.free()
+	for _, step := range s.chain {
+		step.run(s, p)
+	}
+	return p.draw(func() float64 { return rng.Float64(s.o.Seed, stream, at.Index) })
+}
+
+// Accept tells the sampler of an id that was not drawn by it, where the sequence
+// goes on as if it had been: Mirostat learns from its surprise.
+func (s *Sampler) Accept(logits []float32, at At, id int32) {
+	if s.o.Mirostat != 2 {
+		return
+	}
+	s.surprised(logProb(s.Distribution(logits, at), id))
+}
+
+// Distribution returns the tokens that Sample may draw with the log-probabilities
+// it draws them with, most probable first, the lower id of equals first. It is
+// empty where Sample returns -1. The sampler stays as it is.
+func (s *Sampler) Distribution(logits []float32, at At) []Token {
+	p := newPool(logits, at)
+	defer p.free()
+	for _, step := range s.chain {
+		step.run(s, p)
+	}
+	c := p.list()
+	total := p.weigh()
+	out := make([]Token, 0, len(c))
+	top := p.top()
+	for _, x := range c {
+		if x.weight > 0 {
+			out = append(out, Token{x.id, apart(x.logit, top) - math.Log(total)})
 		}
-		return nil
 	}
-	kept := slices.Clone(s.keep(logits))
-	slices.SortFunc(kept, compare)
-	var total float64
-	for _, c := range kept {
-		total += c.weight
-	}
-	out := make([]Token, 0, len(kept))
-	for _, c := range kept {
-		if c.weight > 0 {
-			out = append(out, Token{c.id, s.logWeight(c.logit, kept[0].logit) - math.Log(total)})
+	slices.SortFunc(out, func(a, b Token) int {
+		switch {
+		case a.LogProb != b.LogProb && a.LogProb > b.LogProb:
+			return -1
+		case a.LogProb < b.LogProb:
+			return 1
 		}
-	}
+		return int(a.ID) - int(b.ID)
+	})
 	return out
-}
-
-// keep returns the candidates left after temperature, top-k and top-p, in an
-// order that depends on the logits alone.
-func (s *Sampler) keep(logits []float32) []candidate {
-	k := s.o.TopK
-	if k == 0 || k > len(logits) {
-		k = len(logits)
-	}
-	s.kept = topK(s.kept[:0], logits, k)
-	kept := s.kept
-	if len(kept) == 0 {
-		return nil
-	}
-	top := kept[0].logit
-	for _, c := range kept {
-		top = max(top, c.logit)
-	}
-	var total float64
-	for i := range kept {
-		kept[i].weight = math.Exp(s.logWeight(kept[i].logit, top))
-		total += kept[i].weight
-	}
-	if p := s.o.TopP; p > 0 && p < 1 {
-		kept = nucleus(kept, p, total)
-	}
-	return kept
-}
-
-// logWeight is (x-top)/temperature, 0 for the largest even where that is
-// infinite.
-func (s *Sampler) logWeight(x, top float32) float64 {
-	if x == top {
-		return 0
-	}
-	return (float64(x) - float64(top)) / s.o.Temperature
-}
-
-// Argmax returns the id of the largest logit, the lowest of equals, and -1
-// where no logit is above -Inf. NaN is passed over.
-func Argmax(logits []float32) int32 {
-	best, top := int32(-1), float32(math.Inf(-1))
-	for i := 0; i < len(logits); i += 8 {
-		// One branch for eight logits, nearly never taken once top is high.
-		if c := logits[i:]; len(c) >= 8 &&
-			!(c[0] > top || c[1] > top || c[2] > top || c[3] > top ||
-				c[4] > top || c[5] > top || c[6] > top || c[7] > top) {
-			continue
-		}
-		for j, x := range logits[i:min(i+8, len(logits))] {
-			if x > top {
-				best, top = int32(i+j), x
-			}
-		}
-	}
-	return best
 }

@@ -46,7 +46,7 @@ func TestTemperature(t *testing.T) {
 		{1e9, .5, .5}, {math.SmallestNonzeroFloat64, 0, 1},
 	} {
 		got := make([]float64, 2)
-		for _, x := range sampler(t, sample.Options{Temperature: c.temperature}).Distribution([]float32{1, 2}) {
+		for _, x := range sampler(t, sample.Options{Temperature: c.temperature}).Distribution([]float32{1, 2}, sample.At{}) {
 			got[x.ID] = math.Exp(x.LogProb)
 		}
 		if math.Abs(got[0]-c.first) > 5e-5 || math.Abs(got[1]-c.second) > 5e-5 {
@@ -68,7 +68,8 @@ func TestKeptTokens(t *testing.T) {
 		{"top-p below the first keeps it", sample.Options{TopP: 1e-300}, fruit, []int32{0}},
 		{"top-p 1 keeps all", sample.Options{TopP: 1}, fruit, []int32{0, 1, 2, 3}},
 		{"top-p counts after top-k", sample.Options{TopK: 2, TopP: .6}, fruit, []int32{0}},
-		{"top-p counts after temperature", sample.Options{Temperature: 1e6, TopP: .7}, fruit, []int32{0, 1, 2}},
+		{"top-p counts before temperature", sample.Options{Temperature: 1e6, TopP: .7}, fruit, []int32{0, 1}},
+		{"top-p after temperature where the order says so", sample.Options{Temperature: 1e6, TopP: .7, Samplers: []string{"temperature", "top_p"}}, fruit, []int32{0, 1, 2}},
 		{"top-k 1", sample.Options{TopK: 1}, []float32{1, 5, 3}, []int32{1}},
 		{"top-k beyond the vocabulary", sample.Options{TopK: 9}, []float32{1, 5, 3}, []int32{1, 2, 0}},
 		{"top-k border of equals", sample.Options{TopK: 3}, []float32{7, 7, 9, 7, 7}, []int32{2, 0, 1}},
@@ -85,7 +86,7 @@ func TestKeptTokens(t *testing.T) {
 				c.o.Temperature = 1
 			}
 			s := sampler(t, c.o)
-			d := s.Distribution(c.logits)
+			d := s.Distribution(c.logits, sample.At{})
 			if got := ids(d); !slices.Equal(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
@@ -97,7 +98,7 @@ func TestKeptTokens(t *testing.T) {
 				t.Errorf("probabilities sum to %v", sum)
 			}
 			for i := range uint64(50) {
-				id := s.Sample(c.logits, 0, i)
+				id := s.Sample(c.logits, sample.At{Index: i})
 				if len(c.want) == 0 && id != -1 || len(c.want) > 0 && !slices.Contains(c.want, id) {
 					t.Fatalf("drew %d, want one of %v", id, c.want)
 				}
@@ -115,10 +116,10 @@ func TestTemperatureZeroIsArgmax(t *testing.T) {
 		{[]float32{1, 3, 3, 2}, 1}, {[]float32{nan, -5, -4}, 2}, {[]float32{inf, inf}, 0},
 		{[]float32{-inf, -inf}, -1}, {nil, -1},
 	} {
-		if got := s.Sample(c.logits, 1, 2); got != c.want {
+		if got := s.Sample(c.logits, sample.At{Stream: 1, Index: 2}); got != c.want {
 			t.Errorf("%v: got %d, want %d", c.logits, got, c.want)
 		}
-		if d := s.Distribution(c.logits); c.want >= 0 && (len(d) != 1 || d[0] != sample.Token{ID: c.want}) {
+		if d := s.Distribution(c.logits, sample.At{}); c.want >= 0 && (len(d) != 1 || d[0] != sample.Token{ID: c.want}) {
 			t.Errorf("%v: distribution %v", c.logits, d)
 		}
 	}
@@ -157,7 +158,7 @@ func TestSelectionAgainstSort(t *testing.T) {
 			total += math.Exp(float64(l) - float64(x[order[0]]))
 		}
 		for _, k := range []int{1, 2, 31, 33, 255, 256, 257, 600, 1500, v - 1, v} {
-			got := ids(sampler(t, sample.Options{Temperature: 1, TopK: k}).Distribution(x))
+			got := ids(sampler(t, sample.Options{Temperature: 1, TopK: k}).Distribution(x, sample.At{}))
 			if !slices.Equal(got, order[:k]) {
 				t.Errorf("%s: top-k %d differs from a full sort", name, k)
 			}
@@ -168,7 +169,7 @@ func TestSelectionAgainstSort(t *testing.T) {
 				mass += math.Exp(float64(x[order[n]])-float64(x[order[0]])) / total
 				n++
 			}
-			got := ids(sampler(t, sample.Options{Temperature: 1, TopP: p}).Distribution(x))
+			got := ids(sampler(t, sample.Options{Temperature: 1, TopP: p}).Distribution(x, sample.At{}))
 			if !slices.Equal(got, order[:n]) {
 				t.Errorf("%s: top-p %g keeps %d tokens, a full sort %d", name, p, len(got), n)
 			}
@@ -194,12 +195,12 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 		count := make([]float64, v)
 		for n := range uint64(draws) {
 			if i%2 == 0 {
-				count[s.Sample(x, 5, n)]++
+				count[s.Sample(x, sample.At{Stream: 5, Index: n})]++
 			} else {
-				count[s.Sample(x, n, 5)]++
+				count[s.Sample(x, sample.At{Stream: n, Index: 5})]++
 			}
 		}
-		d := s.Distribution(x)
+		d := s.Distribution(x, sample.At{})
 		var chi, seen float64
 		for _, tok := range d {
 			want := draws * math.Exp(tok.LogProb)
@@ -227,11 +228,11 @@ func TestDrawIsAFunctionOfSeedStreamIndex(t *testing.T) {
 	a, b := sampler(t, o), sampler(t, o)
 	var forward, backward [64]int32
 	for i := range forward {
-		forward[i] = a.Sample(x, 2, uint64(i))
+		forward[i] = a.Sample(x, sample.At{Stream: 2, Index: uint64(i)})
 	}
 	for i := len(backward) - 1; i >= 0; i-- {
-		b.Sample(x[:17], 9, uint64(i)) // another sequence between two draws
-		backward[i] = b.Sample(x, 2, uint64(i))
+		b.Sample(x[:17], sample.At{Stream: 9, Index: uint64(i)}) // another sequence between two draws
+		backward[i] = b.Sample(x, sample.At{Stream: 2, Index: uint64(i)})
 	}
 	if forward != backward {
 		t.Errorf("order of calls changes the draw:\n%v\n%v", forward, backward)
@@ -242,7 +243,7 @@ func TestDrawIsAFunctionOfSeedStreamIndex(t *testing.T) {
 	o.Seed++
 	var other [64]int32
 	for i := range other {
-		other[i] = sampler(t, o).Sample(x, 2, uint64(i))
+		other[i] = sampler(t, o).Sample(x, sample.At{Stream: 2, Index: uint64(i)})
 	}
 	if other == forward {
 		t.Error("the seed changes nothing")
@@ -315,7 +316,7 @@ func TestLogProbabilities(t *testing.T) {
 // A top-k softmax over k logits is the full softmax renormalised.
 func TestTopKRenormalises(t *testing.T) {
 	x := logs(.5, .25, .15, .1)
-	d := sampler(t, sample.Options{Temperature: 1, TopK: 2}).Distribution(x)
+	d := sampler(t, sample.Options{Temperature: 1, TopK: 2}).Distribution(x, sample.At{})
 	for i, want := range []float64{2. / 3, 1. / 3} {
 		if got := math.Exp(d[i].LogProb); math.Abs(got-want) > 1e-7 {
 			t.Errorf("token %d: got %v, want %v", i, got, want)
@@ -329,7 +330,7 @@ func ExampleSampler_Sample() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println(s.Sample(logits, 0, 0))
+	fmt.Println(s.Sample(logits, sample.At{}))
 	// Output: 1
 }
 
@@ -353,12 +354,15 @@ func BenchmarkSample(b *testing.B) {
 		{"temperature", sample.Options{Temperature: .8}, random},
 		{"top-p", sample.Options{Temperature: .8, TopP: .95}, random},
 		{"top-p/rising", sample.Options{Temperature: .8, TopP: .95}, rising},
+		{"typical-p", sample.Options{Temperature: .8, TypicalP: .95}, random},
+		{"min-p", sample.Options{Temperature: .8, MinP: .05}, random},
+		{"mirostat", sample.Options{Temperature: .8, Mirostat: 2}, random},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := sampler(b, c.o)
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
-				s.Sample(c.logits, 0, uint64(i))
+				s.Sample(c.logits, sample.At{Index: uint64(i)})
 			}
 		})
 	}

@@ -2,71 +2,63 @@ package sample
 
 import (
 	"cmp"
-	"math"
 	"slices"
 )
 
-// compare orders candidates by falling logit, then by rising id. No two are
-// equal, so every selection has one answer.
-func compare(a, b candidate) int {
-	if c := cmp.Compare(b.logit, a.logit); c != 0 {
+// ranked is a candidate in a selection: the smallest keys come first, then the
+// lowest ids. No two are equal, so every selection has one answer.
+type ranked struct {
+	key, weight float64
+	id          int32
+}
+
+func compare(a, b ranked) int {
+	if c := cmp.Compare(a.key, b.key); c != 0 {
 		return c
 	}
 	return cmp.Compare(a.id, b.id)
 }
 
-func before(a, b candidate) bool {
-	return a.logit > b.logit || a.logit == b.logit && a.id < b.id
+func before(a, b ranked) bool {
+	return a.key < b.key || a.key == b.key && a.id < b.id
 }
 
-// topK appends to dst (empty) the k first candidates of logits by compare,
-// fewer where fewer logits are above -Inf, in no useful order.
-//
-// One scan keeps what is above the k-th best so far. When the buffer is full
-// a quickselect halves it and raises the bar, so the cost is O(V) for any
-// order of logits and any k, and near one comparison per logit for small k.
-func topK(dst []candidate, logits []float32, k int) []candidate {
-	if k >= len(logits) {
-		for i, x := range logits {
-			if x > float32(math.Inf(-1)) {
-				dst = append(dst, candidate{logit: x, id: int32(i)})
-			}
-		}
-		return dst
+// rank copies c for a selection by falling logit.
+func (p *pool) rank(c []candidate) []ranked {
+	p.ranks = p.ranks[:0]
+	for _, x := range c {
+		p.ranks = append(p.ranks, ranked{-x.logit, x.weight, x.id})
 	}
-	full := max(2*k, 512)
-	if cap(dst) < full {
-		dst = make([]candidate, 0, full)
+	return p.ranks
+}
+
+// kth is the k-th of c by falling logit and rising id, 0 < k <= len(c).
+func (p *pool) kth(c []candidate, k int) ranked {
+	r := p.rank(c)
+	if k < len(r) {
+		partialSort(r, k)
+		r = r[:k]
 	}
-	bar := float32(math.Inf(-1))
-	for i, x := range logits {
-		// An equal logit that comes later has a higher id and loses.
-		if !(x > bar) {
-			continue
-		}
-		dst = append(dst, candidate{logit: x, id: int32(i)})
-		if len(dst) == full {
-			partialSort(dst, k)
-			dst = dst[:k]
-			bar = dst[0].logit
-			for _, c := range dst {
-				bar = min(bar, c.logit)
-			}
+	return slices.MaxFunc(r, compare)
+}
+
+// through leaves of c those that come up to last by falling logit.
+func through(c []candidate, last ranked) []candidate {
+	out := c[:0]
+	for _, x := range c {
+		if -x.logit < last.key || -x.logit == last.key && x.id <= last.id {
+			out = append(out, x)
 		}
 	}
-	if len(dst) > k {
-		partialSort(dst, k)
-		dst = dst[:k]
-	}
-	return dst
+	return out
 }
 
 // small is the length below which sorting beats partitioning.
 const small = 32
 
-// partialSort moves the k first candidates by compare into c[:k]
-// (quickselect, Hoare 1961), 0 < k < len(c).
-func partialSort(c []candidate, k int) {
+// partialSort moves the k first by compare into c[:k] (quickselect, Hoare 1961),
+// 0 < k < len(c).
+func partialSort(c []ranked, k int) {
 	for len(c) > small {
 		p := partition(c)
 		switch {
@@ -84,10 +76,9 @@ func partialSort(c []candidate, k int) {
 	slices.SortFunc(c, compare)
 }
 
-// nucleus moves the fewest first candidates by compare whose weights reach p
-// of total to the front and returns them: at least one. Weighted quickselect.
-func nucleus(c []candidate, p, total float64) []candidate {
-	need := p * total
+// reach is the last of the fewest first by compare whose weights sum to need, the
+// very last where they all fall short: weighted quickselect. C is not empty.
+func reach(c []ranked, need float64) ranked {
 	lo, hi := 0, len(c) // the border lies in c[lo:hi]; c[:lo] is in
 	for hi-lo > small {
 		mid := lo + partition(c[lo:hi])
@@ -99,27 +90,27 @@ func nucleus(c []candidate, p, total float64) []candidate {
 		case mass >= need:
 			hi = mid
 		case mass+c[mid].weight >= need:
-			return c[:mid+1]
+			return c[mid]
 		default:
 			need -= mass + c[mid].weight
 			lo = mid + 1
 		}
 	}
 	slices.SortFunc(c[lo:hi], compare)
-	for i, x := range c[lo:hi] {
+	for _, x := range c[lo:hi] {
 		if need -= x.weight; need <= 0 {
-			return c[:lo+i+1]
+			return x
 		}
 	}
 	// Rounding: the sum fell short of what the partitions promised.
-	return c[:max(hi, 1)]
+	return c[max(hi, 1)-1]
 }
 
 // partition splits c (longer than small) around a pivot that ends at the
 // returned place: those before it by compare lie to its left. The pivot is
 // the median of three medians of three, which a sorted or constant-step row
 // can't make bad.
-func partition(c []candidate) int {
+func partition(c []ranked) int {
 	n, s := len(c), len(c)/8
 	m := median(c,
 		median(c, 0, s, 2*s),
@@ -137,8 +128,8 @@ func partition(c []candidate) int {
 	return p
 }
 
-// median returns which of the places i, j, k holds the middle candidate.
-func median(c []candidate, i, j, k int) int {
+// median returns which of the places i, j, k holds the middle one.
+func median(c []ranked, i, j, k int) int {
 	if before(c[j], c[i]) {
 		i, j = j, i
 	}

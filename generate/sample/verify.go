@@ -10,9 +10,13 @@ import (
 var guessStream, verifyStream = rng.Stream("sample: guess"), rng.Stream("sample: verify")
 
 // Guess is Sample with random numbers of its own: a guess that Verify can judge
-// must not know the noise of what it guesses.
-func (s *Sampler) Guess(logits []float32, stream, index uint64) int32 {
-	return s.Sample(logits, stream^guessStream, index)
+// must not know the noise of what it guesses. It belongs to a Fork.
+func (s *Sampler) Guess(logits []float32, at At) int32 {
+	t := s.draw(logits, at, at.Stream^guessStream)
+	if t.ID >= 0 {
+		s.surprised(t.LogProb)
+	}
+	return t.ID
 }
 
 // Verify accepts or replaces a guess that was drawn from the distribution q, so
@@ -21,12 +25,19 @@ func (s *Sampler) Guess(logits []float32, stream, index uint64) int32 {
 // probabilities under the options, it is accepted with probability
 // min(1, p/q), else one is drawn from what p has above q. The result is -1 where
 // Sample's is.
-func (s *Sampler) Verify(logits []float32, guess int32, q []Token, stream, index uint64) (id int32, accepted bool) {
-	p := s.Distribution(logits)
+func (s *Sampler) Verify(logits []float32, at At, guess int32, q []Token) (id int32, accepted bool) {
+	p := s.Distribution(logits, at)
 	if len(p) == 0 {
 		return -1, false
 	}
-	if math.Exp(logProb(p, guess)-logProb(q, guess)) > rng.Float64(s.o.Seed, stream^verifyStream, 2*index) {
+	id, accepted = s.judge(p, at, guess, q)
+	s.surprised(logProb(p, id))
+	return id, accepted
+}
+
+func (s *Sampler) judge(p []Token, at At, guess int32, q []Token) (id int32, accepted bool) {
+	random := func(n uint64) float64 { return rng.Float64(s.o.Seed, at.Stream^verifyStream, 2*at.Index+n) }
+	if math.Exp(logProb(p, guess)-logProb(q, guess)) > random(0) {
 		return guess, true
 	}
 	above := make([]float64, len(p))
@@ -35,21 +46,11 @@ func (s *Sampler) Verify(logits []float32, guess int32, q []Token, stream, index
 		above[i] = max(0, math.Exp(t.LogProb)-math.Exp(logProb(q, t.ID)))
 		total += above[i]
 	}
-	u := rng.Float64(s.o.Seed, stream^verifyStream, 2*index+1) * total
+	u := random(1) * total
 	for i, x := range above {
 		if u -= x; u < 0 {
 			return p[i].ID, false
 		}
 	}
 	return p[0].ID, false // rounding: p and q are the same
-}
-
-// logProb is the log-probability of id, -Inf for one that is not among them.
-func logProb(d []Token, id int32) float64 {
-	for _, t := range d {
-		if t.ID == id {
-			return t.LogProb
-		}
-	}
-	return math.Inf(-1)
 }

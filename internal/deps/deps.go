@@ -85,7 +85,7 @@ var reserved = []struct {
 	{"flag", []string{"cmd", "internal/golden"}, "flags are read in cmd"},
 	{"net/http", []string{"model/hub", "serve", "lab", "cmd"}, "only the service and the hub talk to a network"},
 	{"github.com/alecthomas/kong", []string{"cmd"}, "flags are read in cmd"},
-	{"github.com/goccy/go-yaml", []string{"cmd"}, "recipes are read in cmd"},
+	{"github.com/goccy/go-yaml", []string{"cmd", "generate/repair"}, "recipes are read in cmd, and the repair of YAML asks it what is wrong"},
 	{"github.com/vbauerster/mpb", []string{"cmd"}, "the terminal belongs to cmd"},
 	{"github.com/lmittmann/tint", []string{"cmd"}, "the terminal belongs to cmd"},
 	{"golang.org/x/term", []string{"cmd"}, "the terminal belongs to cmd"},

@@ -120,6 +120,15 @@ func (t *Tokenizer) Tokens() (bytes [][]byte, special []bool) {
 	return bytes, special
 }
 
+// Token is the bytes of one id, as Tokens has them, and whether it is special.
+func (t *Tokenizer) Token(id int32) (bytes string, special bool) {
+	if id < 0 || int(id) >= len(t.tokens) {
+		return "", false
+	}
+	_, special = t.Special(id)
+	return t.tokens[id], special
+}
+
 // Frame returns the ids that the file's post-processor puts before and after
 // one text, such as a begin-of-text token. Encode does not add them.
 func (t *Tokenizer) Frame() (before, after []int32) {

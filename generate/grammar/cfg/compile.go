@@ -46,7 +46,7 @@ type compiler struct {
 }
 
 func (g *Grammar) compile() (*run, error) {
-	c := &compiler{g: g, t: regular.NewTerms("of the grammar"), languages: map[*expr]int32{}}
+	c := &compiler{g: g, t: regular.NewTerms("the grammar"), languages: map[*expr]int32{}}
 	n := len(g.rules)
 	c.costs, c.whole, c.bodies = make([]cost, n), make([]int32, n), make([]int32, n)
 	for i := range n {

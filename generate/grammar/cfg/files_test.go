@@ -1,6 +1,7 @@
 package cfg
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,6 +130,59 @@ func TestDepth(t *testing.T) {
 	_, s = grammar(t, "root ::= a\na ::= b* c?\nb ::= \"x\" a \"y\" | \"z\"\nc ::= \"w\" a")
 	if s = follow(t, s, strings.Repeat("xw", n)+"z"); s.Accepting() || len(s.Shortest()) != n {
 		t.Errorf("behind the nesting: accepting %v, %d bytes to the end", s.Accepting(), len(s.Shortest()))
+	}
+}
+
+// Many rules that begin with each other are solved in bounded time, too many refused.
+func TestLeftRecursionBound(t *testing.T) {
+	dense := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			name := fmt.Sprintf("r%d", i)
+			if i == 0 {
+				name = "root"
+			}
+			fmt.Fprintf(&b, "%s ::= \"%c\"", name, 'a'+i%26)
+			for j := range n {
+				if j != 0 {
+					fmt.Fprintf(&b, " | r%d \"%c%c\"", j, 'a'+i%26, 'a'+j%26)
+				} else {
+					fmt.Fprintf(&b, " | root \"%c\"", 'A'+i%26)
+				}
+			}
+			b.WriteString("\n")
+		}
+		return b.String()
+	}
+	_, s := grammar(t, dense(12))
+	follow(t, s, "aAA")
+	for _, n := range []int{maxLeft, maxLeft + 1} {
+		g, err := GBNF(dense(n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = g.Machine()
+		if n <= maxLeft && err != nil && !strings.Contains(err.Error(), "too many states") || n > maxLeft && (err == nil || !strings.Contains(err.Error(), "begin with each other")) {
+			t.Errorf("%d rules: %v", n, err)
+		}
+		t.Logf("%d rules: %v", n, err)
+	}
+}
+
+// A grammar with a regular part that has too many states ends in an error or goes on
+// along the shortest rests only; a text too long to inline is refused.
+func TestTooManyStates(t *testing.T) {
+	for _, src := range []string{
+		`root ::= "` + strings.Repeat("long text ", 100000) + `"`,
+		`root ::= "x"{2000000}`,
+	} {
+		g, err := GBNF(src)
+		if err == nil {
+			_, err = g.Machine()
+		}
+		if err == nil || !strings.Contains(err.Error(), "too many states") && !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%.40s: %v", src, err)
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ func cycles(edges [][]int) (out [][]int) {
 }
 
 // maxLeft is the number of rules that may begin with each other.
-const maxLeft = 200
+const maxLeft = 64
 
 // A beginning is a mark at the beginning of a rule and what follows it.
 type beginning struct {

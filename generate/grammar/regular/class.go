@@ -235,8 +235,8 @@ func (p *parser) bracket() *expr {
 			break
 		}
 		if p.d == RE2 && p.peek("[:") {
-			if end := strings.Index(p.src[p.pos:], ":]"); end >= 0 {
-				name := p.src[p.pos+2 : p.pos+end]
+			if end := strings.Index(p.src[p.pos+2:], ":]"); end >= 0 {
+				name := p.src[p.pos+2:][:end]
 				s, ok := posix[strings.TrimPrefix(name, "^")]
 				if !ok {
 					return p.fail("no class [:%s:]", name)
@@ -245,7 +245,7 @@ func (p *parser) bracket() *expr {
 					s = s.not()
 				}
 				pairs = append(pairs, s...)
-				p.pos += end + 2
+				p.pos += end + 4
 				continue
 			}
 		}

@@ -94,6 +94,9 @@ func TestErrors(t *testing.T) {
 		{`(?=a)b`, RE2, "no look-ahead"},
 		{`((?!a)bc)*d`, ECMA, "within a repetition"},
 		{`^(\ba)*$`, ECMA, "within a repetition"},
+		{`(^|!a){200000000,}\b`, ECMA, "repeated more than 1000 times"},
+		{`(^|((^|!a){999}|c$){998}\b){997}`, ECMA, "too much work"},
+		{`(a{700007}){12}`, ECMA, "shortest text has more than"},
 		{`a**`, ECMA, "byte 2: a quantifier behind"},
 		{`a{2}{3}`, RE2, "a quantifier behind"},
 		{`*a`, ECMA, "nothing to repeat"},
@@ -133,7 +136,7 @@ func TestErrors(t *testing.T) {
 // Constructions of RE2's syntax that random patterns do not reach.
 func TestRE2(t *testing.T) {
 	for _, p := range []string{
-		`\Qa.b\E+`, `\Qab\E`, `\A[]a]\z`, `[^]a]`, `[[:^digit:][:space:]]`, `\pN\p{^Greek}\PL`, `(?i)straSSe(?-i:X)`, `(?i:k)`, `[\d-a]`, `[--a]`,
+		`\Qa.b\E+`, `\Qab\E`, `\A[]a]\z`, `[^]a]`, `[[:^digit:][:space:]]`, `[[:]`, `\pN\p{^Greek}\PL`, `(?i)straSSe(?-i:X)`, `(?i:k)`, `[\d-a]`, `[--a]`,
 		`(?P<x>a)(?<y>b)`, `\x{1F432}\x41\101\012`, `(?s).(?-s).`, `a{,2}`, `a{`, `x{2,}y*?`, `(?U)a+?`, `(|a)*b`, `^*a`, `\a\f\v\-`, `(?m)^a$`, `[[:word:]]`,
 	} {
 		want := regexp.MustCompile(`\A(?:` + p + `)\z`)
@@ -264,7 +267,7 @@ func TestMemory(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, p := range []string{`^(?!foo)[a-z]+$`, `(a|b)*a.{40}`, `((a{0,99}){0,99}){0,99}`, `\p{L}+[^\w-.]\u{1F432}`, `(?i)[[:alpha:]]\Qa\E`, `(?:(?=a)b|$)*`, `(^|,)a{2,}?\b`} {
+	for _, p := range []string{`^(?!foo)[a-z]+$`, `(a|b)*a.{40}`, `((a{0,99}){0,99}){0,99}`, `\p{L}+[^\w-.]\u{1F432}`, `(?i)[[:alpha:]]\Qa\E`, `(?:(?=a)b|$)*`, `[[:]`, `(^|,)a{2,}?\b`} {
 		f.Add(p, "foo")
 	}
 	f.Fuzz(func(t *testing.T, pattern, text string) {

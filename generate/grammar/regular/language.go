@@ -125,7 +125,20 @@ func Strings(words ...string) *Language {
 		}
 	}
 	slices.SortFunc(list, slices.Compare)
-	return a.made(a.trie(list, 0))
+	return a.made(a.words(list))
+}
+
+// words is the term of sorted words.
+func (a *arena) words(list [][]rune) *node {
+	n := 0
+	for _, w := range list {
+		n += len(w)
+	}
+	if n > a.limit/216 { // a node takes that much: do not begin
+		a.spend(a.limit)
+		return a.none
+	}
+	return a.trie(list, 0)
 }
 
 // trie makes the switch of sorted words that agree up to depth.

@@ -11,6 +11,9 @@ func (r *resolver) repeated(e *expr, k view) view {
 			return v
 		}
 	}
+	if e.min > maxTimes || e.max > maxTimes {
+		return r.fail("assertions repeated more than %d times are not supported", maxTimes)
+	}
 	if e.max < 0 {
 		k = r.star(x, k)
 	} else {

@@ -33,6 +33,9 @@ func (a *arena) choose(eps bool, cases []arc) *node {
 // joined drops arcs to nothing, joins those to the same term (but marks stay alone) and
 // sorts by the first character.
 func (a *arena) joined(arcs []arc) []arc {
+	if len(arcs) == 1 && arcs[0].to != a.none && arcs[0].set != nil {
+		return arcs
+	}
 	out := make([]arc, 0, len(arcs))
 	at := make(map[*node]int, min(len(arcs), 64))
 	for _, c := range arcs {

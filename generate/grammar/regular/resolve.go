@@ -13,12 +13,15 @@ func Search(pattern string, d Dialect) (*Language, error) {
 	return compile(pattern, d, true)
 }
 
+// MaxShortest bounds the bytes of the shortest text of a pattern.
+const MaxShortest = 1 << 20
+
 func compile(pattern string, d Dialect, anywhere bool) (*Language, error) {
 	e, err := parsePattern(pattern, d)
 	if err != nil {
 		return nil, err
 	}
-	a := newArena(fmt.Sprintf("%q", pattern))
+	a := newArena(fmt.Sprintf("pattern %q", pattern))
 	r := &resolver{a: a}
 	r.before[word] = a.set(wordRunes)
 	r.before[newline] = a.set(runes{'\n', '\n'})
@@ -31,6 +34,9 @@ func compile(pattern string, d Dialect, anywhere bool) (*Language, error) {
 	}
 	if r.problem != nil {
 		return nil, fmt.Errorf("pattern %q: %w", pattern, r.problem)
+	}
+	if root.floor > MaxShortest && root.floor < infinite {
+		return nil, fmt.Errorf("pattern %q: its shortest text has more than %d bytes", pattern, MaxShortest)
 	}
 	if a.err != nil {
 		return nil, a.err
@@ -65,8 +71,11 @@ type resolver struct {
 	problem error
 }
 
-// maxResolve bounds the work on the assertions of one pattern.
-const maxResolve = 1 << 15
+// Bounds of the work on the assertions of one pattern.
+const (
+	maxResolve = 1 << 13 // expressions
+	maxTimes   = 1000    // of a counter with assertions inside
+)
 
 func (r *resolver) fail(format string, args ...any) view {
 	if r.problem == nil {
@@ -90,7 +99,7 @@ func (r *resolver) anywhere(e *expr) *node {
 }
 
 func (r *resolver) rest(e *expr, k view) view {
-	if r.work++; r.work > maxResolve || r.problem != nil {
+	if r.work++; r.work > maxResolve || r.a.closed || r.problem != nil {
 		return r.fail("its assertions within repetitions take too much work")
 	}
 	a := r.a

@@ -118,7 +118,7 @@ func (a *arena) label() string {
 	if len(a.names) == 0 {
 		return "a language"
 	}
-	return "pattern " + strings.Join(a.names, ", ")
+	return strings.Join(a.names, ", ")
 }
 
 // spend counts bytes of memory and says whether they may be used.

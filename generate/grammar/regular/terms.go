@@ -41,7 +41,7 @@ func (t *Terms) Class(pairs ...rune) int32 { return t.a.class(t.a.set(makeRunes(
 func (t *Terms) Except(pairs ...rune) int32 { return t.a.class(t.a.set(makeRunes(pairs).not())).id }
 
 // Text is the term of one text of UTF-8.
-func (t *Terms) Text(s string) int32 { return t.a.trie([][]rune{[]rune(s)}, 0).id }
+func (t *Terms) Text(s string) int32 { return t.a.words([][]rune{[]rune(s)}).id }
 
 // Mark is the term of one mark, which stands for a text of so many bytes at least.
 func (t *Terms) Mark(k, bytes int) int32 {

@@ -1,0 +1,4 @@
+package foundling
+
+// Decode is for tests.
+var Decode = decode

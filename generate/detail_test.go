@@ -1,0 +1,87 @@
+package generate_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/sample"
+	"github.com/foundling-lm/foundling/tensor/cpu"
+)
+
+// TestDetails compares what tokens were chosen from while they were written, with
+// and without speculation, with what reading the text again says, and with the
+// log-probabilities of the pieces.
+func TestDetails(t *testing.T) {
+	b := backend(t, cpu.Options{})
+	m := small(t, b, "llama")
+	e := engine(t, b, m, generate.Config{Speculation: generate.Speculation{NGram: true}})
+	rs := repetitive()
+	for i := range rs {
+		rs[i].LogProbs = 3
+		rs[i].MaxTokens = 20
+	}
+	got, err := e.GenerateAll(context.Background(), rs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range got {
+		ids := append(slices.Clone(rs[i].Prompt), r.IDs...)
+		all, err := e.Details(context.Background(), ids, len(rs[i].Prompt), rs[i].Options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(all) != len(ids)-1 || len(r.Details) != len(r.IDs) {
+			t.Fatalf("request %d: %d details of %d ids, %d of %d new ones", i, len(all), len(ids), len(r.Details), len(r.IDs))
+		}
+		for j, d := range all[len(rs[i].Prompt)-1:] {
+			if fmt.Sprint(*d) != fmt.Sprint(*r.Details[j]) {
+				t.Fatalf("request %d, token %d: %v when written, %v when read again", i, j, *r.Details[j], *d)
+			}
+			if k := slices.IndexFunc(d.Top, func(x sample.Token) bool { return x.ID == r.IDs[j] }); k >= 0 && math.Abs(d.Top[k].LogProb-r.LogProbs[j]) > 1e-5 {
+				t.Errorf("request %d, token %d: log-probability %v and %v", i, j, d.Top[k].LogProb, r.LogProbs[j])
+			}
+			if math.IsInf(d.LogProb, 0) || len(d.Top) != 3 || len(d.Chain) < 1 || len(d.Chain) > 3 {
+				t.Errorf("request %d, token %d: %+v", i, j, d)
+			}
+		}
+	}
+	// Greedy: the chain leaves one id.
+	if d := got[0].Details[4]; rs[0].Sample.Temperature == 0 && (len(d.Chain) != 1 || d.LogProb != 0 || d.Chain[0].ID != got[0].IDs[4]) {
+		t.Errorf("greedy: %+v", d)
+	}
+}
+
+func TestDetailErrors(t *testing.T) {
+	b := backend(t, cpu.Options{})
+	e := engine(t, b, small(t, b, "llama"), generate.Config{})
+	ctx := context.Background()
+	for want, f := range map[string]func() error{
+		"-1 log-probabilities a token": func() error {
+			_, err := e.Generate(ctx, ids(3), generate.Options{LogProbs: -1}, nil)
+			return err
+		},
+		"logit-bias of id 256: the vocabulary has 256": func() error {
+			_, err := e.Generate(ctx, ids(3), generate.Options{Sample: sample.Options{LogitBias: map[int32]float64{256: 1}}}, nil)
+			return err
+		},
+		"0 ids a token": func() error {
+			_, err := e.Details(ctx, ids(3), 3, generate.Options{})
+			return err
+		},
+		"a prompt of 4 tokens in a text of 3": func() error {
+			return e.Replay(ctx, ids(3), 4, generate.Options{}, nil)
+		},
+		"sampling: top-p 2": func() error {
+			return e.Replay(ctx, ids(3), 1, generate.Options{Sample: sample.Options{TopP: 2}}, nil)
+		},
+	} {
+		if err := f(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
