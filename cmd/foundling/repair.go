@@ -10,6 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/foundling-lm/foundling/generate/repair"
+	"github.com/foundling-lm/foundling/generate/search"
 )
 
 type repairCmd struct {
@@ -114,28 +115,13 @@ func shortened(s string) string {
 // readSchema compiles the JSON Schema of a file. References to other files and
 // to the network are errors.
 func readSchema(path string) (*jsonschema.Schema, error) {
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	doc, err := jsonschema.UnmarshalJSON(f)
+	x, err := search.CompileSchema(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not JSON: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return compileValidator(path, doc)
-}
-
-// compileValidator compiles a schema that stands alone.
-func compileValidator(name string, doc any) (*jsonschema.Schema, error) {
-	compiler := jsonschema.NewCompiler()
-	compiler.UseLoader(jsonschema.SchemeURLLoader{})
-	if err := compiler.AddResource("schema.json", doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	s, err := compiler.Compile("schema.json")
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return s, nil
+	return x, nil
 }

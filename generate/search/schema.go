@@ -14,10 +14,10 @@ import (
 // MaxSchemaBytes bounds a JSON Schema.
 const MaxSchemaBytes = 4 << 20
 
-// Schema is a verifier that passes texts whose JSON value (JSON) is valid under a
-// JSON Schema. Drafts 4 to 2020-12 are known by their $schema; without one it is
-// 2020-12. Formats are checked. Schemas elsewhere are not fetched.
-func Schema(schema []byte) (Verifier, error) {
+// CompileSchema makes a validator of a JSON Schema that stands alone. Drafts 4 to
+// 2020-12 are known by their $schema; without one it is 2020-12. Formats are checked.
+// Schemas elsewhere are not fetched.
+func CompileSchema(schema []byte) (*jsonschema.Schema, error) {
 	if len(schema) > MaxSchemaBytes {
 		return nil, fmt.Errorf("a JSON Schema of %d bytes: at most %d are read", len(schema), MaxSchemaBytes)
 	}
@@ -38,6 +38,16 @@ func Schema(schema []byte) (Verifier, error) {
 	s, err := c.Compile(name)
 	if err != nil {
 		return nil, fmt.Errorf("JSON Schema: %s", oneLine(err))
+	}
+	return s, nil
+}
+
+// Schema is a verifier that passes texts whose JSON value (FindJSON) is valid under a
+// JSON Schema, as CompileSchema reads it.
+func Schema(schema []byte) (Verifier, error) {
+	s, err := CompileSchema(schema)
+	if err != nil {
+		return nil, err
 	}
 	return func(_ context.Context, c *Candidate) (Verdict, error) {
 		v, ok := FindJSON(c.Text)
