@@ -6,7 +6,7 @@ import (
 )
 
 // ErrTooLarge is what errors.Is finds in the error of a schema that goes beyond the
-// limits of work: see Limits.
+// limits of work that build.go, compiler.go and json.go name.
 var ErrTooLarge = errors.New("the schema is too large")
 
 // ErrEmpty is what errors.Is finds in the error of a schema that no value satisfies.

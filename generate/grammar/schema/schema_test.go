@@ -158,6 +158,22 @@ func TestLimits(t *testing.T) {
 	if _, err := Compile(make([]byte, maxSource+1), Options{}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a schema beyond the limit: %v", err)
 	}
+	var names []string
+	for i := range maxMembers + 1 {
+		names = append(names, fmt.Sprintf(`"n%d"`, i))
+	}
+	for _, c := range []struct{ schema, message string }{
+		{`{"properties":{"a":{"type":"string","minLength":200000}}}`, "schema #/properties/a: a string has at least 200000 characters: the limit is 131072"},
+		{`{"type":"string","pattern":"^(c{1000}){1000}$"}`, "the shortest string has 1000000 bytes"},
+		{`{"type":"array","minItems":1000000}`, "an array has at least 1000000 items"},
+		{`{"type":"array","minItems":1000,"items":{"type":"array","minItems":1000}}`, "the shortest text has"},
+		{`{"type":"object","minProperties":5000}`, "an object has at least 5000 members"},
+		{`{"type":"object","required":[` + strings.Join(names, ",") + `]}`, "an object has at least 2001 members"},
+	} {
+		if err := bounded(t, c.message, c.schema); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), c.message) {
+			t.Errorf("%.60s: %v, want %q", c.schema, err, c.message)
+		}
+	}
 	// A list of words too long for one language is neither a contradiction nor, below
 	// not, a list of no words.
 	var words []string
