@@ -170,7 +170,7 @@ func (c *bestCmd) chats(m *foundling.Model) bool { return m.Bundle.Chat && !c.Ra
 func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int32, so search.Options) ([]search.Candidate, error) {
 	d := c.decoding()
 	var err error
-	if d.Grammar, err = c.compile(m); err != nil {
+	if d.Grammar, err = c.compile(ctx, m); err != nil {
 		return nil, err
 	}
 	o := m.Options(d)

@@ -138,7 +138,7 @@ func (c *generateCmd) Run(ctx context.Context) error {
 		return fmt.Errorf("--prompt: %w", err)
 	}
 	d := c.decoding()
-	if d.Grammar, err = c.compile(m); err != nil {
+	if d.Grammar, err = c.compile(ctx, m); err != nil {
 		return err
 	}
 	o := m.Options(d)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -111,4 +112,25 @@ func compile(s lang.Source) (*language, error) {
 		return nil, err
 	}
 	return &language{s.Kind(), l.Start, l.JSON, l.Notes}, nil
+}
+
+// unless is what f returns, unless ctx ends first: f, which does not heed it, is left
+// alone then.
+func unless[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var none T
+		return none, interrupted("nothing was found out")
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -49,7 +50,7 @@ func (f *structuredFlags) check() error {
 
 // compile makes the grammar for a model, nil without any, and says on standard error
 // what has no effect.
-func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error) {
+func (f *structuredFlags) compile(ctx context.Context, m *foundling.Model) (*foundling.Grammar, error) {
 	if !f.given() {
 		return nil, nil
 	}
@@ -72,7 +73,12 @@ func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error
 			source.Schema = text
 		}
 	}
-	g, err := m.Grammar(foundling.Format{Source: source, After: f.GrammarAfter})
+	g, err := unless(ctx, func() (*foundling.Grammar, error) {
+		return m.Grammar(foundling.Format{Source: source, After: f.GrammarAfter})
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil, interrupted("nothing was written")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}

@@ -254,12 +254,12 @@ func TestDrafts(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	s, err := Compile([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","properties":{"a":{"const":1,"nullable":true,"x-note":1}}}`), Options{})
+	s, err := Compile([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","properties":{"a":{"const":1,"nullable":true,"x-note":1},"b":{"format":"colour"}}}`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Notes) != 2 || s.Notes[0].Pointer != "/properties/a" || s.Notes[0].Keyword != "const" || s.Notes[1].Keyword != "nullable" {
-		t.Errorf("notes %v, want const and nullable of /properties/a", s.Notes)
+	if len(s.Notes) != 3 || s.Notes[0].Pointer != "/properties/a" || s.Notes[0].Keyword != "const" || s.Notes[1].Keyword != "nullable" || s.Notes[2].Pointer != "/properties/b" || s.Notes[2].Keyword != "format" {
+		t.Errorf("notes %v, want const and nullable of /properties/a, format of /properties/b", s.Notes)
 	}
 }
 
