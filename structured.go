@@ -75,8 +75,10 @@ func (m *Model) bind(g *Grammar, start machine.State, prefix []byte) error {
 		return errors.New("the end of the prompt cannot be healed where a special token is the marker of the answer")
 	}
 	g.minimum++
-	g.start, err = g.grammar.SessionBehind(marker)
-	return err
+	if g.start, err = g.grammar.SessionBehind(marker); err != nil {
+		return fmt.Errorf("the marker %s of the answer: %w", g.format.After, err)
+	}
+	return nil
 }
 
 // Minimum is the number of tokens of a shortest text, the end token included. With

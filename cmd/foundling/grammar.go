@@ -282,7 +282,7 @@ func (f storeFlags) vocabulary(name string) (*grammar.Vocabulary, error) {
 
 type grammarAcceptsCmd struct {
 	languageFlags
-	Batch   bool          `help:"Read JSON objects, one a line, each with schema, regex or grammar and instance or text; answer one a line: compiled, accepts, error."`
+	Batch   bool          `help:"Read JSON objects, one a line, each with schema, regex, grammar or choices and instance or text; answer one a line: compiled, accepts, error."`
 	JSON    bool          `name:"json" help:"Print the answer as one JSON object."`
 	Timeout time.Duration `help:"With --batch, the longest time for one line." default:"20s"`
 }
@@ -297,9 +297,10 @@ annotations that these drafts make them; output is held to them in any case.
 
 With --batch each line is an object. {"schema":...,"instance":...} asks about an
 instance as it is written there; "text" in place of "instance" is a string that holds
-the text, which need not be JSON. "regex" and "grammar" (with "notation": gbnf, ebnf
-or lark) in place of "schema" are strings, and so is their instance. Every line gets
-an answer: {"compiled":true,"accepts":false,"error":"..."}.
+the text, which need not be JSON. "regex", "grammar" (with "notation": gbnf, ebnf or
+lark; without it the text tells) and "choices" (a list) in place of "schema" are
+strings, and so is their instance. Every line gets an answer:
+{"compiled":true,"accepts":false,"error":"..."}.
 
 Examples:
 

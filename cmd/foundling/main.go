@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
 	"strings"
 	"syscall"
 
@@ -65,6 +66,7 @@ func run(args []string) int {
 		kong.Description("The whole life of a foundation model in one program."),
 		kong.UsageOnError(),
 		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames()},
+		kong.NamedMapper("filled", kong.MapperFunc(filled)),
 		kong.Exit(func(n int) { code = n }),
 	)
 	if err != nil {
@@ -83,6 +85,20 @@ func run(args []string) int {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends a command that does not heed the first
 	k.BindTo(ctx, (*context.Context)(nil))
 	return exitCode(k.Run())
+}
+
+// filled reads the value of flags with type:"filled", which is not empty: that of a
+// variable of the shell that is not set would else be as good as no flag.
+func filled(ctx *kong.DecodeContext, target reflect.Value) error {
+	var s string
+	if err := ctx.Scan.PopValueInto("string", &s); err != nil {
+		return err
+	}
+	if s == "" {
+		return errors.New("the value is empty: leave the flag out or give it one")
+	}
+	target.SetString(s)
+	return nil
 }
 
 // joined writes --flag and a value that begins with a hyphen, a negative number or a

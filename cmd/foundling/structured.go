@@ -13,12 +13,12 @@ import (
 
 // structuredFlags say what a text must be, of the commands that write text.
 type structuredFlags struct {
-	JSONSchema   string   `name:"json-schema" group:"structured" help:"Write JSON that satisfies this JSON Schema." placeholder:"FILE"`
-	Regex        string   `group:"structured" help:"Write what this regular expression (RE2) matches from end to end." placeholder:"REGEX"`
-	Grammar      string   `group:"structured" help:"Write a text of this grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
+	JSONSchema   string   `type:"filled" name:"json-schema" group:"structured" help:"Write JSON that satisfies this JSON Schema." placeholder:"FILE"`
+	Regex        string   `type:"filled" group:"structured" help:"Write what this regular expression (RE2) matches from end to end." placeholder:"REGEX"`
+	Grammar      string   `type:"filled" group:"structured" help:"Write a text of this grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
 	Choice       []string `group:"structured" help:"Write this text; repeat for more, of which one is written." placeholder:"TEXT" sep:"none"`
 	Lenient      bool     `group:"structured" help:"Pass over keywords of the schema that cannot be enforced, and say which."`
-	GrammarAfter string   `group:"structured" help:"Let free text come first, up to this marker, which may be a special token." placeholder:"MARKER"`
+	GrammarAfter string   `type:"filled" group:"structured" help:"Let free text come first, up to this marker, which may be a special token." placeholder:"MARKER"`
 	Heal         bool     `group:"structured" help:"Write the last tokens of the prompt again, unseen, where a longer token could replace them."`
 }
 
