@@ -176,7 +176,7 @@ func (z *Bundle) TokenBytes() [][]byte {
 // Save writes the directory; the weights come last, so a directory with weights
 // is whole. dt is the format of the weights.
 func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
-	return z.save(dt, model.Sources(b, z.Model))
+	return z.save(dt, model.Sources(b, z.Model.Params()))
 }
 
 func (z *Bundle) save(dt dtype.Type, ts []checkpoint.Source) error {

@@ -48,7 +48,7 @@ func formatsOf(b tensor.Backend, m model.Model, fileType string) ([]dtype.Type, 
 	if err != nil {
 		return nil, err
 	}
-	ts, err := family.Sources(config, model.Sources(b, m))
+	ts, err := family.Sources(config, model.Sources(b, m.Params()))
 	if err != nil {
 		return nil, err
 	}
