@@ -162,9 +162,10 @@ func (t *Trainer) Accumulate(micro []Micro) (loss float64, units int) {
 	clear(t.notes)
 	for i, m := range micro {
 		t.pass.Reset()
+		t.pass.Draw = uint64(t.state.Step)<<16 | uint64(i)
 		loss += m.Forward(t.pass, Forward{
 			Scale: 1 / float64(max(1, units)), ZLoss: t.o.ZLoss,
-			Dropout: t.o.Dropout, Seed: t.o.Seed, Step: uint64(t.state.Step)<<16 | uint64(i),
+			Dropout: t.o.Dropout, Seed: t.o.Seed, Step: t.pass.Draw,
 			Balance: &t.balance,
 			Note: func(name string, sum float64, n int) {
 				t.notes[name] = note{t.notes[name].sum + sum, t.notes[name].n + n}

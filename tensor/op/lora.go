@@ -8,7 +8,7 @@ import "github.com/foundling-lm/foundling/tensor"
 type LoRA struct {
 	A, B  *Param         // (R,C) and (F,R)
 	Scale float64        // alpha / R
-	Drop  tensor.Dropout // of x on its way into A
+	Drop  tensor.Dropout // of x on its way into A; another mask for each Pass.Draw
 	Off   bool           // the layer computes x W only
 }
 
@@ -26,7 +26,14 @@ func (a *LoRA) dropped(p *Pass, x *tensor.Tensor) *tensor.Tensor {
 		return x
 	}
 	d := p.tensor(x.DType, x.Rows, x.Cols)
-	p.Backend.Dropout(d, x, a.Drop)
+	p.Backend.Dropout(d, x, a.mask(p))
+	return d
+}
+
+// mask is the dropout of this run.
+func (a *LoRA) mask(p *Pass) tensor.Dropout {
+	d := a.Drop
+	d.Stream ^= p.Draw << 16
 	return d
 }
 
@@ -59,7 +66,7 @@ func (a *LoRA) back(p *Pass, x *Value, u, dy *tensor.Tensor) {
 		p.free(d)
 		dx := p.like(x.T)
 		b.MatMul(dx, du, a.A.T, tensor.MatMul{Packed: a.A.packed(p, false)})
-		b.Dropout(dx, dx, a.Drop)
+		b.Dropout(dx, dx, a.mask(p))
 		p.giveBuffer(x, dx)
 	}
 	p.free(du)

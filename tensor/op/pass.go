@@ -24,6 +24,7 @@ type Options struct {
 type Pass struct {
 	Backend tensor.Backend
 	Options
+	Draw  uint64 // numbers the run for the dropout masks of LoRA: different in every run of a training
 	arena arena
 	tape  []node
 }
