@@ -73,3 +73,19 @@ func TestLabelCeiling(t *testing.T) {
 		t.Errorf("one judgement a pair: ceiling %g, want NaN", got)
 	}
 }
+
+// TestProbesChangeTheAnswer runs every probe over one answer.
+func TestProbesChangeTheAnswer(t *testing.T) {
+	const answer, other = "one two three four five six", "seven"
+	seen := map[string]bool{answer: true}
+	for _, p := range eval.Probes() {
+		got := p.Change(answer, other, 1)
+		if seen[got] || got != p.Change(answer, other, 1) {
+			t.Errorf("%s: %q is not new, or not the same again", p.Name, got)
+		}
+		seen[got] = true
+	}
+	if !seen["one two three"] || !seen[other] {
+		t.Errorf("probes gave %v", seen)
+	}
+}
