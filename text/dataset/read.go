@@ -129,19 +129,22 @@ func (r *reader) read() error {
 		return fmt.Errorf("dataset: %w: make the file readable or leave it out", err)
 	}
 	defer f.Close()
-	in := bufio.NewReaderSize(f, 256<<10)
-	switch {
-	case ext == ".txt":
-		err = r.prompts(in)
-	case ext == ".json" && firstByte(in) == '[':
-		err = r.array(in)
-	default:
-		err = r.lines(in)
-	}
+	err = r.stream(bufio.NewReaderSize(f, 256<<10), ext)
 	if err != nil && !errors.Is(err, errStopped) {
 		err = fmt.Errorf("dataset: %s: %w", r.file, err)
 	}
 	return err
+}
+
+// stream reads a file that is not Parquet.
+func (r *reader) stream(in *bufio.Reader, ext string) error {
+	switch {
+	case ext == ".txt":
+		return r.prompts(in)
+	case ext == ".json" && firstByte(in) == '[':
+		return r.array(in)
+	}
+	return r.lines(in)
 }
 
 // firstByte is the first byte that is no white space; a byte order mark is
