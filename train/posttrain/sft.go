@@ -42,7 +42,7 @@ type SFT struct {
 // the model to Out with the chat format: its own, where Base has one, else the
 // default one.
 func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error) {
-	t, err := train.New(b, s.Base.Model, s.Train)
+	t, err := train.New(b, s.Base.Model.Params(), s.Base.Model.Unembedding(), s.Train)
 	if err != nil {
 		return nil, err
 	}
@@ -55,13 +55,13 @@ func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 	}
 	run := train.Run{
 		Dir: s.Dir, Steps: s.Train.Schedule.End(), Progress: s.Progress, Overrun: s.Overrun,
-		FLOP: shape.FLOP(s.Context).Training * s.density(),
-		Source: func(step int) []*batch.Batch {
-			micro := make([]*batch.Batch, s.Micro)
-			for i := range micro {
-				micro[i] = l.At(int64(step*s.Micro + i))
+		FLOP: shape.FLOP(s.Context).Training,
+		Source: func(step int) ([]train.Micro, error) {
+			var micro []train.Micro
+			for i := range s.Micro {
+				micro = append(micro, train.Language(s.Base.Model, l.At(int64(step*s.Micro+i)))...)
 			}
-			return micro
+			return micro, nil
 		},
 	}
 	if err := run.Do(ctx, t); err != nil {
@@ -84,12 +84,6 @@ func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 		z.Generation.Pad = &id
 	}
 	return z, z.Save(b, dtype.F32)
-}
-
-// density is how many places of the rows there are for each trained target.
-func (s *SFT) density() float64 {
-	st := s.Examples.Stats()
-	return float64(st.Rows*s.Context) / float64(max(1, st.Trained))
 }
 
 // ExampleFor is Example in the format of a base model that brings its own.
