@@ -24,7 +24,7 @@ func (r Record) AppendRow(b []byte) ([]byte, error) {
 		Chosen      *Text           `json:"chosen,omitempty"`
 		Rejected    *Text           `json:"rejected,omitempty"`
 		Margin      *float64        `json:"margin,omitempty"`
-		Label       *bool           `json:"label,omitempty"`
+		Label       any             `json:"label,omitempty"` // a thumb, or the name of a class
 		Score       *float64        `json:"score,omitempty"`
 		Completions []string        `json:"completions,omitempty"`
 		Labels      []bool          `json:"labels,omitempty"`
@@ -35,6 +35,8 @@ func (r Record) AppendRow(b []byte) ([]byte, error) {
 	switch r.Kind {
 	case Messages:
 		row.Messages = r.Messages
+	case Classified:
+		row.Text, row.Label = &r.Prompt.Plain, r.Class
 	case PlainText:
 		row.Text = &r.Completion.Plain
 	default:
@@ -42,7 +44,10 @@ func (r Record) AppendRow(b []byte) ([]byte, error) {
 	}
 	switch r.Kind {
 	case PromptCompletion, Unpaired, Scored:
-		row.Completion, row.Label, row.Score = &r.Completion, r.Label, r.Score
+		row.Completion, row.Score = &r.Completion, r.Score
+		if r.Label != nil {
+			row.Label = *r.Label
+		}
 	case Preference:
 		row.Chosen, row.Rejected, row.Margin = &r.Chosen, &r.Rejected, r.Margin
 	case Stepwise:
