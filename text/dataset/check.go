@@ -31,6 +31,8 @@ func (r *Record) check() error {
 		return notBlank("prompt", r.Prompt)
 	case Prompts:
 		return notBlank("prompt", r.Prompt)
+	case Classified:
+		return notBlank("text", r.Prompt)
 	}
 	return answers("completion", r.Completion)
 }

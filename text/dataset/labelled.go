@@ -22,6 +22,27 @@ func readScored(r *row) ([]Record, error) {
 	return records, err
 }
 
+// readClassified reads a text with the name or the number of its class.
+func readClassified(r *row) ([]Record, error) {
+	s, err := r.str("text")
+	if err != nil {
+		return nil, err
+	}
+	var class string
+	switch v := r.values["label"]; v.Kind() {
+	case '"':
+		class = unquote(v)
+	case '0', 't', 'f':
+		class = string(v)
+	default:
+		return nil, wrongType("label", v, "the name or the number of a class")
+	}
+	if class == "" {
+		return nil, &fault{"label", Empty, "it is empty: name the class or remove the row"}
+	}
+	return []Record{{Prompt: Text{Plain: s}, Class: class}}, nil
+}
+
 // readStepwise reads the shape of process supervision (Lightman et al., arXiv
 // 2305.20050) as TRL has it: completions are the steps of one answer, labels
 // say which are right.

@@ -33,11 +33,12 @@ const (
 	Stepwise         Kind = "stepwise"          // a completion in steps, each right or wrong
 	Prompts          Kind = "prompts"           // something to answer
 	PlainText        Kind = "text"              // text to go on with; it lies in Completion
+	Classified       Kind = "classes"           // a text, in Prompt, with its class
 )
 
 // Kinds returns all kinds.
 func Kinds() []Kind {
-	return []Kind{Messages, PromptCompletion, Preference, Unpaired, Scored, Stepwise, Prompts, PlainText}
+	return []Kind{Messages, PromptCompletion, Preference, Unpaired, Scored, Stepwise, Prompts, PlainText, Classified}
 }
 
 // Demonstrations are the kinds that show the answer to give.
@@ -125,6 +126,8 @@ type Record struct {
 	Label *bool `json:"label,omitempty"`
 	// Score is the number of Scored.
 	Score *float64 `json:"score,omitempty"`
+	// Class is the name of Classified's class.
+	Class string `json:"class,omitempty"`
 	// Steps are those of Stepwise.
 	Steps []Step `json:"steps,omitempty"`
 	// Messages is the conversation of Messages.

@@ -50,6 +50,7 @@ var shapes = []shape{
 	{"prompt and completion", PromptCompletion, "prompt and completion (or question and answer)", isPair, readPair},
 	{"questions in text", PromptCompletion, "text that ends in the lines Q: and A:", isQuestionText, readQuestionText},
 	{"text", PlainText, "text", has("text"), readText},
+	{"classes", Classified, "text and label (the class)", has("text", "label"), readClassified},
 	{"oasst tree", Preference, "prompt (a tree with replies and rank)", isTree, readTreePairs},
 	{"oasst tree", Messages, "prompt (a tree with replies)", isTree, readTreeThread},
 	{"prompts", Prompts, "prompt (or instruction, question)", isPrompt, readPrompt},
