@@ -20,9 +20,9 @@ type Run struct {
 	// the weights before it, not of how often the run was stopped.
 	Source   func(step int) ([]Micro, error)
 	Steps    int
-	Validate func() (lossPerToken, bitsPerByte float64) // nil: none
-	Progress func(Metrics)                              // after every step; nil: none
-	FLOP     float64                                    // of one place, forward and backward, for the metrics
+	Validate func(m *Metrics) // adds held-out figures to those of a step; nil: none
+	Progress func(Metrics)    // after every step; nil: none
+	FLOP     float64          // of one place, forward and backward, for the metrics
 	// Overrun, if not nil, is asked after every step whether the run must end
 	// earlier than planned; it returns the step to end with. The caller journals
 	// the decision (optim.Schedule.Cuts), so that a second run takes it from
@@ -79,7 +79,7 @@ func (r Run) Do(ctx context.Context, t *Trainer) error {
 			m.FLOPs = float64(t.places) * r.FLOP / m.Seconds
 		}
 		if done := m.Step == r.Steps; r.Validate != nil && (done || t.o.EvalEvery > 0 && m.Step%t.o.EvalEvery == 0) {
-			m.ValLoss, m.ValBPB = r.Validate()
+			r.Validate(&m)
 		}
 		if err := log.write(m); err != nil {
 			return err
