@@ -20,8 +20,8 @@ type Run struct {
 	// the weights before it, not of how often the run was stopped.
 	Source   func(step int) ([]Micro, error)
 	Steps    int
-	Validate func() (lossPerToken, bitsPerByte float64) // nil: none
-	Progress func(Metrics)                              // after every step; nil: none
+	Validate func(m *Metrics) // adds held-out figures to those of a step; nil: none
+	Progress func(Metrics)    // after every step; nil: none
 	// Saved is told of every checkpoint, by its step, and how long it took; nil: none.
 	Saved func(step int, took time.Duration) error
 	FLOP  float64 // of one place, forward and backward, for the metrics
@@ -81,7 +81,7 @@ func (r Run) Do(ctx context.Context, t *Trainer) error {
 			m.FLOPs = float64(t.places) * r.FLOP / m.Seconds
 		}
 		if done := m.Step == r.Steps; r.Validate != nil && (done || t.o.EvalEvery > 0 && m.Step%t.o.EvalEvery == 0) {
-			m.ValLoss, m.ValBPB = r.Validate()
+			r.Validate(&m)
 		}
 		if err := log.write(m); err != nil {
 			return err

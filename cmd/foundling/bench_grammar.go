@@ -206,27 +206,34 @@ func parseSchemas(path string, r io.Reader) (list []benchSchema, err error) {
 	}
 }
 
-// benchVocabulary is the vocabulary of --tokenizer, Llama 3.2's from the folder of
-// test data, or one made up of the same size, and its encoder.
+// benchVocabulary lays out benchTokens.
 func (c *benchCmd) benchVocabulary() (*grammar.Vocabulary, func([]byte) []int32, error) {
+	tokens, special, encode, err := c.benchTokens()
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := grammar.NewVocabulary(append(tokens, nil), append(special, true), []int32{int32(len(tokens))})
+	return v, encode, err
+}
+
+// benchTokens is the tokens of --tokenizer, Llama 3.2's from the folder of test data, or
+// some made up of the same number, which of them are special, and their encoder.
+func (c *benchCmd) benchTokens() (tokens [][]byte, special []bool, encode func([]byte) []int32, err error) {
 	var t *tokenizer.Tokenizer
-	var err error
 	switch data := os.Getenv("FOUNDLING_DATA"); {
 	case c.Tokenizer != "":
 		t, err = bundle.OpenTokenizer(c.Tokenizer)
 	case data != "":
 		t, err = packedTokenizer(filepath.Join(data, benchVocabulary))
 	default:
-		tokens := madeUpTokens(madeUpVocabulary)
-		v, err := grammar.NewVocabulary(append(tokens, nil), nil, []int32{int32(len(tokens))})
-		return v, longestFirst(tokens), err
+		tokens = madeUpTokens(madeUpVocabulary)
+		return tokens, make([]bool, len(tokens)), longestFirst(tokens), nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--tokenizer: %w", err)
+		return nil, nil, nil, fmt.Errorf("--tokenizer: %w", err)
 	}
-	tokens, special := t.Tokens()
-	v, err := grammar.NewVocabulary(append(tokens, nil), append(special, true), []int32{int32(len(tokens))})
-	return v, func(text []byte) []int32 { return t.Encode(string(text)) }, err
+	tokens, special = t.Tokens()
+	return slices.Clone(tokens), slices.Clone(special), func(text []byte) []int32 { return t.Encode(string(text)) }, nil
 }
 
 // packedTokenizer reads encoder.json.gz and vocab.bpe.gz of a folder, in the manner of

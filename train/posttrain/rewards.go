@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -82,6 +84,9 @@ func (p *policyRun) reward(ctx context.Context, r *Rollout) (err error) {
 		}
 		answers[i] = Answer{Prompt: q, Candidate: search.Candidate{Text: s.Text, IDs: ids, Finish: s.Finish}}
 		s.Score, s.Parts, s.Skip = 0, make([]float64, len(p.Rewards)), ""
+	}
+	if err := os.MkdirAll(filepath.Join(p.Dir, rolloutDir), 0o755); err != nil {
+		return err
 	}
 	j, err := OpenJournal(answersPath(p.Dir, r.Number))
 	if err != nil {

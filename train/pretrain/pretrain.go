@@ -127,21 +127,21 @@ const validationBatches = 8
 
 // Validator returns a function that measures m on at most the given number of
 // batches of held-out shards (0: all): nats a token and bits a byte.
-func Validator(b tensor.Backend, m zoo.Trainable, s *batch.Shards, context int, whole bool, limit int64) (func() (loss, bpb float64), error) {
+func Validator(b tensor.Backend, m zoo.Trainable, s *batch.Shards, context int, whole bool, limit int64) (func(*train.Metrics), error) {
 	e, err := batch.NewEval(s, batch.EvalOptions{B: max(1, 4096/context), T: context, Whole: whole})
 	if err != nil {
 		return nil, fmt.Errorf("validation: %w", err)
 	}
 	p := op.NewPass(b, op.Options{})
 	bytesPerToken := float64(s.Manifest().Bytes) / float64(max(1, s.Tokens()))
-	return func() (loss, bpb float64) {
+	return func(x *train.Metrics) {
 		n := e.Batches()
 		if limit > 0 {
 			n = min(n, limit)
 		}
 		nats, tokens := eval.Loss(p, m, first(e, n))
-		loss = nats / float64(max(1, tokens))
-		return loss, eval.BitsPerByte(loss, 1) / bytesPerToken
+		x.ValLoss = nats / float64(max(1, tokens))
+		x.ValBPB = eval.BitsPerByte(x.ValLoss, 1) / bytesPerToken
 	}, nil
 }
 
