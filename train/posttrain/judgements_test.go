@@ -34,15 +34,15 @@ func TestJudgementReader(t *testing.T) {
 	}
 	plain := func(s string) dataset.Text { return dataset.Text{Plain: s} }
 	score := 2.5
-	read := func(row int, long LongPolicy, rec dataset.Record) (Judgement, bool, error, *JudgementReader) {
+	read := func(row int, long LongPolicy, rec dataset.Record) (Judgement, bool, *JudgementReader, error) {
 		r := &JudgementReader{Writer: w, Loss: LossOf(rec.Kind), Row: row, Long: long, Labels: []string{"no", "yes"}}
 		j, ok, err := r.Read(rec)
-		return j, ok, err, r
+		return j, ok, r, err
 	}
 	decode := func(ids []int32) string { return z.Tokenizer.Decode(ids) }
 
 	pair := dataset.Record{Kind: dataset.Preference, Prompt: plain("q"), Chosen: plain("good"), Rejected: plain("bad")}
-	j, ok, err, _ := read(64, DropLong, pair)
+	j, ok, _, err := read(64, DropLong, pair)
 	if err != nil || !ok || len(j.Texts) != 2 || !strings.Contains(decode(j.Texts[0]), "good") || !strings.Contains(decode(j.Texts[1]), "bad") {
 		t.Errorf("pair: %v %v %q", ok, err, j.Texts)
 	}
@@ -51,16 +51,16 @@ func TestJudgementReader(t *testing.T) {
 		t.Errorf("the judged token is %d, want the end token %d", last, end)
 	}
 	pair.Rejected = pair.Chosen
-	if _, ok, err, r := read(64, DropLong, pair); ok || err != nil || r.Tally.Identical != 1 {
+	if _, ok, r, err := read(64, DropLong, pair); ok || err != nil || r.Tally.Identical != 1 {
 		t.Errorf("identical pair: %v %v %+v", ok, err, r.Tally)
 	}
 
-	if j, ok, err, _ := read(64, DropLong, dataset.Record{Kind: dataset.Scored, Prompt: plain("q"), Completion: plain("a"), Score: &score}); !ok || err != nil || j.Score != 2.5 {
+	if j, ok, _, err := read(64, DropLong, dataset.Record{Kind: dataset.Scored, Prompt: plain("q"), Completion: plain("a"), Score: &score}); !ok || err != nil || j.Score != 2.5 {
 		t.Errorf("score: %v %v %+v", ok, err, j)
 	}
 
 	steps := dataset.Record{Kind: dataset.Stepwise, Prompt: plain("q"), Steps: []dataset.Step{{Text: "one", Right: true}, {Text: "two"}, {Text: "three", Right: true}}}
-	j, ok, err, _ = read(64, DropLong, steps)
+	j, ok, _, err = read(64, DropLong, steps)
 	if !ok || err != nil || len(j.At) != 3 || !slices.Equal(j.Right, []bool{true, false, true}) {
 		t.Fatalf("steps: %v %v %+v", ok, err, j)
 	}
@@ -70,28 +70,28 @@ func TestJudgementReader(t *testing.T) {
 		}
 	}
 	whole := len(j.Texts[0])
-	if j, ok, err, r := read(whole-1, TruncateRight, steps); !ok || err != nil || len(j.At) != 2 || r.Tally.Truncated != 1 || !strings.HasSuffix(decode(j.Texts[0]), "two\n") {
+	if j, ok, r, err := read(whole-1, TruncateRight, steps); !ok || err != nil || len(j.At) != 2 || r.Tally.Truncated != 1 || !strings.HasSuffix(decode(j.Texts[0]), "two\n") {
 		t.Errorf("steps cut on the right: %v %v %+v", ok, err, j)
 	}
-	if j, ok, err, _ := read(whole-1, TruncateLeft, steps); !ok || err != nil || len(j.At) != 3 || len(j.Texts[0]) != whole-1 || j.At[2] != whole-2 {
+	if j, ok, _, err := read(whole-1, TruncateLeft, steps); !ok || err != nil || len(j.At) != 3 || len(j.Texts[0]) != whole-1 || j.At[2] != whole-2 {
 		t.Errorf("steps cut on the left: %v %v %+v", ok, err, j)
 	}
-	if _, ok, err, r := read(whole-1, DropLong, steps); ok || err != nil || r.Tally.TooLong != 1 {
+	if _, ok, r, err := read(whole-1, DropLong, steps); ok || err != nil || r.Tally.TooLong != 1 {
 		t.Errorf("steps dropped: %v %v", ok, err)
 	}
-	if _, _, err, _ := read(whole-1, RefuseLong, steps); err == nil {
+	if _, _, _, err := read(whole-1, RefuseLong, steps); err == nil {
 		t.Error("steps too long, policy error: no error")
 	}
 
 	class := dataset.Record{Kind: dataset.Classified, Prompt: plain("abcdef"), Class: "yes", Source: "f:3"}
-	if j, ok, err, _ := read(64, DropLong, class); !ok || err != nil || j.Class != 1 || decode(j.Texts[0]) != "abcdef" {
+	if j, ok, _, err := read(64, DropLong, class); !ok || err != nil || j.Class != 1 || decode(j.Texts[0]) != "abcdef" {
 		t.Errorf("class: %v %v %+v", ok, err, j)
 	}
-	if j, ok, _, _ := read(3, TruncateLeft, class); !ok || decode(j.Texts[0]) != "def" {
+	if j, ok, _, err := read(3, TruncateLeft, class); !ok || err != nil || decode(j.Texts[0]) != "def" {
 		t.Errorf("class cut on the left: %v %+v", ok, j)
 	}
 	class.Class = "maybe"
-	if _, _, err, _ := read(64, DropLong, class); err == nil || !strings.Contains(err.Error(), "f:3") {
+	if _, _, _, err := read(64, DropLong, class); err == nil || !strings.Contains(err.Error(), "f:3") {
 		t.Errorf("unknown class: %v, want an error that names the row", err)
 	}
 	r := &JudgementReader{Writer: w, Loss: Regression, Row: 64}
