@@ -14,13 +14,6 @@ import (
 
 // sftFlags are the options of a fine-tuning run; see trainFlags.
 type sftFlags struct {
-	Model       *string  `json:"model,omitempty" help:"Directory of the model to start from." placeholder:"DIR"`
-	Data        []string `json:"data,omitempty" sep:"none" placeholder:"PATH" help:"Files and folders to make demonstrations from: Go source, structured prose, records (JSON Lines, JSON, Parquet) with messages, prompt and completion, Alpaca, ShareGPT ... Repeat it, or list more at the end."`
-	MaxPrompt   *int     `json:"max-prompt,omitempty" help:"Longest prompt, in bytes (default: twice the context)." placeholder:"N"`
-	MaxResponse *int     `json:"max-response,omitempty" help:"Longest response, in bytes (default: twice the context)." placeholder:"N"`
-	Context     *int     `json:"context,omitempty" help:"Tokens of a packed row (default: the model's)." placeholder:"N"`
-	Epochs      *float64 `json:"epochs,omitempty" help:"Readings of all demonstrations, instead of --steps (default 3)." placeholder:"X"`
-	trainFlags
 	postFlags
 	MaxPrompt   *int `json:"max-prompt,omitempty" help:"Longest prompt, in bytes (default: twice the context)." placeholder:"N"`
 	MaxResponse *int `json:"max-response,omitempty" help:"Longest response, in bytes (default: twice the context)." placeholder:"N"`
@@ -40,8 +33,8 @@ type sftCmd struct {
 
 // Help is shown below the flags.
 func (c *sftCmd) Help() string {
-	return `Demonstrations come from Go source, structured prose, and JSONL with prompt and
-response or messages. All weights are trained, or with --lora an adapter of them;
+	return `Demonstrations come from Go source, structured prose, and records (JSON Lines,
+JSON, Parquet) with messages, prompt and completion, Alpaca, ShareGPT and others. All weights are trained, or with --lora an adapter of them;
 the weights below an adapter keep the format that they have in their file, which
 for GGUF files is QLoRA. The same command goes on where an interrupted run stopped;
 options that run.json knows may be left out.

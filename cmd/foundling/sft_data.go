@@ -141,9 +141,6 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 	}
 	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained%s",
 		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained, skipped(&r.made.Skipped)))
-	return r.settle(fingerprint(examples))
-	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained",
-		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained))
 	if err := r.settle(fingerprint(examples), float64(p.Rows)/float64(o.BatchTokens/o.Context)); err != nil {
 		return err
 	}

@@ -29,9 +29,9 @@ type Job struct {
 	Train    train.Options
 	Context  int // tokens of a sequence, for the rate of floating-point operations
 	Source   func(step int) ([]train.Micro, error)
-	Validate func() (lossPerToken, bitsPerByte float64) // nil: none
-	Progress func(train.Metrics)                        // nil: none
-	Overrun  func(step int) (steps int, ok bool)        // as in train.Run
+	Validate func(m *train.Metrics)              // nil: none
+	Progress func(train.Metrics)                 // nil: none
+	Overrun  func(step int) (steps int, ok bool) // as in train.Run
 
 	// Write, if not nil, writes Out instead.
 	Write func(z *bundle.Bundle) error
