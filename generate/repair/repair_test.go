@@ -258,8 +258,12 @@ func TestCalibration(t *testing.T) {
 			}
 		}
 	}
-	add(recoverable(), 31, every)
-	add(noise, 32, max(1, every/3))
+	step, limit := every, 0.05
+	if os.Getenv("FOUNDLING_DATA") == "" { // own texts only: few, and not those whose confidences were fitted
+		step, limit = 1, 0.08
+	}
+	add(recoverable(), 31, step)
+	add(noise, 32, max(1, step/3))
 	wrong, weight := 0.0, 0.0
 	for i, b := range bins {
 		if b.weight == 0 {
@@ -270,8 +274,8 @@ func TestCalibration(t *testing.T) {
 		weight += b.weight
 	}
 	t.Logf("expected calibration error %.3f", wrong/weight)
-	if wrong/weight > 0.05 {
-		t.Errorf("the expected calibration error is %.3f, want at most 0.05", wrong/weight)
+	if wrong/weight > limit {
+		t.Errorf("the expected calibration error is %.3f, want at most %g", wrong/weight, limit)
 	}
 }
 
