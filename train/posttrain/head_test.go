@@ -12,6 +12,7 @@ import (
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/tensor/op"
@@ -177,7 +178,7 @@ func TestHeadResume(t *testing.T) {
 		h := Heads{Model: m, Head: head, Loss: BradleyTerry, Row: 20, Places: 30}
 		next := Order(someJudgements(BradleyTerry, 7), 3, 1)
 		j := Job{
-			Dir: dir, Out: dir, Base: &bundle.Bundle{Model: m}, More: head.Params(), Context: 20,
+			Dir: dir, Out: dir, Base: &bundle.Bundle{Model: m.(zoo.Trainable)}, More: head.Params(), Context: 20,
 			Train: train.Options{
 				Optimizer: optim.Options{Name: "adamw"}, Schedule: optim.Schedule{Peak: 1e-2, Steps: 9},
 				Dropout: 0.1, SaveEvery: time.Nanosecond,
