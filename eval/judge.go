@@ -28,6 +28,7 @@ type RewardReport struct {
 	// LengthRule is the accuracy of choosing the longer completion; LongerWins and
 	// ShorterWins are the model's where the longer, or the shorter, was chosen.
 	LengthRule, LongerWins, ShorterWins Interval
+	OverLength                          Interval // accuracy above the length rule's, pair by pair
 	// LengthSlope is by how much the difference of scores grows with one more token
 	// of length difference (least squares through 0), with its 95 % interval, and
 	// LengthShare the share of the differences' squares that it explains.
@@ -48,8 +49,9 @@ const calibrationBins = 10
 // NewRewardReport measures.
 func NewRewardReport(pairs []Judged) RewardReport {
 	r := RewardReport{Pairs: len(pairs)}
-	var right, longer, shorter, longerRight, shorterRight, different float64
+	var right, longer, shorter, longerRight, shorterRight, equal float64
 	var promised []promise
+	var model, rule []float64
 	for _, p := range pairs {
 		d := p.Chosen - p.Rejected
 		won := step(d)
@@ -61,6 +63,7 @@ func NewRewardReport(pairs []Judged) RewardReport {
 		c := 1 / (1 + math.Exp(-math.Abs(d)))
 		r.Ceiling += c
 		promised = append(promised, promise{c, won})
+		model, rule = append(model, won), append(rule, step(float64(p.ChosenLength-p.RejectLength)))
 		switch {
 		case p.ChosenLength > p.RejectLength:
 			longer++
@@ -69,14 +72,15 @@ func NewRewardReport(pairs []Judged) RewardReport {
 			shorter++
 			shorterRight += won
 		default:
-			different++
+			equal++
 		}
 	}
 	n := float64(len(pairs))
 	r.LogLoss, r.Ceiling = r.LogLoss/n, r.Ceiling/n
 	r.Accuracy = share(right, n)
-	r.LengthRule = share(longer+different/2, n)
+	r.LengthRule = share(longer+equal/2, n)
 	r.LongerWins, r.ShorterWins = share(longerRight, longer), share(shorterRight, shorter)
+	r.OverLength = Paired(model, rule)
 	r.calibrate(promised)
 	r.slope(pairs)
 	return r
