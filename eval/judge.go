@@ -81,7 +81,7 @@ func NewRewardReport(pairs []Judged) RewardReport {
 	r.LengthRule = share(longer+equal/2, n)
 	r.LongerWins, r.ShorterWins = share(longerRight, longer), share(shorterRight, shorter)
 	r.OverLength = Paired(model, rule)
-	r.calibrate(promised)
+	r.Calibration, r.ECE = calibrate(promised)
 	r.slope(pairs)
 	return r
 }
@@ -105,7 +105,9 @@ func share(k, n float64) Interval {
 // promise is a pair's promised probability and whether it came true.
 type promise struct{ p, won float64 }
 
-func (r *RewardReport) calibrate(all []promise) {
+// calibrate compares promised with true probabilities in bins of equal numbers; ece
+// is the mean distance, weighted by bins.
+func calibrate(all []promise) (out []CalibrationBin, ece float64) {
 	slices.SortStableFunc(all, func(a, b promise) int {
 		switch {
 		case a.p < b.p:
@@ -124,9 +126,10 @@ func (r *RewardReport) calibrate(all []promise) {
 		}
 		n := float64(len(part))
 		b := CalibrationBin{p / n, share(won, n)}
-		r.Calibration = append(r.Calibration, b)
-		r.ECE += math.Abs(b.Promised-b.Right.Value) * n / float64(len(all))
+		out = append(out, b)
+		ece += math.Abs(b.Promised-b.Right.Value) * n / float64(len(all))
 	}
+	return out, ece
 }
 
 // slope fits difference of scores = slope * difference of lengths, by pairs in

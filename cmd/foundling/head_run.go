@@ -1,12 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/zeebo/xxh3"
@@ -350,4 +350,6 @@ func (r *headRun) recall() {
 }
 
 // foldDir is where a fold trains.
-func (r *headRun) foldDir(fold int) string { return cmp.Or(r.c.Out, ".") + fmt.Sprintf("/fold-%d", fold+1) }
+func (r *headRun) foldDir(fold int) string {
+	return filepath.Join(r.c.Out, fmt.Sprintf("fold-%d", fold+1))
+}
