@@ -94,7 +94,7 @@ func (c *bestCmd) Validate() error {
 // samples says whether a flag was given that beam search does not know.
 func (c *bestCmd) samples() bool {
 	s := &c.stoppingFlags
-	return c.Temperature != nil || c.TopK != nil || c.TopP != nil || !reflect.DeepEqual(c.chain(), sample.Options{}) ||
+	return c.Temperature != nil || c.TopK != nil || c.TopP != nil || c.MinP != nil || c.TypicalP != nil || c.RepeatPenalty != nil || !reflect.DeepEqual(c.chain(), sample.Options{}) ||
 		len(s.Stop) > 0 || s.StopRegex != "" || s.TimeLimit != 0 || s.ContextPolicy == string(foundling.ContextShift) || c.StopEarly != ""
 }
 
