@@ -23,7 +23,7 @@ type generateCmd struct {
 	Raw           bool   `help:"Continue the prompt as text, also where the model answers questions."`
 	JSON          bool   `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
 	LogProbs      int    `name:"logprobs" help:"With --json: log-probabilities of so many most probable tokens at each place, prompt included, for the model and after the sampling chain." placeholder:"N"`
-	Explain       bool   `help:"Show after the text what each step of the sampling chain did for each token (as inspect probs)."`
+	Explain       bool   `help:"Show after the text what each step of the sampling chain did for each token (as inspect probs), the grammar's mask first."`
 	decodingFlags `embed:"" set:"maxtokens=256"`
 	structuredFlags
 	speculateFlags
@@ -109,9 +109,6 @@ func (c *generateCmd) Validate() error {
 	}
 	if err := c.structuredFlags.check(); err != nil {
 		return err
-	}
-	if c.Explain && (c.given() || c.Heal) {
-		return errors.New("--explain reads the text again without a grammar: leave --json-schema, --regex, --grammar, --choice and --heal out")
 	}
 	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
 }
