@@ -248,8 +248,8 @@ func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.S
 func (m *Model) stream(ctx context.Context, d Decoding, o generate.Options, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		ids, err := prompt()
-		if err == nil && d.Heal {
-			ids, err = m.Heal(ids, d.Grammar, &o)
+		if err == nil {
+			ids, err = m.Begin(ids, d, &o)
 		}
 		stopped := false
 		if err == nil {

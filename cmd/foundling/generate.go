@@ -143,10 +143,9 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	if m.Bundle.Chat && !c.Raw {
 		o.StopIDs = m.Bundle.Stops()
 	}
-	if c.Heal {
-		if ids, err = m.Heal(ids, d.Grammar, &o); err != nil {
-			return fmt.Errorf("--heal: %w", err)
-		}
+	d.Heal = c.Heal
+	if ids, err = m.Begin(ids, d, &o); err != nil {
+		return fmt.Errorf("--prompt: %w", err)
 	}
 	requests, err := generate.Candidates(ids, o, c.N)
 	if err != nil {
