@@ -80,6 +80,9 @@ type Decoding struct {
 	// Heal writes the last tokens of the prompt again where a longer token could
 	// replace them.
 	Heal bool
+	// Result is filled in when the text has ended, where it is not nil: why it did,
+	// its ids and their log-probabilities, what was left out of a full context.
+	Result *generate.Result
 }
 
 // ContextPolicy is what happens to a text that fills the model's context.
@@ -253,14 +256,23 @@ func (m *Model) stream(ctx context.Context, d Decoding, o generate.Options, prom
 		}
 		stopped := false
 		if err == nil {
-			_, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {
+			var r *generate.Result
+			r, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {
 				stopped = !yield(p, nil)
 				return !stopped
 			})
+			d.report(r)
 		}
 		if err != nil && !stopped {
 			yield(Piece{ID: -1}, err)
 		}
+	}
+}
+
+// report fills in Result.
+func (d *Decoding) report(r *generate.Result) {
+	if d.Result != nil && r != nil {
+		*d.Result = *r
 	}
 }
 

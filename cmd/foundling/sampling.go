@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,4 +58,14 @@ func (f *samplingFlags) chain() sample.Options {
 		o.DRYBreakers = []string{}
 	}
 	return o
+}
+
+// within says which id of --logit-bias a vocabulary lacks.
+func (f *samplingFlags) within(vocab int) error {
+	for _, id := range slices.Sorted(maps.Keys(f.LogitBias)) {
+		if id < 0 || int(id) >= vocab {
+			return usageError{fmt.Errorf("--logit-bias: id %d: the vocabulary has %d", id, vocab)}
+		}
+	}
+	return nil
 }
