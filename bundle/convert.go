@@ -45,6 +45,9 @@ func Convert(in, out string, o ConvertOptions) error {
 		return err
 	}
 	defer f.Close()
+	if _, ok := f.Tensor(model.HeadName); ok {
+		return fmt.Errorf("%s is a reward model or a classifier (%s): only language models are converted", in, model.HeadName)
+	}
 	var weights model.Weights = f
 	if f.GGUF() != nil {
 		if _, weights, err = zoo.FromGGUF(nil, f); err != nil {

@@ -27,6 +27,7 @@ import (
 var publicShapes = map[string]plan.Shape{
 	"llama-3.2-1b": {Family: "llama", Layers: 16, Width: 2048, Heads: 32, KVHeads: 8, FF: 8192, Vocab: 128256, Context: 2304, Tied: true},
 	"qwen2.5-0.5b": {Family: "llama", Layers: 24, Width: 896, Heads: 14, KVHeads: 2, FF: 4864, Vocab: 151936, Context: 2304, Tied: true},
+	"stories260k":  {Family: "llama", Layers: 5, Width: 64, Heads: 8, KVHeads: 4, FF: 172, Vocab: 512, Context: 2304, Tied: true},
 	"smollm2-135m": {Family: "llama", Layers: 30, Width: 576, Heads: 9, KVHeads: 3, FF: 1536, Vocab: 49152, Context: 2304, Tied: true},
 }
 
@@ -48,7 +49,7 @@ func formatsOf(b tensor.Backend, m model.Model, fileType string) ([]dtype.Type, 
 	if err != nil {
 		return nil, err
 	}
-	ts, err := family.Sources(config, model.Sources(b, m))
+	ts, err := family.Sources(config, model.Sources(b, m.Params()))
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +74,7 @@ func (c *benchCmd) shapeCases() []benchCase {
 	for _, m := range shapeMeasures {
 		names = append(names, prefix+"/"+m.name, prefix+"/"+m.name+"/"+m.rate, prefix+"/"+m.name+"/peak")
 	}
+	names = append(names, constrainedNames(prefix)...)
 	return []benchCase{{names, func(ctx context.Context, c *benchCmd) ([]benchRow, error) { return c.shapeRows(ctx, prefix) }}}
 }
 
@@ -275,6 +277,11 @@ func (c *benchCmd) shapeRows(ctx context.Context, prefix string) ([]benchRow, er
 			rows = append(rows, summary(name+"/peak", "of peak", shares))
 		}
 	}
+	constrained, err := c.constrainedRows(ctx, s, prefix)
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, constrained...)
 	if clean {
 		rows = append(rows, summary(prefix+"/rss", "bytes", []float64{float64(machine.PeakMemory())}))
 	}

@@ -80,7 +80,7 @@ func (c *benchCmd) trainSteps(ctx context.Context, s plan.Shape, rows int) ([]fl
 		return nil, err
 	}
 	fillWeights(b, m)
-	t, err := train.New(b, m, train.Options{
+	t, err := train.New(b, m.Params(), m.Unembedding(), train.Options{
 		Optimizer: optim.Options{Name: "adamw", WeightDecay: 0.1},
 		Schedule:  optim.Schedule{Kind: "constant", Peak: 3e-4, Steps: 1},
 	})
@@ -92,7 +92,7 @@ func (c *benchCmd) trainSteps(ctx context.Context, s plan.Shape, rows int) ([]fl
 	n := 0
 	step := func() (float64, error) {
 		n++
-		micro := []*batch.Batch{randomBatch(n, rows, trainTokens, s.Vocab)}
+		micro := train.Language(m, randomBatch(n, rows, trainTokens, s.Vocab))
 		return rateOf(float64(rows*trainTokens), func() error {
 			_, err := t.StepOn(micro)
 			return err

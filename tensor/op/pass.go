@@ -24,6 +24,7 @@ type Options struct {
 type Pass struct {
 	Backend tensor.Backend
 	Options
+	Draw  uint64 // numbers the run for the dropout masks of LoRA: different in every run of a training
 	arena arena
 	tape  []node
 }
@@ -159,13 +160,13 @@ func (p *Pass) pass(out, v *Value, dy *tensor.Tensor) {
 	}
 }
 
-// giveProduct adds op(a) op(b) to the gradient of v.
-func (p *Pass) giveProduct(v *Value, a, b *tensor.Tensor, o tensor.MatMul) {
+// giveProduct adds op(a) op(w) to the gradient of v.
+func (p *Pass) giveProduct(v *Value, a *tensor.Tensor, w *Param, o tensor.MatMul) {
 	if !v.needs {
 		return
 	}
 	if o.Accumulate = v.grad != nil; !o.Accumulate {
 		v.grad = p.like(v.T)
 	}
-	p.Backend.MatMul(v.grad, a, b, o)
+	w.timesMatrix(p, v.grad, a, o)
 }

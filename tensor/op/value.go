@@ -67,6 +67,8 @@ type Param struct {
 	// each alone. 0 means 1.
 	Blocks int
 
+	LoRA *LoRA // what linear layers over a matrix add; nil: nothing
+
 	packs [2]tensor.Packed // by transposition
 }
 
@@ -171,6 +173,19 @@ func (w *Param) addProduct(b tensor.Backend, x, y *tensor.Tensor, o tensor.MatMu
 	o.Accumulate = !w.Fresh
 	w.Fresh = false
 	b.MatMul(w.Grad, x, y, o)
+}
+
+// timesMatrix computes dst = op(a) op(T). Constant weights, which a Backend lays
+// out for products with their transpose only, are unpacked for it.
+func (w *Param) timesMatrix(p *Pass, dst, a *tensor.Tensor, o tensor.MatMul) {
+	if o.Packed != nil || o.TransB || w.T.DType == p.Backend.Wide() {
+		p.Backend.MatMul(dst, a, w.T, o)
+		return
+	}
+	t := p.tensor(p.Backend.Narrow(), w.T.Rows, w.T.Cols)
+	p.Backend.Copy(t, w.T)
+	p.Backend.MatMul(dst, a, t, o)
+	p.free(t)
 }
 
 // value is T, nil for a nil parameter.
