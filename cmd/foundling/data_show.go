@@ -66,12 +66,12 @@ func (c *dataShowCmd) Validate() error {
 type shownRecord struct {
 	Source string      `json:"source"`
 	Kind   string      `json:"kind"`
-	Texts  []shownText `json:"texts,omitempty"` // with --model
+	Texts  []maskedText `json:"texts,omitempty"` // with --model
 	record dataset.Record
 }
 
-// shownText is a text that a model would read: of a preference there are two.
-type shownText struct {
+// maskedText is a text that a model would read: of a preference there are two.
+type maskedText struct {
 	Name    string   `json:"name"`
 	IDs     []int32  `json:"ids"`
 	Train   []bool   `json:"train"`
@@ -234,7 +234,7 @@ var (
 
 // write shows the tokens. A line end is shown as ⏎ in a marked token, so that the
 // mark can be seen.
-func (t *shownText) write(out *bufio.Writer, m markStyle, ids bool) {
+func (t *maskedText) write(out *bufio.Writer, m markStyle, ids bool) {
 	for i, s := range t.Tokens {
 		if t.Train[i] {
 			if i == 0 || !t.Train[i-1] {
@@ -290,38 +290,38 @@ func newMaskReader(path string) (*maskReader, error) {
 }
 
 // texts are those of a record with their masks.
-func (m *maskReader) texts(r dataset.Record) ([]shownText, error) {
+func (m *maskReader) texts(r dataset.Record) ([]maskedText, error) {
 	switch r.Kind {
 	case dataset.Messages, dataset.PromptCompletion:
 		e, err := posttrain.ExampleFor(m.z, r.Conversation(r.Completion))
-		return []shownText{m.shown("", e)}, err
+		return []maskedText{m.shown("", e)}, err
 	case dataset.Preference:
 		chosen, err := m.writer.Answer(r.Prompt, r.Chosen)
 		if err != nil {
 			return nil, err
 		}
 		rejected, err := m.writer.Answer(r.Prompt, r.Rejected)
-		return []shownText{m.shown("chosen", chosen), m.shown("rejected", rejected)}, err
+		return []maskedText{m.shown("chosen", chosen), m.shown("rejected", rejected)}, err
 	case dataset.Stepwise:
 		var steps strings.Builder
 		for _, s := range r.Steps {
 			steps.WriteString(s.Text + "\n")
 		}
 		e, err := m.answer(r.Prompt, steps.String())
-		return []shownText{m.shown("steps", e)}, err
+		return []maskedText{m.shown("steps", e)}, err
 	case dataset.Prompts:
 		ids, err := m.writer.Prompt(r.Prompt, 1)
-		return []shownText{m.shown("prompt", batch.Example{IDs: ids, Train: make([]bool, len(ids))})}, err
+		return []maskedText{m.shown("prompt", batch.Example{IDs: ids, Train: make([]bool, len(ids))})}, err
 	case dataset.PlainText, dataset.Classified:
 		t, train := r.Completion, true
 		if r.Kind == dataset.Classified {
 			t, train = r.Prompt, false
 		}
 		ids := m.z.Tokenizer.Encode(t.Plain)
-		return []shownText{m.shown("text", batch.Example{IDs: ids, Train: slices.Repeat([]bool{train}, len(ids))})}, nil
+		return []maskedText{m.shown("text", batch.Example{IDs: ids, Train: slices.Repeat([]bool{train}, len(ids))})}, nil
 	}
 	e, err := m.writer.Answer(r.Prompt, r.Completion)
-	return []shownText{m.shown("", e)}, err
+	return []maskedText{m.shown("", e)}, err
 }
 
 // answer is the steps of an answer, without an end token.
@@ -339,8 +339,8 @@ func (m *maskReader) answer(prompt dataset.Text, steps string) (batch.Example, e
 	return e, nil
 }
 
-func (m *maskReader) shown(name string, e batch.Example) shownText {
-	t := shownText{Name: name, IDs: e.IDs, Train: e.Train}
+func (m *maskReader) shown(name string, e batch.Example) maskedText {
+	t := maskedText{Name: name, IDs: e.IDs, Train: e.Train}
 	for i, id := range e.IDs {
 		t.Tokens = append(t.Tokens, m.token(id))
 		if e.Train[i] {
