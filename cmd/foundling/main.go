@@ -36,6 +36,7 @@ type cli struct {
 	Raise     raiseCmd     `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
 	Pretrain  pretrainCmd  `cmd:"" help:"Train a new model on text."`
 	SFT       sftCmd       `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
+	Data      dataCmds     `cmd:"" help:"Data of post-training: show it, say what it consists of, label it, have a model make it."`
 	Reward    rewardCmd    `cmd:"" help:"Train a reward model on preferences, scores or steps."`
 	Classify  classifyCmds `cmd:"" help:"Classifiers: train one over a model, measure it."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
