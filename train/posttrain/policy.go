@@ -185,13 +185,12 @@ type policyRun struct {
 	b         tensor.Backend
 	stops     []int32
 
-	now    *Rollout       // that is learned from
-	moved  float64        // nats a token that the policy had moved by at the last step
-	saving float64        // seconds since the last rollout
-	made   int            // completions of this process
-	since  func() float64 // seconds since it began
-	epoch  int            // of order
-	order  []int
+	now    *Rollout                // that is learned from
+	moved  average                 // nats a token that the policy had moved by at the last step
+	saving float64                 // seconds since the last rollout
+	made   int                     // completions of this process
+	since  func() float64          // seconds since it began
+	order  func(rollout int) []int // the numbers of a rollout's prompts: every reading of all takes each once
 }
 
 // Run trains to the end, going on from the last checkpoint in Dir. The weights are
@@ -218,13 +217,8 @@ func (p *Policy) Run(ctx context.Context, b tensor.Backend) error {
 	}
 	run := train.Run{
 		Dir: p.Dir, Steps: p.Train.Schedule.End(), FLOP: flop(p.Base.Model, p.MaxTokens),
-		Source: func(step int) ([]train.Micro, error) { return r.source(ctx, step) },
-		Progress: func(m train.Metrics) {
-			r.moved = m.Extra[ApproxKL]
-			if p.Progress != nil {
-				p.Progress(m)
-			}
-		},
+		Source:   func(step int) ([]train.Micro, error) { return r.source(ctx, step) },
+		Progress: p.Progress,
 		Saved: func(_ int, took time.Duration) error {
 			r.saving += took.Seconds()
 			if r.now == nil {
@@ -241,7 +235,7 @@ func (p *Policy) prepare(b tensor.Backend) (*policyRun, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	r := &policyRun{Policy: p, b: b, stops: p.Base.Stops(), epoch: -1}
+	r := &policyRun{Policy: p, b: b, stops: p.Base.Stops()}
 	r.method, _ = objective.NamedPolicyMethod(p.Method)
 	r.estimator, _ = objective.NamedEstimator(p.Estimator)
 	began, now := 0.0, r.clock()
@@ -262,6 +256,11 @@ func (p *Policy) prepare(b tensor.Backend) (*policyRun, error) {
 			return nil, fmt.Errorf("prompt %d has %d tokens: with completions of %d it must fit the context of %d, and must not be empty", i, len(q.IDs), p.MaxTokens, context)
 		}
 	}
+	numbers := make([]int, len(p.Prompts))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	r.order = Order(numbers, p.Rollout, p.Seed)
 	return r, nil
 }
 
@@ -289,28 +288,37 @@ func (p *policyRun) source(ctx context.Context, step int) ([]train.Micro, error)
 			return nil, err
 		}
 	}
+	p.moved = average{}
 	return p.micro(p.now, step-p.now.Step), nil
 }
 
 // over says that no step is left of the rollout.
 func (p *policyRun) over(step int) bool {
 	done := step - p.now.Step
-	return done >= p.Epochs*p.Minibatches || p.StopKL > 0 && done > 0 && p.moved > p.StopKL
+	return done >= p.Epochs*p.Minibatches || p.StopKL > 0 && done > 0 && p.moved.mean() > p.StopKL
 }
 
 // movedAt reads from the log how far the policy had moved at a step.
-func (p *policyRun) movedAt(step int) (float64, error) {
+func (p *policyRun) movedAt(step int) (average, error) {
 	log, err := train.ReadMetrics(metricsPath(p.Dir))
 	if err != nil || step == 0 {
-		return 0, nil
+		return average{}, nil
 	}
 	for _, m := range log {
 		if m.Step == step {
-			return m.Extra[ApproxKL], nil
+			return average{m.Extra[ApproxKL], 1}, nil
 		}
 	}
-	return 0, fmt.Errorf("%s lacks step %d, which the checkpoint has: begin again in another --out", metricsPath(p.Dir), step)
+	return average{}, fmt.Errorf("%s lacks step %d, which the checkpoint has: begin again in another --out", metricsPath(p.Dir), step)
 }
+
+// average is a mean in the making.
+type average struct {
+	sum float64
+	n   int
+}
+
+func (a average) mean() float64 { return a.sum / float64(max(1, a.n)) }
 
 // advance makes the next rollout, or reads it where a run that was stopped had
 // made it.
