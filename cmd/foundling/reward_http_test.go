@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/foundling-lm/foundling/generate/search"
+	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/train/posttrain"
 )
 
@@ -20,7 +21,7 @@ import (
 func TestRewardService(t *testing.T) {
 	answers := make([]posttrain.Answer, 5)
 	for i := range answers {
-		answers[i] = posttrain.Answer{Prompt: &posttrain.Prompt{Text: "p"}, Candidate: search.Candidate{Text: fmt.Sprint(i)}}
+		answers[i] = posttrain.Answer{Prompt: &posttrain.Prompt{Given: dataset.Text{Plain: "p"}}, Candidate: search.Candidate{Text: fmt.Sprint(i)}}
 	}
 	length := func(r *http.Request) (texts []string) {
 		var body struct{ Completions []string }

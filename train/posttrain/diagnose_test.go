@@ -33,7 +33,7 @@ func disturb(b *cpu.Backend, z *bundle.Bundle, by float32) {
 }
 
 // healthy lets completions end after a few tokens, and rewards bytes of ASCII.
-func healthy(p *posttrain.Policy) {
+func healthy(p *tinyRun) {
 	for id := range int32(60) {
 		p.Base.Generation.EOS = append(p.Base.Generation.EOS, 200+id)
 	}
@@ -56,27 +56,27 @@ func TestDiagnose(t *testing.T) {
 		finding string // "": none
 		method  string
 		steps   int
-		spoil   func(p *posttrain.Policy)
+		spoil   func(p *tinyRun)
 	}{
 		{"", "grpo", 8, healthy}, {"", "ppo", 40, healthy},
-		{posttrain.KLNegative, "rloo", 1, func(p *posttrain.Policy) {
+		{posttrain.KLNegative, "rloo", 1, func(p *tinyRun) {
 			p.Rewards = reward(func(*posttrain.Answer) float64 { disturb(b, p.Base, 1e-3); return 1 })
 		}},
-		{posttrain.SamplerDiffers, "rloo", 1, func(p *posttrain.Policy) {
+		{posttrain.SamplerDiffers, "rloo", 1, func(p *tinyRun) {
 			p.Rewards = reward(func(*posttrain.Answer) float64 { disturb(b, p.Base, 1e-3); return 1 })
 		}},
-		{posttrain.RatioNotOne, "ppo", 1, func(p *posttrain.Policy) {
+		{posttrain.RatioNotOne, "ppo", 1, func(p *tinyRun) {
 			p.Now = func() time.Time { disturb(b, p.Base, 1e-3); return time.Now() }
 		}},
-		{posttrain.KLExploding, "reinforce", 30, func(p *posttrain.Policy) { p.KL.Coef, p.Train.Schedule.Peak = 0, 0.1 }},
-		{posttrain.LengthHacking, "rloo", 20, func(p *posttrain.Policy) {
+		{posttrain.KLExploding, "reinforce", 30, func(p *tinyRun) { p.KL.Coef, p.Train.Schedule.Peak = 0, 0.1 }},
+		{posttrain.LengthHacking, "rloo", 20, func(p *tinyRun) {
 			for id := range int32(60) {
 				p.Base.Generation.EOS = append(p.Base.Generation.EOS, id)
 			}
 			p.Rewards, p.KL.Coef = reward(func(a *posttrain.Answer) float64 { return float64(len(a.IDs)) }), 0
 		}},
-		{posttrain.EntropyCollapse, "rloo", 40, func(p *posttrain.Policy) { p.KL.Coef, p.Train.Schedule.Peak = 0, 0.03 }},
-		{posttrain.ValueStuck, "ppo", 60, func(p *posttrain.Policy) {
+		{posttrain.EntropyCollapse, "rloo", 40, func(p *tinyRun) { p.KL.Coef, p.Train.Schedule.Peak = 0, 0.03 }},
+		{posttrain.ValueStuck, "ppo", 60, func(p *tinyRun) {
 			p.Rewards = reward(func(a *posttrain.Answer) float64 { // of nothing that can be learned
 				h := fnv.New32()
 				h.Write([]byte(a.Text))
@@ -84,10 +84,10 @@ func TestDiagnose(t *testing.T) {
 			})
 			p.Train.Schedule.Peak = 1e-6
 		}},
-		{posttrain.NoEnds, "ppo", 1, func(p *posttrain.Policy) { p.Base.Generation.EOS = nil }},
-		{posttrain.EqualRewards, "grpo", 1, func(p *posttrain.Policy) { p.Rewards = reward(func(*posttrain.Answer) float64 { return 3 }) }},
-		{posttrain.EqualRewards, "ppo", 1, func(p *posttrain.Policy) { p.Rewards = reward(func(*posttrain.Answer) float64 { return 3 }) }},
-		{posttrain.RewardsMissing, "ppo", 1, func(p *posttrain.Policy) {
+		{posttrain.NoEnds, "ppo", 1, func(p *tinyRun) { p.Base.Generation.EOS = nil }},
+		{posttrain.EqualRewards, "grpo", 1, func(p *tinyRun) { p.Rewards = reward(func(*posttrain.Answer) float64 { return 3 }) }},
+		{posttrain.EqualRewards, "ppo", 1, func(p *tinyRun) { p.Rewards = reward(func(*posttrain.Answer) float64 { return 3 }) }},
+		{posttrain.RewardsMissing, "ppo", 1, func(p *tinyRun) {
 			n := 0
 			p.Rewards = reward(func(*posttrain.Answer) float64 {
 				if n++; n%10 == 0 {
@@ -97,11 +97,14 @@ func TestDiagnose(t *testing.T) {
 			})
 		}},
 	} {
-		p, log := policy(t, b, c.method, c.steps)
+		p := policy(t, b, c.method, c.steps)
+		if p.Completions > 1 {
+			p.Rollout = 8
+		}
 		c.spoil(p)
 		run(t, b, p)
 		var names []string
-		for _, f := range posttrain.Diagnose(posttrain.Summaries(*log)) {
+		for _, f := range posttrain.Diagnose(posttrain.Summaries(p.log)) {
 			names = append(names, f.Name)
 			if s := f.String(); !strings.HasSuffix(s, ".") || strings.Contains(s, "NaN") || strings.Contains(s, "%!") {
 				t.Errorf("in words: %q", s)
@@ -111,7 +114,7 @@ func TestDiagnose(t *testing.T) {
 			}
 		}
 		if c.finding == "" && len(names) > 0 || c.finding != "" && !slices.Contains(names, c.finding) {
-			s := posttrain.Summaries(*log)
+			s := posttrain.Summaries(p.log)
 			t.Errorf("found %v, want %q; figures of the last rollout: %v", names, c.finding, s[len(s)-1].First)
 		}
 	}

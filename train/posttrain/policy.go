@@ -8,15 +8,14 @@ import (
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/model"
-	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/train"
 	"github.com/foundling-lm/foundling/train/objective"
 )
 
-// PolicyOptions are what the weights depend on, besides models, prompts and
-// rewards. DefaultPolicy gives those of a method.
+// PolicyOptions are what the weights depend on, besides models, prompts, rewards
+// and the options of training. DefaultPolicy gives those of a method.
 type PolicyOptions struct {
 	Method string `json:"method"` // a name of objective.PolicyMethods
 
@@ -49,11 +48,9 @@ type PolicyOptions struct {
 	WhitenRewards bool    `json:"whiten_rewards"` // of a critic: rewards of tokens to unit variance
 	Whiten        bool    `json:"whiten"`         // of a critic: advantages to mean 0 and unit variance
 
-	Train train.Options `json:"train"`
 }
 
-// DefaultPolicy is the published options of a method; the learning rate and the
-// steps are left open. Readings of a rollout, clipping of values, gamma and lambda
+// DefaultPolicy is the published options of a method; readings of a rollout, clipping of values, gamma and lambda
 // are those of TRL.
 func DefaultPolicy(method string) (PolicyOptions, error) {
 	m, err := objective.NamedPolicyMethod(method)
@@ -75,7 +72,6 @@ func DefaultPolicy(method string) (PolicyOptions, error) {
 	if m.Critic {
 		o.Epochs = 4
 	}
-	o.Train.Seed = 1
 	return o, nil
 }
 
@@ -110,8 +106,6 @@ func (o *PolicyOptions) Validate() error {
 		return fmt.Errorf("end penalty %g, divergence to stop at %g, value clip %g, value coefficient %g: none may be negative", o.EndPenalty, o.StopKL, o.ValueClip, o.ValueCoef)
 	case !(o.Gamma >= 0 && o.Gamma <= 1) || !(o.Lambda >= 0 && o.Lambda <= 1):
 		return fmt.Errorf("gamma %g and lambda %g: both must lie in [0, 1]", o.Gamma, o.Lambda)
-	case o.Train.Dropout != 0:
-		return fmt.Errorf("dropout of %g: with it the policy that learns is not the one that was sampled from, leave it out", o.Train.Dropout)
 	}
 	s := o.sampling()
 	if err := s.Validate(); err != nil {
@@ -159,15 +153,13 @@ type Policy struct {
 	PolicyOptions
 	Dir       string         // state, rollouts and metrics
 	Base      *bundle.Bundle // the policy; its weights are changed
-	Params    []*op.Param    // that are trained; nil: all of Base
 	Reference Reference      // what KL is measured from; the zero value is for a KL coefficient of 0
 	Value     *Value         // of a method with a critic
 	Prompts   []Prompt
 	Rewards   []Term
 
-	Progress func(train.Metrics)                // after every step; nil: none
-	Watch    func(part string, done, total int) // within rollouts and rewards; nil: none
-	Now      func() time.Time                   // nil: time.Now; for the figures of time alone
+	Watch func(part string, done, total int) // within rollouts and rewards; nil: none
+	Now   func() time.Time                   // nil: time.Now; for the figures of time alone
 }
 
 // Reference is the policy before training: a frozen copy, or the model whose
@@ -193,32 +185,16 @@ type policyRun struct {
 	order  func(rollout int) []int // the numbers of a rollout's prompts: every reading of all takes each once
 }
 
-// Run trains to the end, going on from the last checkpoint in Dir. The weights are
-// then those of the result; the caller saves them.
-func (p *Policy) Run(ctx context.Context, b tensor.Backend) error {
+// Job is the run as the training loop takes it: what a Job needs besides Out, an
+// Adapter, the options of training and how progress is shown.
+func (p *Policy) Job(ctx context.Context, b tensor.Backend) (Job, error) {
 	r, err := p.prepare(b)
 	if err != nil {
-		return err
+		return Job{}, err
 	}
-	params := p.Params
-	if params == nil {
-		params = p.Base.Model.Params()
-	}
-	if r.method.Critic {
-		params = append(params[:len(params):len(params)], p.Value.params()...)
-	}
-	t, err := train.New(b, params, p.Base.Model.Unembedding(), p.Train)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	if err := atomicfile.Clean(p.Dir); err != nil {
-		return err
-	}
-	run := train.Run{
-		Dir: p.Dir, Steps: p.Train.Schedule.End(), FLOP: flop(p.Base.Model, p.MaxTokens),
-		Source:   func(step int) ([]train.Micro, error) { return r.source(ctx, step) },
-		Progress: p.Progress,
+	j := Job{
+		Dir: p.Dir, Base: p.Base, Context: p.MaxTokens, Every: p.Epochs * p.Minibatches,
+		Source: func(step int) ([]train.Micro, error) { return r.source(ctx, step) },
 		Saved: func(_ int, took time.Duration) error {
 			r.saving += took.Seconds()
 			if r.now == nil {
@@ -227,7 +203,10 @@ func (p *Policy) Run(ctx context.Context, b tensor.Backend) error {
 			return forgetRollouts(p.Dir, r.now.Number)
 		},
 	}
-	return run.Do(ctx, t)
+	if r.method.Critic {
+		j.More = p.Value.params()
+	}
+	return j, nil
 }
 
 // prepare checks that everything is there.
@@ -401,14 +380,4 @@ func (p *policyRun) tell(part string, done, total int) {
 func (p *policyRun) rate(r *Rollout) float64 {
 	p.made += len(r.Samples)
 	return float64(p.made) / max(1e-9, p.since())
-}
-
-// flop is of one place of m, forward and backward, in sequences of t tokens.
-func flop(m model.Model, t int) float64 {
-	d := m.Dims()
-	s := plan.Shape{
-		Family: m.Family(), Layers: d.Layers, Width: d.Width, Heads: d.Heads, KVHeads: d.KVHeads,
-		HeadDim: d.HeadDim, FF: d.FF, Vocab: d.Vocab, Context: d.Context, Tied: true,
-	}
-	return s.FLOP(t).Training
 }

@@ -295,11 +295,8 @@ func (m *policyMicro) Forward(p *op.Pass, f train.Forward) float64 {
 		for _, g := range m.rollout.figures {
 			f.Note(g.name, g.value, 1)
 		}
-		if m.rollout.took != nil {
-			for name, s := range m.rollout.took {
-				f.Note(name, s, 1)
-			}
-			m.rollout.took = nil
+		for name, s := range m.rollout.took {
+			f.Note(name, s, 1)
 		}
 	}
 	return loss

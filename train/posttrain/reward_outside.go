@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/search"
+	"github.com/foundling-lm/foundling/text/dataset"
 )
 
 // maxRewardBytes bounds what is read of an answer to one question.
@@ -23,7 +26,7 @@ type Asked struct {
 func Show(answers []Answer) []Asked {
 	out := make([]Asked, len(answers))
 	for i, a := range answers {
-		out[i] = Asked{a.Prompt.Text, a.Text, a.Prompt.Reference}
+		out[i] = Asked{a.Prompt.Given.String(), a.Text, a.Prompt.Reference}
 	}
 	return out
 }
@@ -96,4 +99,27 @@ func readScore(v json.RawMessage) Score {
 		return Score{Skip: "it gave no reward"}
 	}
 	return Score{Value: *number}
+}
+
+// ModelReward is the score that a reward model's head gives to the end of prompt
+// and answer; w writes them as that model reads them.
+func ModelReward(e *generate.Engine, z *bundle.Bundle, w *Writer) Reward {
+	return func(ctx context.Context, answers []Answer) ([]Score, error) {
+		texts := make([][]int32, len(answers))
+		for i, a := range answers {
+			var err error
+			if texts[i], err = w.AnswerText(a.Prompt.Given, dataset.Text{Plain: a.Text}, z.Model.Dims().Context); err != nil {
+				return nil, err
+			}
+		}
+		scores, err := e.HeadScores(ctx, z.Head, texts, nil)
+		if err != nil {
+			return nil, err
+		}
+		out := make([]Score, len(answers))
+		for i, s := range scores {
+			out[i].Value = s[0][0]
+		}
+		return out, nil
+	}
 }

@@ -12,12 +12,13 @@ import (
 
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/search"
+	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/train/posttrain"
 )
 
 func answer(text, reference, finish string, tokens int) posttrain.Answer {
 	return posttrain.Answer{
-		Prompt:    &posttrain.Prompt{Text: "q", Reference: reference},
+		Prompt:    &posttrain.Prompt{Given: dataset.Text{Plain: "q"}, Reference: reference},
 		Candidate: search.Candidate{Text: text, Finish: finish, IDs: make([]int32, tokens)},
 	}
 }

@@ -14,17 +14,8 @@ import (
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/tensor"
-	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/train/objective"
 )
-
-// Prompt is what a policy answers.
-type Prompt struct {
-	IDs       []int32        // what the model reads
-	Text      string         // what rewards are told
-	Turns     []chat.Message // the conversation, where it is one
-	Reference string         // an answer that is known to be right; "": none
-}
 
 // Sample is one completion of a rollout. Its slices have one element a token.
 type Sample struct {
