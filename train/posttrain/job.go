@@ -46,7 +46,7 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) error {
 	}
 	defer t.Close()
 	run := train.Run{
-		Dir: j.Dir, Steps: j.Train.Schedule.End(), Source: j.Source, FLOP: j.flop(),
+		Dir: j.Dir, Steps: j.Train.Schedule.End(), Source: j.Source, FLOP: FLOP(j.Base.Model, j.Adapter, j.Context),
 		Validate: j.Validate, Progress: j.Progress, Overrun: j.Overrun,
 	}
 	if err := run.Do(ctx, t); err != nil {
@@ -105,16 +105,17 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 	return best, nil
 }
 
-// flop is that of one place, forward and backward. Under an adapter the
+// FLOP is the floating-point operations of the products of one place in
+// sequences of T tokens, forward and backward. Under an adapter (nil: none) the
 // gradients of the weights are not computed, but those of the adapter: two for
 // each of its parameters forward, twice that backward.
-func (j *Job) flop() float64 {
-	f := Shape(j.Base.Model).FLOP(j.Context)
-	if j.Adapter == nil {
+func FLOP(m model.Model, a *lora.Adapter, T int) float64 {
+	f := Shape(m).FLOP(T)
+	if a == nil {
 		return f.Training
 	}
 	n := 0
-	for _, w := range j.Adapter.Params() {
+	for _, w := range a.Params() {
 		n += w.Len()
 	}
 	return 2*f.Forward + 6*float64(n)
