@@ -17,18 +17,18 @@ import (
 // selectFlags are shared by the commands that choose among texts.
 type selectFlags struct {
 	Select        []string      `help:"How to choose: sumlogp, meanlogp, gnmt, majority, weighted, verifier, verified-vote, reward, heuristic, first, pick. Empty: all that the other flags allow." placeholder:"NAME"`
-	Extract       string        `help:"What the answer of a text is, for votes: number, choice, json, code, text, or regex:EXPRESSION." placeholder:"KIND"`
+	Extract       string        `type:"filled" help:"What the answer of a text is, for votes: number, choice, json, code, text, or regex:EXPRESSION." placeholder:"KIND"`
 	LengthPenalty *float64      `help:"Exponent of gnmt's length penalty; 0 is sumlogp. Default: 0.6." placeholder:"ALPHA"`
-	Schema        string        `help:"Verify that the text holds JSON that is valid under this JSON Schema." placeholder:"FILE"`
+	Schema        string        `type:"filled" help:"Verify that the text holds JSON that is valid under this JSON Schema." placeholder:"FILE"`
 	Verify        []string      `help:"Verify that the text is Go code that parses (go), or that the equations it shows are right (arithmetic)." enum:"go,arithmetic" placeholder:"go|arithmetic"`
-	VerifyCmd     string        `help:"Verify with a command for the shell: the text is its standard input, exit code 0 passes it, a number on its first line grades it." placeholder:"COMMAND"`
-	VerifyURL     string        `name:"verify-url" help:"Verify with a service: it is sent {\"prompt\":...,\"text\":...} and answers {\"pass\":bool,\"score\":number,\"why\":text}." placeholder:"URL"`
+	VerifyCmd     string        `type:"filled" help:"Verify with a command for the shell: the text is its standard input, exit code 0 passes it, a number on its first line grades it." placeholder:"COMMAND"`
+	VerifyURL     string        `type:"filled" name:"verify-url" help:"Verify with a service: it is sent {\"prompt\":...,\"text\":...} and answers {\"pass\":bool,\"score\":number,\"why\":text}." placeholder:"URL"`
 	VerifyLimit   time.Duration `help:"Time that a command or a service has for one text." default:"10s"`
-	RewardCmd     string        `help:"Grade with a command for the shell: the text is its standard input, the first line of its output the reward." placeholder:"COMMAND"`
+	RewardCmd     string        `type:"filled" help:"Grade with a command for the shell: the text is its standard input, the first line of its output the reward, a number." placeholder:"COMMAND"`
 	MinChars      int           `help:"Rule of heuristic: characters at least." placeholder:"N"`
 	MaxChars      int           `help:"Rule of heuristic: characters at most." placeholder:"N"`
 	MaxRepetition float64       `help:"Rule of heuristic: share of repeated phrases of four words at most." placeholder:"SHARE"`
-	Format        string        `help:"Rule of heuristic: an expression that the text must match." placeholder:"REGEX"`
+	Format        string        `type:"filled" help:"Rule of heuristic: an expression that the text must match." placeholder:"REGEX"`
 }
 
 // Validate says which flag is impossible.
@@ -138,8 +138,7 @@ func (f *selectFlags) options(prompt string) (search.Options, error) {
 		o.Verify = search.Remember(search.All(all...))
 	}
 	if f.RewardCmd != "" {
-		reward := search.Remember((&search.Command{Argv: shell(f.RewardCmd), Limit: f.VerifyLimit}).Verify)
-		o.Reward = search.ByGrade(reward)
+		o.Reward = search.Remember((&search.Command{Argv: shell(f.RewardCmd), Limit: f.VerifyLimit}).Grade)
 	}
 	return o, nil
 }

@@ -24,6 +24,7 @@ type Job struct {
 	Out     string         // the finished model's directory, or the adapter's
 	Base    *bundle.Bundle // the model to start from; its weights change unless there is an Adapter
 	Adapter *lora.Adapter  // nil: all weights are trained
+	Frozen  bool           // the model and its adapter are not trained: More alone is
 	More    []*op.Param    // trained besides, a head's; they are not in Out unless Write puts them there
 
 	Train    train.Options
@@ -46,7 +47,7 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) error {
 	}
 	defer t.Close()
 	run := train.Run{
-		Dir: j.Dir, Steps: j.Train.Schedule.End(), Source: j.Source, FLOP: FLOP(j.Base.Model, j.Adapter, j.Context),
+		Dir: j.Dir, Steps: j.Train.Schedule.End(), Source: j.Source, FLOP: j.flop(),
 		Validate: j.Validate, Progress: j.Progress, Overrun: j.Overrun,
 	}
 	if err := run.Do(ctx, t); err != nil {
@@ -73,7 +74,10 @@ func Done(dir string) bool {
 
 func (j *Job) trainer(b tensor.Backend, o train.Options) (*train.Trainer, error) {
 	params := j.Base.Model.Params()
-	if j.Adapter != nil {
+	switch {
+	case j.Frozen:
+		params = nil
+	case j.Adapter != nil:
 		params = j.Adapter.Params()
 	}
 	return train.New(b, append(params[:len(params):len(params)], j.More...), j.Base.Model.Unembedding(), o)
@@ -103,6 +107,14 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 		best = min(best, time.Since(at).Seconds())
 	}
 	return best, nil
+}
+
+// flop is that of one place in the job.
+func (j *Job) flop() float64 {
+	if j.Frozen {
+		return Shape(j.Base.Model).FLOP(j.Context).Forward
+	}
+	return FLOP(j.Base.Model, j.Adapter, j.Context)
 }
 
 // FLOP is the floating-point operations of the products of one place in

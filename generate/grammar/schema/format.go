@@ -138,6 +138,7 @@ func (c *compiler) format(v *value, name string) *language {
 	if !ok {
 		made := formatLanguage(name)
 		if made == nil {
+			c.notes.add(v, "format", fmt.Sprintf("%.60q is no format that is known: an annotation", name))
 			return nil
 		}
 		shared, _ = formats.LoadOrStore(name, made)

@@ -77,7 +77,7 @@ var keywordTable = []Keyword{
 	{"multipleOf", Draft4, Draft2020, exact, noSchema},
 	{"not", Draft4, Draft2020, "enforced where the complement can be written", oneSchema},
 	{"oneOf", Draft4, Draft2020, "enforced where the branches are disjoint or their complements can be written", listOfSchemas},
-	{"pattern", Draft4, Draft2020, "enforced for regular expressions without look-around and back-references", noSchema},
+	{"pattern", Draft4, Draft2020, "enforced but for look-behind, back-references, and look-ahead within a repetition", noSchema},
 	{"patternProperties", Draft4, Draft2020, exact, mapOfSchemas},
 	{"prefixItems", Draft2020, Draft2020, exact, listOfSchemas},
 	{"properties", Draft4, Draft2020, exact, mapOfSchemas},
