@@ -87,6 +87,7 @@ func (f speculateFlags) Validate() error {
 
 // openFlags are shared by the commands that open a model.
 type openFlags struct {
+	Adapter string `help:"Directory of an adapter of the model (LoRA in PEFT's layout), as sft --lora writes it." placeholder:"DIR" type:"existingdir"`
 	storeFlags
 	cacheFlags
 	computeFlags
@@ -118,7 +119,7 @@ func openSpeculating(o openFlags, f speculateFlags, name string) (*foundling.Mod
 	p := newProgress("loading " + dir)
 	defer p.Close()
 	m, err := foundling.Open(dir, foundling.Options{
-		Threads: o.Threads, Kernels: o.Kernels, Precision: o.exact().Precision, CacheFormat: o.CacheFormat,
+		Threads: o.Threads, Kernels: o.Kernels, Precision: o.exact().Precision, CacheFormat: o.CacheFormat, Adapter: o.Adapter,
 		Speculate: f.Speculate, SpeculateTokens: f.SpeculateTokens, Rejection: f.SpeculateMode == "rejection",
 	})
 	if err != nil {

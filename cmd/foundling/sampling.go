@@ -62,8 +62,8 @@ func (f *samplingFlags) chain() sample.Options {
 
 // idle says which flag has no effect without another one that is not given.
 func (f *samplingFlags) idle() error {
-	penalises := f.FrequencyPenalty != 0 || f.PresencePenalty != 0 ||
-		f.RepeatPenalty == nil || *f.RepeatPenalty != 0 && *f.RepeatPenalty != 1 // nil: the model may wish one
+	// A model may wish for a repeat penalty of its own.
+	penalises := f.FrequencyPenalty != 0 || f.PresencePenalty != 0 || f.RepeatPenalty == nil || *f.RepeatPenalty != 0 && *f.RepeatPenalty != 1
 	for _, x := range []struct {
 		flag        string
 		given, used bool
