@@ -16,7 +16,7 @@ import (
 type Grade struct {
 	Parses     bool    `json:"parses"`
 	TypeChecks bool    `json:"type_checks"`
-	Named      float64 `json:"named"` // share of what the doc comment names that the body uses
+	Named      float64 `json:"named"`     // share of what the doc comment names that the body uses
 	Substance  float64 `json:"substance"` // statements of the body as a share of those of the original (of four, at most), 0 for one that repeats itself
 	Statements int     `json:"statements"`
 	Reach      float64 `json:"reach"` // share of the text before the first syntax error, less for a text that repeats itself
