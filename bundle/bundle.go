@@ -25,6 +25,7 @@ import (
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/checkpoint"
+	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/dtype"
@@ -42,6 +43,7 @@ type Bundle struct {
 	Template   *chat.Template       // how it wants them written; nil: the default of text/chat
 	NoChat     error                // why a template that is there cannot be used
 	Generation Generation
+	Head       *model.Head // of a reward model or a classifier; nil: none
 
 	bos, eos string // the tokenizer's names of them, where its files give any
 }
@@ -125,6 +127,9 @@ func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 	}
 	config, err := os.ReadFile(filepath.Join(dir, ConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		if lora.Is(dir) {
+			return nil, fmt.Errorf("%s is an adapter: name the model below it, and the adapter as such (--adapter)", dir)
+		}
 		return nil, fmt.Errorf("%s is no model directory: it has no %s", dir, ConfigFile)
 	} else if err != nil {
 		return nil, err
@@ -134,7 +139,7 @@ func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if b != nil {
-		if err := z.readWeights(b, bind); err != nil {
+		if err := z.readWeights(b, bind, config); err != nil {
 			return nil, err
 		}
 	}
@@ -154,14 +159,17 @@ func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 	return z, z.readTokenizer()
 }
 
-func (z *Bundle) readWeights(b tensor.Backend, bind binder) error {
+func (z *Bundle) readWeights(b tensor.Backend, bind binder, config []byte) error {
 	f, err := checkpoint.Open(z.Dir)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := bind(b, z.Model, f); err != nil {
+	if err := bind(b, z.Model, headless{f}); err != nil {
 		return fmt.Errorf("%s does not fit its config.json:\n%w", z.Dir, err)
+	}
+	if err := z.readHead(b, f, config); err != nil {
+		return fmt.Errorf("%s: %w", z.Dir, err)
 	}
 	return nil
 }
@@ -205,14 +213,22 @@ func (z *Bundle) TokenBytes() [][]byte {
 // Save writes the directory; the weights come last, so a directory with weights
 // is whole. dt is the format of the weights.
 func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
-	return z.save(dt, model.Sources(b, z.Model))
+	ts := model.Sources(b, z.Model.Params())
+	if z.Head != nil {
+		ts = append(ts, model.Sources(b, z.Head.Params())...)
+	}
+	return z.save(dt, ts)
 }
 
 func (z *Bundle) save(dt dtype.Type, ts []checkpoint.Source) error {
 	if err := os.MkdirAll(z.Dir, 0o755); err != nil {
 		return err
 	}
-	if err := atomicfile.WriteJSON(filepath.Join(z.Dir, ConfigFile), z.Model.Config()); err != nil {
+	config, err := z.config()
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteJSON(filepath.Join(z.Dir, ConfigFile), config); err != nil {
 		return err
 	}
 	if err := atomicfile.WriteJSON(filepath.Join(z.Dir, GenerationFile), z.Generation); err != nil {

@@ -1,6 +1,6 @@
 // Package train is the one training loop: accumulate, clip, step, log, evaluate,
 // save, resume. Pre-training and every method of post-training are a source of
-// batches for it.
+// micro-batches (Micro) for it, each with a loss of its own.
 //
 // A run is a function of its options, its data and its initial weights: not of
 // the number of threads, the clock, or how often it was stopped. Trainer is the

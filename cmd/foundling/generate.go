@@ -137,12 +137,15 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	if m.Bundle.Tokenizer == nil && (!c.JSON || len(c.Stop) > 0) {
 		return fmt.Errorf("%s has no tokenizer to write text with (use --json for ids, without --stop): %w", c.Model, m.Bundle.NoTokens)
 	}
+	if err := c.within(m.Bundle.Model.Dims().Vocab); err != nil {
+		return err
+	}
 	ids, err := c.encode(m, prompt)
 	if err != nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}
 	d := c.decoding()
-	if d.Grammar, err = c.compile(m); err != nil {
+	if d.Grammar, err = c.compile(ctx, m); err != nil {
 		return err
 	}
 	o := m.Options(d)
@@ -258,12 +261,14 @@ func (c *generateCmd) finish(ctx context.Context, m *foundling.Model, requests [
 		if !strings.HasSuffix(r.Text, "\n") && !c.StreamJSON {
 			fmt.Println()
 		}
-		if c.N == 1 {
-			context := m.Bundle.Model.Dims().Context
-			for _, s := range []string{ending(r, context, &requests[i].Options), shifted(r, context)} {
-				if s != "" {
-					fmt.Fprintf(os.Stderr, "note: %s\n", s)
-				}
+		context := m.Bundle.Model.Dims().Context
+		notes, which := []string{ending(r, context, &requests[i].Options), shifted(r, context)}, ""
+		if c.N > 1 { // the end is in the line above the text
+			notes, which = notes[1:], fmt.Sprintf("text %d: ", i+1)
+		}
+		for _, s := range notes {
+			if s != "" {
+				fmt.Fprintf(os.Stderr, "note: %s%s\n", which, s)
 			}
 		}
 	}
@@ -272,6 +277,9 @@ func (c *generateCmd) finish(ctx context.Context, m *foundling.Model, requests [
 			var g generated
 			if err := c.look(ctx, m, requests[i], r, &g); err != nil {
 				return err
+			}
+			if c.N > 1 {
+				fmt.Printf("\n--- %d of %d\n", i+1, c.N)
 			}
 			if err := printExplained(os.Stdout, g.Explained); err != nil {
 				return err

@@ -14,11 +14,12 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/internal/parallel"
-	"github.com/foundling-lm/foundling/text"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/corpus"
+	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/text/demo"
 	"github.com/foundling-lm/foundling/text/gosrc"
 	"github.com/foundling-lm/foundling/text/prepare"
@@ -31,6 +32,7 @@ type madeOf struct {
 	HeldOut bool            `json:"held_out_known"`  // the text that the model was validated on is known
 	Dropped map[string]int  `json:"dropped_overlap"` // with held-out text, by reason
 	Packing batch.PackStats `json:"packing"`
+	Skipped dataset.Skips   `json:"skipped"` // rows of records that could not be used
 }
 
 const madeOfFile = "demonstrations.json"
@@ -38,7 +40,11 @@ const madeOfFile = "demonstrations.json"
 // holdOut finds the text that the model was validated on, by the run.json
 // beside it or above it, so that no demonstration trains on it.
 func (r *sftRun) holdOut(ctx context.Context) error {
-	for _, dir := range []string{r.Options.Model, filepath.Dir(r.Options.Model)} {
+	dirs := []string{filepath.Dir(r.Options.Model)}
+	if info, err := os.Stat(r.Options.Model); err == nil && info.IsDir() {
+		dirs = []string{r.Options.Model, dirs[0]}
+	}
+	for _, dir := range dirs {
 		data, err := os.ReadFile(filepath.Join(dir, runFileName))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -101,22 +107,24 @@ func splitOf(data []byte) (paths []string, o prepare.Options, ok bool) {
 // demonstrate makes, encodes and packs the demonstrations and settles the steps.
 func (r *sftRun) demonstrate(ctx context.Context) error {
 	o := &r.Options
+	if err := r.base.Converse(); err != nil {
+		return err
+	}
 	r.p.stage("demonstrations", 0)
-	c, err := corpus.Open(o.Data, corpus.Options{})
-	if err != nil {
-		return err
-	}
-	stream, err := r.demonstrations(r.names.docs(c.Documents()))
-	if err != nil {
-		return err
-	}
 	r.made = madeOf{Tally: demo.Tally{}, Dropped: map[string]int{}, HeldOut: r.held != nil}
+	stream, err := r.demonstrations()
+	if err != nil {
+		return err
+	}
 	var examples []batch.Example
 	for d, err := range r.held.Deduplicate(stream, r.made.Dropped) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
 		e, err := posttrain.ExampleFor(r.base, d.Messages())
+		if refused(d, err, &r.made.Skipped) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", o.Model, err)
 		}
@@ -125,8 +133,8 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 		r.p.set(int64(len(examples)), fmt.Sprint(len(examples)))
 	}
 	if !demo.Enough(len(examples)) {
-		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or JSONL with prompt and response",
-			len(examples), o.Data, total(r.made.Dropped), demo.MinDemonstrations)
+		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or records with prompt and completion or messages%s",
+			len(examples), o.Data, total(r.made.Dropped), demo.MinDemonstrations, leftOut(&r.made.Skipped))
 	}
 	if r.examples, err = batch.PackExamples(examples, o.Context, batch.PackOptions{}); err != nil {
 		return err
@@ -135,38 +143,25 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 	if r.made.Packing = p; !demo.Enough(p.Examples) {
 		return fmt.Errorf("of %d demonstrations %d fit into --context %d, at least %d are needed: use a larger context, or shorter texts", len(examples), p.Examples, o.Context, demo.MinDemonstrations)
 	}
-	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained",
-		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained))
-	return r.settle(fingerprint(examples))
+	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained%s",
+		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained, skipped(&r.made.Skipped)))
+	if err := r.settle(fingerprint(examples), float64(p.Rows)/float64(o.BatchTokens/o.Context)); err != nil {
+		return err
+	}
+	return r.keep()
 }
 
-// settle writes run.json before the first step, or compares what it says of the
-// demonstrations.
-func (r *sftRun) settle(source string) error {
-	o := &r.Options
-	if r.Source != "" {
-		if r.Source != source {
-			return fmt.Errorf("the demonstrations in %v are no longer those that the run in %s began with: restore the files, or name another --out", o.Data, r.c.Out)
-		}
+// keep writes what the demonstrations are, once.
+func (r *sftRun) keep() error {
+	path := filepath.Join(r.c.Out, madeOfFile)
+	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	if o.Epochs > 0 {
-		o.Steps = o.epochSteps(r.made.Packing.Rows)
-	}
-	o.schedule()
-	r.Source, r.Training = source, o.train()
-	if err := r.save(r.c.Out); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(r.made, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(r.c.Out, madeOfFile), append(data, '\n'))
+	return atomicfile.WriteJSON(path, r.made)
 }
 
-// demonstrations are those of Go files, then those of prose and records.
-func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
+// demonstrations are those of Go files, then those of prose, then records.
+func (r *sftRun) demonstrations() (demo.Stream, error) {
 	o := &r.Options
 	g, err := gosrc.New(gosrc.Options{Seed: o.Seed, MaxPrompt: o.MaxPrompt, MaxResponse: o.MaxResponse, Pool: parallel.New(r.b.Threads())})
 	if err != nil {
@@ -176,8 +171,18 @@ func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	records, documents, err := dataSources(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	var streams []demo.Stream
+	if documents != nil {
+		docs := r.names.docs(documents.Documents())
+		streams = append(streams, g.Demonstrations(ofGo(docs, true)), x.Demonstrations(ofGo(docs, false)))
+	}
+	streams = append(streams, recordDemonstrations(x, records, &r.made.Skipped))
 	return func(yield func(demo.Demonstration, error) bool) {
-		for _, s := range []demo.Stream{g.Demonstrations(ofGo(docs, true)), x.Demonstrations(ofGo(docs, false))} {
+		for _, s := range streams {
 			for d, err := range s {
 				if !yield(d, err) || err != nil {
 					return
@@ -185,20 +190,6 @@ func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
 			}
 		}
 	}, nil
-}
-
-// ofGo are the documents that are Go files, or the others.
-func ofGo(docs text.Stream, yes bool) text.Stream {
-	return func(yield func(text.Document, error) bool) {
-		for d, err := range docs {
-			if err == nil && (d.Kind == "go") != yes {
-				continue
-			}
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
 }
 
 func total(counts map[string]int) (n int) {
@@ -225,9 +216,12 @@ func fingerprint(examples []batch.Example) string {
 	return fmt.Sprintf("%x", h.Sum128().Bytes())
 }
 
-// hashFile is a hash of a file's bytes; of weights in several files, of their
-// index.
-func hashFile(path string) (string, error) {
+// hashWeights is a hash of the weights of a model: of its GGUF file, of its
+// directory's file, or of the index of several files.
+func hashWeights(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, bundle.WeightsFile)
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = os.Open(path + ".index.json")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 
@@ -20,7 +21,7 @@ var errTooLarge = errors.New("too large")
 // file reads one file and emits its documents.
 func (p *pass) file(f *file) error {
 	p.stats.Files++
-	r, err := open(f)
+	r, err := OpenFile(f.path)
 	if err != nil {
 		return fmt.Errorf("corpus: %w: make the file readable or leave it out", err)
 	}
@@ -119,25 +120,26 @@ func readAll(r io.Reader, buf []byte, limit int64) ([]byte, error) {
 	}
 }
 
-// open opens a file and undoes its compression.
-func open(f *file) (io.ReadCloser, error) {
-	osFile, err := os.Open(f.path)
+// OpenFile opens a file and undoes the compression that its name tells.
+func OpenFile(path string) (io.ReadCloser, error) {
+	_, compression := kindOf(filepath.Base(path))
+	osFile, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	switch f.compression {
+	switch compression {
 	case "gz":
 		z, err := gzip.NewReader(osFile)
 		if err != nil {
 			osFile.Close()
-			return nil, fmt.Errorf("%s: gzip: %w", f.path, err)
+			return nil, fmt.Errorf("%s: gzip: %w", path, err)
 		}
 		return &unpacked{z, osFile, func() {}}, nil
 	case "zst":
 		z, err := zstd.NewReader(osFile, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(256<<20))
 		if err != nil {
 			osFile.Close()
-			return nil, fmt.Errorf("%s: zstd: %w", f.path, err)
+			return nil, fmt.Errorf("%s: zstd: %w", path, err)
 		}
 		return &unpacked{z, osFile, z.Close}, nil
 	}
