@@ -415,8 +415,7 @@ func (c countdown) Shortest() []byte {
 	return bytes.Repeat([]byte("a"), c.n)
 }
 
-// TestForcedLong checks that a long forced text is not written anew for each of its
-// bytes.
+// TestForcedLong checks that a long forced text is not written anew for each byte.
 func TestForcedLong(t *testing.T) {
 	writes := 0
 	g, err := New(textVocabulary(t, "aaaaaaaa"), countdown{100_000, &writes}, Options{})
