@@ -169,6 +169,9 @@ func (r *reader) lines(in *bufio.Reader) error {
 	return r.eachLine(in, func(line int, b []byte) error {
 		row, err := ParseRow(b)
 		if err != nil {
+			if line == 1 && extension(r.file) == ".json" {
+				return errors.New("line 1 is neither the beginning of an array nor an object of its own: write [{...}, {...}], or one object a line")
+			}
 			return r.bad(line, "", Malformed, err.Error())
 		}
 		return r.row(row, line)
