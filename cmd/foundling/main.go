@@ -36,8 +36,11 @@ type cli struct {
 	Raise     raiseCmd     `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
 	Pretrain  pretrainCmd  `cmd:"" help:"Train a new model on text."`
 	SFT       sftCmd       `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
+	Data      dataCmds     `cmd:"" help:"Data of post-training: show it, say what it consists of, label it, have a model make it."`
 	Reward    rewardCmd    `cmd:"" help:"Train a reward model on preferences, scores or steps."`
 	Classify  classifyCmds `cmd:"" help:"Classifiers: train one over a model, measure it."`
+	PPO       ppoCmd       `cmd:"" name:"ppo" help:"Let a model learn from rewards of its own answers, with a critic."`
+	GRPO      grpoCmd      `cmd:"" name:"grpo" help:"Let a model learn from rewards of its own answers, by comparing them: GRPO, RLOO, REINFORCE++ and kin."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
@@ -47,6 +50,7 @@ type cli struct {
 	Pull      pullCmd      `cmd:"" help:"Bring a model from a hub to the local store."`
 	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
+	Merge     mergeCmd     `cmd:"" help:"Merge an adapter into the weights of its model."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
 	Grammar   grammarCmds  `cmd:"" help:"Languages that output must fit: is a schema, expression or grammar supported, does a text fit."`
 	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, what its heads look at, what tokens are chosen from."`
