@@ -33,6 +33,8 @@ type Job struct {
 	Validate func(m *train.Metrics)              // nil: none
 	Progress func(train.Metrics)                 // nil: none
 	Overrun  func(step int) (steps int, ok bool) // as in train.Run
+	Saved    func(step int, took time.Duration) error
+	Every    int // steps of which the first prepares the others, so that Measure takes their mean; 0: all are alike
 
 	// Write, if not nil, writes Out instead.
 	Write func(z *bundle.Bundle) error
@@ -48,7 +50,7 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) error {
 	defer t.Close()
 	run := train.Run{
 		Dir: j.Dir, Steps: j.Train.Schedule.End(), Source: j.Source, FLOP: j.flop(),
-		Validate: j.Validate, Progress: j.Progress, Overrun: j.Overrun,
+		Validate: j.Validate, Progress: j.Progress, Overrun: j.Overrun, Saved: j.Saved,
 	}
 	if err := run.Do(ctx, t); err != nil {
 		return err
@@ -84,7 +86,7 @@ func (j *Job) trainer(b tensor.Backend, o train.Options) (*train.Trainer, error)
 }
 
 // Measure returns the seconds of a step: the least of several within about d, of
-// at least two. It changes no weight.
+// at least two, or the mean of the first Every. It changes no weight.
 func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err error) {
 	o := j.Train
 	o.Schedule.Kind, o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cuts = "constant", 1, 0, nil
@@ -95,7 +97,7 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 	}
 	defer t.Close()
 	began, best := time.Now(), math.Inf(1)
-	for i := 0; i < 2 || time.Since(began) < d; i++ {
+	for i := 0; j.Every == 0 && (i < 2 || time.Since(began) < d) || i < j.Every; i++ {
 		at := time.Now()
 		micro, err := j.Source(i)
 		if err == nil {
@@ -105,6 +107,9 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 			return 0, err
 		}
 		best = min(best, time.Since(at).Seconds())
+	}
+	if j.Every > 0 {
+		return time.Since(began).Seconds() / float64(j.Every), nil
 	}
 	return best, nil
 }

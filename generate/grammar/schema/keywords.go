@@ -60,7 +60,7 @@ var keywordTable = []Keyword{
 	{"examples", Draft6, Draft2020, "annotation", noSchema},
 	{"exclusiveMaximum", Draft4, Draft2020, exact, noSchema},
 	{"exclusiveMinimum", Draft4, Draft2020, exact, noSchema},
-	{"format", Draft4, Draft2020, "enforced for the formats of Formats, else an annotation", noSchema},
+	{"format", Draft4, Draft2020, "enforced; formats that are not known are annotations, with a note", noSchema},
 	{"id", Draft4, Draft4, "structure", noSchema},
 	{"if", Draft7, Draft2020, exact, oneSchema},
 	{"items", Draft4, Draft2020, exact, schemaOrList},
