@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -28,32 +29,64 @@ const maxOutput = 1 << 16
 // candidate, another one refuses it, and so does a program that takes too long,
 // which is ended with its children. The reason is its last line of output. A number
 // as the first line of standard output is the grade; else it is 1 or 0. A program
-// that cannot be started is an error.
+// that cannot be started is an error, and so are the exit codes with which shells say
+// that.
 func (p *Command) Verify(ctx context.Context, c *Candidate) (Verdict, error) {
+	v, _, err := p.judge(ctx, c)
+	return v, err
+}
+
+// Grade is a score: the number that the program writes as the first line of its
+// standard output, whatever its exit code is. A program that succeeds without one is
+// an error; a candidate with which it fails so, or takes too long, is not fit.
+func (p *Command) Grade(ctx context.Context, c *Candidate) (float64, error) {
+	v, first, err := p.judge(ctx, c)
+	switch x, bad := strconv.ParseFloat(first, 64); {
+	case err != nil:
+		return 0, err
+	case bad == nil && !math.IsInf(x, 0) && !math.IsNaN(x):
+		return x, nil
+	case v.Pass:
+		return 0, fmt.Errorf("%s: its first line is %.60q, and a number is due", p.Argv[0], first)
+	}
+	return math.NaN(), nil
+}
+
+// notFound and notRun are the exit codes of shells that could not start a program.
+const (
+	notRun   = 126
+	notFound = 127
+)
+
+// judge is the verdict and the first line of standard output.
+func (p *Command) judge(ctx context.Context, c *Candidate) (v Verdict, first string, err error) {
 	if len(p.Argv) == 0 {
-		return Verdict{}, errors.New("the command of the verifier is empty")
+		return v, "", errors.New("the command of the verifier is empty")
 	}
 	out, errs := &bounds{most: maxOutput}, &bounds{most: maxOutput}
 	state, err := p.run(ctx, c.Text, out, errs)
 	switch {
 	case errors.Is(err, errTooSlow):
-		return Verdict{Why: "the verifier " + err.Error()}, nil
+		return Verdict{Why: "the verifier " + err.Error()}, "", nil
 	case err != nil && ctx.Err() == nil:
-		return Verdict{}, fmt.Errorf("verifier %s: %w", p.Argv[0], err)
+		return v, "", fmt.Errorf("verifier %s: %w", p.Argv[0], err)
 	case err != nil:
-		return Verdict{}, err
+		return v, "", err
 	}
-	v := Verdict{Pass: state.Success()}
-	if v.Pass {
+	if code := state.ExitCode(); code == notRun || code == notFound {
+		return v, "", fmt.Errorf("verifier %s: exit status %d: %s", strings.Join(p.Argv, " "), code, lastLine(errs.String()))
+	}
+	if v.Pass = state.Success(); v.Pass {
 		v.Score = 1
 	} else {
 		v.Why = complaint(state, out, errs)
 	}
-	first, _, _ := strings.Cut(out.String(), "\n")
-	if x, err := strconv.ParseFloat(strings.TrimSpace(first), 64); err == nil {
+	first, _, _ = strings.Cut(out.String(), "\n")
+	first = strings.TrimSpace(first)
+	if x, err := strconv.ParseFloat(first, 64); err == nil && !math.IsNaN(x) {
 		v.Score = x
 	}
-	return v, nil
+	return v, first, nil
 }
 
 // errTooSlow reports a program that was ended.

@@ -114,19 +114,25 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 	return best, nil
 }
 
-// flop is that of one place, forward and backward. Under an adapter the
+// flop is that of one place in the job.
+func (j *Job) flop() float64 {
+	if j.Frozen {
+		return Shape(j.Base.Model).FLOP(j.Context).Forward
+	}
+	return FLOP(j.Base.Model, j.Adapter, j.Context)
+}
+
+// FLOP is the floating-point operations of the products of one place in
+// sequences of T tokens, forward and backward. Under an adapter (nil: none) the
 // gradients of the weights are not computed, but those of the adapter: two for
 // each of its parameters forward, twice that backward.
-func (j *Job) flop() float64 {
-	f := Shape(j.Base.Model).FLOP(j.Context)
-	switch {
-	case j.Frozen:
-		return f.Forward
-	case j.Adapter == nil:
+func FLOP(m model.Model, a *lora.Adapter, T int) float64 {
+	f := Shape(m).FLOP(T)
+	if a == nil {
 		return f.Training
 	}
 	n := 0
-	for _, w := range j.Adapter.Params() {
+	for _, w := range a.Params() {
 		n += w.Len()
 	}
 	return 2*f.Forward + 6*float64(n)
