@@ -67,6 +67,7 @@ func (p *Preferences) needs(f func(objective.PreferenceMethod) bool) bool {
 }
 
 func needsReference(m objective.PreferenceMethod) bool { return m.Reference }
+func needsBaseline(m objective.PreferenceMethod) bool  { return m.Baseline }
 
 // Micro are the micro-batches of a step.
 func (p *Preferences) Micro(step []Preferred) []train.Micro {
@@ -171,7 +172,7 @@ func (s *preferenceStep) prepare() {
 		return
 	}
 	s.ready = true
-	if s.needs(func(m objective.PreferenceMethod) bool { return m.Baseline }) {
+	if s.needs(needsBaseline) {
 		var others []Completion
 		for _, m := range s.parts {
 			for _, p := range m.preferred {
