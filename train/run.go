@@ -22,7 +22,9 @@ type Run struct {
 	Steps    int
 	Validate func(m *Metrics) // adds held-out figures to those of a step; nil: none
 	Progress func(Metrics)    // after every step; nil: none
-	FLOP     float64          // of one place, forward and backward, for the metrics
+	// Saved is told of every checkpoint, by its step, and how long it took; nil: none.
+	Saved func(step int, took time.Duration) error
+	FLOP  float64 // of one place, forward and backward, for the metrics
 	// Overrun, if not nil, is asked after every step whether the run must end
 	// earlier than planned; it returns the step to end with. The caller journals
 	// the decision (optim.Schedule.Cuts), so that a second run takes it from
@@ -106,10 +108,14 @@ func (r Run) Do(ctx context.Context, t *Trainer) error {
 // save makes the log durable first, so that it never lacks a step that the
 // checkpoint has.
 func (r Run) save(t *Trainer, log *metricsLog, path string) error {
+	start := r.Now()
 	if err := log.sync(); err != nil {
 		return err
 	}
-	return t.Save(path)
+	if err := t.Save(path); err != nil || r.Saved == nil {
+		return err
+	}
+	return r.Saved(t.Step(), r.Now().Sub(start))
 }
 
 // metricsLog appends to metrics.jsonl.

@@ -26,7 +26,7 @@ import (
 // sftFlags are the options of a fine-tuning run; see trainFlags.
 type sftFlags struct {
 	Model       *string  `json:"model,omitempty" help:"Directory of the model to start from." placeholder:"DIR"`
-	Data        []string `json:"data,omitempty" sep:"none" placeholder:"PATH" help:"Files and folders to make demonstrations from: Go source, structured prose, JSONL with prompt and response or messages. Repeat it, or list more at the end."`
+	Data        []string `json:"data,omitempty" sep:"none" placeholder:"PATH" help:"Files and folders to make demonstrations from: Go source, structured prose, records (JSON Lines, JSON, Parquet) with messages, prompt and completion, Alpaca, ShareGPT ... Repeat it, or list more at the end."`
 	MaxPrompt   *int     `json:"max-prompt,omitempty" help:"Longest prompt, in bytes (default: twice the context)." placeholder:"N"`
 	MaxResponse *int     `json:"max-response,omitempty" help:"Longest response, in bytes (default: twice the context)." placeholder:"N"`
 	Context     *int     `json:"context,omitempty" help:"Tokens of a packed row (default: the model's)." placeholder:"N"`

@@ -16,9 +16,9 @@ import (
 
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/internal/parallel"
-	"github.com/foundling-lm/foundling/text"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/corpus"
+	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/text/demo"
 	"github.com/foundling-lm/foundling/text/gosrc"
 	"github.com/foundling-lm/foundling/text/prepare"
@@ -31,6 +31,7 @@ type madeOf struct {
 	HeldOut bool            `json:"held_out_known"`  // the text that the model was validated on is known
 	Dropped map[string]int  `json:"dropped_overlap"` // with held-out text, by reason
 	Packing batch.PackStats `json:"packing"`
+	Skipped dataset.Skips   `json:"skipped"` // rows of records that could not be used
 }
 
 const madeOfFile = "demonstrations.json"
@@ -102,21 +103,20 @@ func splitOf(data []byte) (paths []string, o prepare.Options, ok bool) {
 func (r *sftRun) demonstrate(ctx context.Context) error {
 	o := &r.Options
 	r.p.stage("demonstrations", 0)
-	c, err := corpus.Open(o.Data, corpus.Options{})
-	if err != nil {
-		return err
-	}
-	stream, err := r.demonstrations(r.names.docs(c.Documents()))
-	if err != nil {
-		return err
-	}
 	r.made = madeOf{Tally: demo.Tally{}, Dropped: map[string]int{}, HeldOut: r.held != nil}
+	stream, err := r.demonstrations()
+	if err != nil {
+		return err
+	}
 	var examples []batch.Example
 	for d, err := range r.held.Deduplicate(stream, r.made.Dropped) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return err
 		}
 		e, err := posttrain.ExampleFor(r.base, d.Messages())
+		if refused(d, err, &r.made.Skipped) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", o.Model, err)
 		}
@@ -125,8 +125,8 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 		r.p.set(int64(len(examples)), fmt.Sprint(len(examples)))
 	}
 	if !demo.Enough(len(examples)) {
-		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or JSONL with prompt and response",
-			len(examples), o.Data, total(r.made.Dropped), demo.MinDemonstrations)
+		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or records with prompt and completion or messages%s",
+			len(examples), o.Data, total(r.made.Dropped), demo.MinDemonstrations, leftOut(&r.made.Skipped))
 	}
 	if r.examples, err = batch.PackExamples(examples, o.Context, batch.PackOptions{}); err != nil {
 		return err
@@ -135,8 +135,8 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 	if r.made.Packing = p; !demo.Enough(p.Examples) {
 		return fmt.Errorf("of %d demonstrations %d fit into --context %d, at least %d are needed: use a larger context, or shorter texts", len(examples), p.Examples, o.Context, demo.MinDemonstrations)
 	}
-	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained",
-		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained))
+	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained%s",
+		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained, skipped(&r.made.Skipped)))
 	return r.settle(fingerprint(examples))
 }
 
@@ -165,8 +165,8 @@ func (r *sftRun) settle(source string) error {
 	return atomicfile.WriteFile(filepath.Join(r.c.Out, madeOfFile), append(data, '\n'))
 }
 
-// demonstrations are those of Go files, then those of prose and records.
-func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
+// demonstrations are those of Go files, then those of prose, then records.
+func (r *sftRun) demonstrations() (demo.Stream, error) {
 	o := &r.Options
 	g, err := gosrc.New(gosrc.Options{Seed: o.Seed, MaxPrompt: o.MaxPrompt, MaxResponse: o.MaxResponse, Pool: parallel.New(r.b.Threads())})
 	if err != nil {
@@ -176,8 +176,18 @@ func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	records, documents, err := dataSources(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	var streams []demo.Stream
+	if documents != nil {
+		docs := r.names.docs(documents.Documents())
+		streams = append(streams, g.Demonstrations(ofGo(docs, true)), x.Demonstrations(ofGo(docs, false)))
+	}
+	streams = append(streams, recordDemonstrations(x, records, &r.made.Skipped))
 	return func(yield func(demo.Demonstration, error) bool) {
-		for _, s := range []demo.Stream{g.Demonstrations(ofGo(docs, true)), x.Demonstrations(ofGo(docs, false))} {
+		for _, s := range streams {
 			for d, err := range s {
 				if !yield(d, err) || err != nil {
 					return
@@ -185,20 +195,6 @@ func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
 			}
 		}
 	}, nil
-}
-
-// ofGo are the documents that are Go files, or the others.
-func ofGo(docs text.Stream, yes bool) text.Stream {
-	return func(yield func(text.Document, error) bool) {
-		for d, err := range docs {
-			if err == nil && (d.Kind == "go") != yes {
-				continue
-			}
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
 }
 
 func total(counts map[string]int) (n int) {

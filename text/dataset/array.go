@@ -15,7 +15,13 @@ func (r *reader) array(in *bufio.Reader) error {
 	counted := &lineCounter{r: in}
 	dec := jsontext.NewDecoder(counted, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	broken := func(err error) error {
-		line := counted.line(dec.InputOffset())
+		offset := dec.InputOffset()
+		var syntax *jsontext.SyntacticError
+		if errors.As(err, &syntax) {
+			offset = max(offset, syntax.ByteOffset)
+			err = syntax.Err
+		}
+		line := counted.line(offset)
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
 			return fmt.Errorf("line %d: the file ends inside the array: bring the whole file", line)
 		}

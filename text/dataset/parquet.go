@@ -14,7 +14,7 @@ import (
 )
 
 // parquet reads the rows of a Parquet file.
-func (r *reader) parquet() (err error) {
+func (r *reader) parquet() error {
 	f, err := os.Open(r.file)
 	if err != nil {
 		return fmt.Errorf("dataset: %w: make the file readable or leave it out", err)
@@ -24,10 +24,15 @@ func (r *reader) parquet() (err error) {
 	if err != nil {
 		return fmt.Errorf("dataset: %w", err)
 	}
+	return r.table(f, info.Size())
+}
+
+// table reads a Parquet file of size bytes.
+func (r *reader) table(f io.ReaderAt, size int64) error {
 	wrong := func(err error) error {
 		return fmt.Errorf("dataset: %s: parquet: %w: bring the whole file", r.file, err)
 	}
-	p, err := openParquet(f, info.Size())
+	p, err := openParquet(f, size)
 	if err != nil {
 		return wrong(err)
 	}
@@ -55,7 +60,8 @@ func (r *reader) parquet() (err error) {
 }
 
 // The reader of Parquet panics on some files that are not whole; these two
-// functions make errors of that.
+// functions make errors of that. A damaged header may ask for up to 2 GiB
+// before the error comes.
 
 func openParquet(f io.ReaderAt, size int64) (p *parquet.File, err error) {
 	defer malformedParquet(&err)

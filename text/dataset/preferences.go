@@ -15,12 +15,12 @@ import (
 func readPreference(r *row) ([]Record, error) {
 	var rec Record
 	var err error
-	if r.first(promptColumns...) != "" {
+	explicit := r.first(promptColumns...) != ""
+	if explicit {
 		if rec.Prompt, err = r.prompt(); err != nil {
 			return nil, err
 		}
 	}
-	explicit := !rec.Prompt.Blank()
 	if rec.Chosen, err = r.completion("chosen", rec.Prompt); err != nil {
 		return nil, err
 	}

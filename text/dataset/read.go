@@ -60,12 +60,12 @@ func Read(path string, o Options) iter.Seq2[Record, error] {
 	}
 }
 
-// extensions of data files, without compression.
-var extensions = []string{".jsonl", ".ndjson", ".json", ".parquet", ".txt"}
-
 // Readable tells by its name whether a file holds records: JSON Lines, JSON or
-// Parquet, compressed with gzip or zstd or not; or lines of text, each a prompt.
-func Readable(name string) bool { return slices.Contains(extensions, extension(name)) }
+// Parquet, compressed with gzip or zstd or not. Lines of text (.txt) are read too,
+// each a prompt, from a file that is named by itself.
+func Readable(name string) bool {
+	return slices.Contains([]string{".jsonl", ".ndjson", ".json", ".parquet"}, extension(name))
+}
 
 func extension(name string) string {
 	name = strings.ToLower(name)
@@ -76,14 +76,14 @@ func extension(name string) string {
 }
 
 // Files are the data files that a path names: itself, or those below a folder,
-// hidden ones and lines of text left out, sorted.
+// hidden ones left out, sorted.
 func Files(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w: name an existing file or folder", err)
 	}
 	if !info.IsDir() {
-		if !Readable(path) {
+		if !Readable(path) && extension(path) != ".txt" {
 			return nil, fmt.Errorf("dataset: %s: files of this kind are not read: give .jsonl, .json or .parquet (or .txt with a prompt a line), .gz and .zst too", path)
 		}
 		return []string{path}, nil
@@ -97,7 +97,7 @@ func Files(path string) ([]string, error) {
 			if d.IsDir() {
 				return filepath.SkipDir
 			}
-		case !d.IsDir() && Readable(p) && extension(p) != ".txt":
+		case !d.IsDir() && Readable(p):
 			files = append(files, p)
 		}
 		return nil
@@ -129,19 +129,22 @@ func (r *reader) read() error {
 		return fmt.Errorf("dataset: %w: make the file readable or leave it out", err)
 	}
 	defer f.Close()
-	in := bufio.NewReaderSize(f, 256<<10)
-	switch {
-	case ext == ".txt":
-		err = r.prompts(in)
-	case ext == ".json" && firstByte(in) == '[':
-		err = r.array(in)
-	default:
-		err = r.lines(in)
-	}
+	err = r.stream(bufio.NewReaderSize(f, 256<<10), ext)
 	if err != nil && !errors.Is(err, errStopped) {
 		err = fmt.Errorf("dataset: %s: %w", r.file, err)
 	}
 	return err
+}
+
+// stream reads a file that is not Parquet.
+func (r *reader) stream(in *bufio.Reader, ext string) error {
+	switch {
+	case ext == ".txt":
+		return r.prompts(in)
+	case ext == ".json" && firstByte(in) == '[':
+		return r.array(in)
+	}
+	return r.lines(in)
 }
 
 // firstByte is the first byte that is no white space; a byte order mark is

@@ -31,6 +31,7 @@ const (
 	NoAnswer     Reason = "no answer"     // the assistant says nothing, or another speaks where it should
 	NotANumber   Reason = "not a number"  // a score or margin that is NaN or infinite
 	TooLong      Reason = "too long"      // a row of more bytes than Options.MaxRowBytes
+	NotRendered  Reason = "not rendered"  // the chat template refuses it
 )
 
 // Error is one line: file, line, field, problem.

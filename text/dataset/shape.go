@@ -71,12 +71,6 @@ func (r *reader) row(row *row, line int) error {
 		}
 		return r.bad(line, f.field, f.reason, f.problem)
 	}
-	if r.shape == nil {
-		r.shape = s
-		if r.o.Detected != nil {
-			r.o.Detected(r.file, Shape{s.name, s.kind, row.names})
-		}
-	}
 	source := fmt.Sprintf("%s:%d", r.file, line)
 	for _, rec := range records {
 		rec.Kind, rec.Source = s.kind, source
@@ -86,6 +80,12 @@ func (r *reader) row(row *row, line int) error {
 				return err
 			}
 			continue
+		}
+		if r.shape == nil {
+			r.shape = s
+			if r.o.Detected != nil {
+				r.o.Detected(r.file, Shape{s.name, s.kind, row.names})
+			}
 		}
 		if !r.yield(rec, nil) {
 			return errStopped

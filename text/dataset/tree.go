@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/foundling-lm/foundling/text/chat"
@@ -30,6 +31,9 @@ func tree(r *row) (message, error) {
 	var root message
 	if err := json.Unmarshal(r.values["prompt"], &root); err != nil {
 		return root, &fault{"prompt", WrongType, err.Error()}
+	}
+	if roleName(root.Role) != chat.RoleUser {
+		return root, &fault{"prompt.role", WrongType, fmt.Sprintf("it is %q: want prompter", root.Role)}
 	}
 	return root, nil
 }

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -53,8 +54,8 @@ func turnOf(field string, v value) (Turn, error) {
 	}
 	if r.kind("from") != 0 && r.kind("role") == 0 {
 		role, err := r.str("from")
-		if err != nil {
-			return Turn{}, within(field, err)
+		if err != nil || role == "" {
+			return Turn{}, cmp.Or(within(field, err), noRole(field, r))
 		}
 		content, err := r.str("value")
 		return Turn{Role: roleName(role), Content: content}, within(field, err)
@@ -64,7 +65,7 @@ func turnOf(field string, v value) (Turn, error) {
 		return Turn{}, within(field, err)
 	}
 	if role == "" {
-		return Turn{}, &fault{field, WrongColumns, fmt.Sprintf("columns %s: want role and content, or from and value", clipNames(r.names))}
+		return Turn{}, noRole(field, r)
 	}
 	// Columns without a value come from tables, where every row has all of them.
 	var plain jsontext.Value
@@ -85,6 +86,10 @@ func turnOf(field string, v value) (Turn, error) {
 		return Turn{}, &fault{field, WrongType, err.Error()}
 	}
 	return m, nil
+}
+
+func noRole(field string, r *row) error {
+	return &fault{field, WrongColumns, fmt.Sprintf("columns %s: want role and content, or from and value", clipNames(r.described()))}
 }
 
 // within puts the field of an error inside another.

@@ -59,12 +59,13 @@ func (l PolicyLosses) Stats(logp, old []float64) (s PolicyStats) {
 		if l.Clipped[i] {
 			s.ClipFraction += 1 / n
 		}
-		s.Ratio += r / n
+		s.Ratio += r
 		k2, _ := K2.Of(old[i], logp[i])
 		k3, _ := K3.Of(old[i], logp[i])
 		s.ApproxKL += k2 / n
 		s.ApproxK3 += k3 / n
 	}
+	s.Ratio /= n // 1 where all are 1, to the last bit
 	for _, r := range l.Ratio {
 		s.RatioVar += (r - s.Ratio) * (r - s.Ratio) / n
 	}

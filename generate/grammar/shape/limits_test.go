@@ -96,7 +96,7 @@ func TestUnsupported(t *testing.T) {
 		{"third", number(Number{Min: big.NewRat(1, 3)}), true, "decimal"},
 		{"fine step", number(Number{MultipleOf: rat("1234567890123456789.1")}), true, "18 digits"},
 		{"nested", nested, true, "arrays with unique items"},
-		{"not enough", array(Array{Rest: Each(words("a", "b")), Unique: true, Min: 3}), true, "not 3 different items"},
+		{"not enough", array(Array{Rest: Each(words("a", "b")), Unique: true, Min: 3}), true, "3 different items were not found"},
 		{"tally", array(Array{Rest: Each(Any()), Counts: []Count{{Min: maxTally + 1}}}), true, "above 1000"},
 	} {
 		_, err := c.value.Machine(Format{})
