@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/search"
 	"github.com/foundling-lm/foundling/text/dataset"
 )
 
@@ -26,10 +28,6 @@ type Tries struct {
 	IDs     []int32 `json:"ids"`    // what the model read
 	Answers []*Try  `json:"answers"`
 }
-
-// Grade scores the answers to prompts. An error ends the run; what concerns one
-// answer is a Try without a score.
-type Grade func(ctx context.Context, prompts []dataset.Record, tries []*Tries) error
 
 // Drawer lets a model answer.
 type Drawer struct {
@@ -86,6 +84,9 @@ func (d *Drawer) Draw(ctx context.Context, prompts []dataset.Record, number []in
 	return out, unfit, nil
 }
 
+// ended says whether an end token is the last of the ids.
+func (a *Try) ended() bool { return a.Finish == generate.FinishStop }
+
 // Completion is answer k as something to learn; nil where it is empty.
 func (t *Tries) Completion(k int) *Completion {
 	if len(t.Answers[k].IDs) == 0 {
@@ -93,6 +94,17 @@ func (t *Tries) Completion(k int) *Completion {
 	}
 	c := Sampled(t.IDs, t.Answers[k].IDs)
 	return &c
+}
+
+// complete is the tries without answers that were cut off or say nothing.
+func (t *Tries) complete() *Tries {
+	whole := &Tries{Prompt: t.Prompt, IDs: t.IDs}
+	for _, a := range t.Answers {
+		if c := (search.Candidate{Finish: a.Finish}); c.Complete() && strings.TrimSpace(a.Text) != "" {
+			whole.Answers = append(whole.Answers, a)
+		}
+	}
+	return whole
 }
 
 // Best is the number of the best answer, the first among equals; -1 where none has
@@ -121,54 +133,6 @@ func (t *Tries) Preferred() (p Preferred, ok bool) {
 	}
 	p.Chosen, p.Rejected = t.Completion(best), t.Completion(worst)
 	return p, p.Chosen != nil && p.Rejected != nil && !slices.Equal(p.Chosen.IDs, p.Rejected.IDs)
-}
-
-// Tournament grades answers by a court: all pairs of answers to a prompt are
-// compared, and an answer's score is the mean probability of winning.
-func Tournament(c *Court, report func(*JudgeReport)) Grade {
-	return func(ctx context.Context, prompts []dataset.Record, tries []*Tries) error {
-		var cs []Comparison
-		type pair struct{ a, b *Try }
-		var pairs []pair
-		for i, t := range tries {
-			for k, a := range t.Answers {
-				for _, b := range t.Answers[k+1:] {
-					if a.Text == b.Text {
-						continue
-					}
-					cs = append(cs, Comparison{Prompt: prompts[i].Prompt, First: dataset.Text{Plain: a.Text}, Second: dataset.Text{Plain: b.Text}, Source: prompts[i].Source})
-					pairs = append(pairs, pair{a, b})
-				}
-			}
-		}
-		opinions, r, err := c.Compare(ctx, cs)
-		if err != nil {
-			return err
-		}
-		if report != nil {
-			report(r)
-		}
-		won, n := map[*Try]float64{}, map[*Try]float64{}
-		for i, p := range pairs {
-			x := 0.5
-			if opinions[i].Decided() {
-				x = opinions[i].First
-			}
-			won[p.a], won[p.b] = won[p.a]+x, won[p.b]+1-x
-			n[p.a]++
-			n[p.b]++
-		}
-		for _, t := range tries {
-			for _, a := range t.Answers {
-				x := 0.5
-				if n[a] > 0 {
-					x = won[a] / n[a]
-				}
-				a.Score = &x
-			}
-		}
-		return nil
-	}
 }
 
 // errNothing reports a round or run that has nothing to learn from.
