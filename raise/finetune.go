@@ -57,7 +57,7 @@ func (r *Run) FineTune(ctx context.Context) error {
 		}
 		var last train.Metrics
 		s.Progress = func(m train.Metrics) { last = m; r.w.Step("fine-tuning", m, r.Plan.SFT.Train.Schedule.End()) }
-		if _, err := s.Run(ctx, r.b); err != nil {
+		if err := s.Run(ctx, r.b); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%d demonstrations (%s), %d steps, loss %.3f", examples.Stats().Examples, tally, last.Step, last.Loss), nil

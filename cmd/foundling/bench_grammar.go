@@ -169,18 +169,32 @@ func (c *benchCmd) benchSchemas() ([]benchSchema, error) {
 	if path == "" {
 		return parseSchemas("the built-in schemas", strings.NewReader(builtInSchemas))
 	}
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if err != nil {
 		return nil, fmt.Errorf("--schemas: %w", err)
 	}
 	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("--schemas: %s: %w", path, err)
-		}
+	return parseSchemas(path, f)
+}
+
+// plainFile is a file as it is read, unpacked where its name ends in .gz.
+type plainFile struct {
+	io.Reader
+	io.Closer
+}
+
+// openPlain opens a file, plain or .gz.
+func openPlain(path string) (io.ReadCloser, error) {
+	f, err := os.Open(path)
+	if err != nil || !strings.HasSuffix(path, ".gz") {
+		return f, err
 	}
-	return parseSchemas(path, r)
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return plainFile{r, f}, nil
 }
 
 func parseSchemas(path string, r io.Reader) (list []benchSchema, err error) {
@@ -254,15 +268,11 @@ func packedTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 
 // unpack writes a gzip file plain.
 func unpack(from, to string) (err error) {
-	f, err := os.Open(from)
+	r, err := openPlain(from)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	r, err := gzip.NewReader(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
-	}
+	defer r.Close()
 	w, err := os.Create(to)
 	if err != nil {
 		return err

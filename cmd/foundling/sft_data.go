@@ -14,6 +14,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/internal/parallel"
 	"github.com/foundling-lm/foundling/text/batch"
@@ -102,6 +103,9 @@ func splitOf(data []byte) (paths []string, o prepare.Options, ok bool) {
 // demonstrate makes, encodes and packs the demonstrations and settles the steps.
 func (r *sftRun) demonstrate(ctx context.Context) error {
 	o := &r.Options
+	if err := r.base.Converse(); err != nil {
+		return err
+	}
 	r.p.stage("demonstrations", 0)
 	r.made = madeOf{Tally: demo.Tally{}, Dropped: map[string]int{}, HeldOut: r.held != nil}
 	stream, err := r.demonstrations()
@@ -137,32 +141,19 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 	}
 	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained%s",
 		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained, skipped(&r.made.Skipped)))
-	return r.settle(fingerprint(examples))
+	if err := r.settle(fingerprint(examples), float64(p.Rows)/float64(o.BatchTokens/o.Context)); err != nil {
+		return err
+	}
+	return r.keep()
 }
 
-// settle writes run.json before the first step, or compares what it says of the
-// demonstrations.
-func (r *sftRun) settle(source string) error {
-	o := &r.Options
-	if r.Source != "" {
-		if r.Source != source {
-			return fmt.Errorf("the demonstrations in %v are no longer those that the run in %s began with: restore the files, or name another --out", o.Data, r.c.Out)
-		}
+// keep writes what the demonstrations are, once.
+func (r *sftRun) keep() error {
+	path := filepath.Join(r.c.Out, madeOfFile)
+	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	if o.Epochs > 0 {
-		o.Steps = o.epochSteps(r.made.Packing.Rows)
-	}
-	o.schedule()
-	r.Source, r.Training = source, o.train()
-	if err := r.save(r.c.Out); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(r.made, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(r.c.Out, madeOfFile), append(data, '\n'))
+	return atomicfile.WriteJSON(path, r.made)
 }
 
 // demonstrations are those of Go files, then those of prose, then records.
@@ -221,9 +212,12 @@ func fingerprint(examples []batch.Example) string {
 	return fmt.Sprintf("%x", h.Sum128().Bytes())
 }
 
-// hashFile is a hash of a file's bytes; of weights in several files, of their
-// index.
-func hashFile(path string) (string, error) {
+// hashWeights is a hash of the weights of a model: of its GGUF file, of its
+// directory's file, or of the index of several files.
+func hashWeights(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, bundle.WeightsFile)
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = os.Open(path + ".index.json")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
+	"github.com/foundling-lm/foundling/plan/machine"
+	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/train"
 )
 
@@ -101,6 +104,7 @@ func (p *stages) close() {
 type training struct {
 	p     *stages
 	steps int
+	done  int
 	peak  float64 // FLOP/s of this machine at its best; 0: not known
 
 	began        time.Time
@@ -123,6 +127,7 @@ func (t *training) step(m train.Metrics) {
 		t.first, t.began = m.Step-1, time.Now().Add(-time.Duration(m.Seconds*float64(time.Second)))
 		t.loss, t.rate, t.flops = m.Loss, m.TokensPerSecond, m.FLOPs
 	}
+	t.done = m.Step
 	t.loss += 0.1 * (m.Loss - t.loss)
 	t.rate += 0.1 * (m.TokensPerSecond - t.rate)
 	t.flops += 0.1 * (m.FLOPs - t.flops)
@@ -154,7 +159,7 @@ func (t *training) line(m train.Metrics) string {
 
 // summary is what the run was, in one line.
 func (t *training) summary() string {
-	return fmt.Sprintf("%d steps in %s  loss %.3f", t.steps, time.Since(t.began).Round(time.Second), t.loss)
+	return fmt.Sprintf("%d steps in %s  loss %.3f", t.done, time.Since(t.began).Round(time.Second), t.loss)
 }
 
 // amount writes a number with three digits and a unit prefix.
@@ -168,4 +173,14 @@ func amount(x float64) string {
 		}
 	}
 	return fmt.Sprintf("%.3g ", x)
+}
+
+// peakRateOf measures what this machine can multiply a second, for a moment.
+func peakRateOf(ctx context.Context, b *cpu.Backend) (float64, error) {
+	set, precision := computes(b)
+	p, err := machine.Measure(ctx, machine.Options{Kernels: set, Threads: b.Threads(), Each: 50 * time.Millisecond})
+	if precision == "bf16" {
+		return p.BF16.All, err
+	}
+	return p.F32.All, err
 }

@@ -396,3 +396,38 @@ func TestMasksOfABatch(t *testing.T) {
 		}
 	}
 }
+
+// countdown is the language of n letters a. It counts how often its rest is written.
+type countdown struct {
+	n      int
+	writes *int
+}
+
+func (c countdown) Next(b byte) machine.State {
+	if b != 'a' || c.n == 0 {
+		return nil
+	}
+	return countdown{c.n - 1, c.writes}
+}
+func (c countdown) Accepting() bool { return c.n == 0 }
+func (c countdown) Shortest() []byte {
+	*c.writes++
+	return bytes.Repeat([]byte("a"), c.n)
+}
+
+// TestForcedLong checks that a long forced text is not written anew for each of its
+// bytes.
+func TestForcedLong(t *testing.T) {
+	writes := 0
+	g, err := New(textVocabulary(t, "aaaaaaaa"), countdown{100_000, &writes}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes = 0
+	if text, behind := g.forcedText(g.start); len(text) != maxForced || behind.(countdown).n != 100_000-maxForced {
+		t.Errorf("%d bytes forced, want %d", len(text), maxForced)
+	}
+	if writes > 2 {
+		t.Errorf("the rest was written %d times", writes)
+	}
+}

@@ -10,9 +10,8 @@ import (
 	"context"
 
 	"github.com/foundling-lm/foundling/bundle"
-	"github.com/foundling-lm/foundling/plan"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor"
-	"github.com/foundling-lm/foundling/tensor/dtype"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/train"
@@ -39,51 +38,27 @@ type SFT struct {
 }
 
 // Run trains to the end, going on from the last checkpoint in Dir, and writes
-// the model to Out with the chat format: its own, where Base has one, else the
-// default one.
-func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error) {
-	t, err := train.New(b, s.Base.Model.Params(), s.Base.Model.Unembedding(), s.Train)
-	if err != nil {
-		return nil, err
+// the model to Out with its chat format (bundle.Bundle.Converse).
+func (s *SFT) Run(ctx context.Context, b tensor.Backend) error {
+	if err := s.Base.Converse(); err != nil {
+		return err
 	}
-	defer t.Close()
-	l := s.Examples.Loader(s.Rows, s.Seed)
-	d := s.Base.Model.Dims()
-	shape := plan.Shape{
-		Family: s.Base.Model.Family(), Layers: d.Layers, Width: d.Width, Heads: d.Heads, KVHeads: d.KVHeads,
-		HeadDim: d.HeadDim, FF: d.FF, Vocab: d.Vocab, Context: d.Context, Tied: true,
+	j := Job{
+		Dir: s.Dir, Out: s.Out, Base: s.Base, Train: s.Train, Context: s.Context, Progress: s.Progress, Overrun: s.Overrun,
+		Source: Demonstrations(s.Base.Model, s.Examples.Loader(s.Rows, s.Seed), s.Micro),
 	}
-	run := train.Run{
-		Dir: s.Dir, Steps: s.Train.Schedule.End(), Progress: s.Progress, Overrun: s.Overrun,
-		FLOP: shape.FLOP(s.Context).Training,
-		Source: func(step int) ([]train.Micro, error) {
-			var micro []train.Micro
-			for i := range s.Micro {
-				micro = append(micro, train.Language(s.Base.Model, l.At(int64(step*s.Micro+i)))...)
-			}
-			return micro, nil
-		},
-	}
-	if err := run.Do(ctx, t); err != nil {
-		return nil, err
-	}
-	out := *s.Base
-	z := &out
-	z.Dir, z.Chat = s.Out, true
-	if z.Template != nil { // its own format stays
-		z.Generation.EOS = z.Stops()
-		return z, z.Save(b, dtype.F32)
-	}
-	z.Generation.EOS = nil
-	for _, name := range []string{chat.End, chat.EndOfText} {
-		if id, ok := z.Tokenizer.SpecialID(name); ok {
-			z.Generation.EOS = append(z.Generation.EOS, id)
+	return j.Run(ctx, b)
+}
+
+// Demonstrations is the source of steps of so many micro-batches of l.
+func Demonstrations(m model.Model, l *batch.ExampleLoader, micro int) func(step int) ([]train.Micro, error) {
+	return func(step int) ([]train.Micro, error) {
+		bs := make([]*batch.Batch, micro)
+		for i := range bs {
+			bs[i] = l.At(int64(step*micro + i))
 		}
+		return train.Language(m, bs...), nil
 	}
-	if id, ok := z.Tokenizer.SpecialID(chat.Pad); ok {
-		z.Generation.Pad = &id
-	}
-	return z, z.Save(b, dtype.F32)
 }
 
 // ExampleFor is Example in the format of a base model that brings its own.

@@ -96,16 +96,15 @@ func TestLearnsToAnswerAndToStop(t *testing.T) {
 		}},
 		Dir: t.TempDir(), Out: filepath.Join(t.TempDir(), "out"), Base: z, Examples: pack(t, ex, 60, false),
 	}
-	out, err := s.Run(context.Background(), b)
-	if err != nil {
+	if err := s.Run(context.Background(), b); err != nil {
 		t.Fatal(err)
-	}
-	if !out.Chat || len(out.Generation.EOS) != 2 {
-		t.Errorf("the result is %+v, want a chat model with two end tokens", out.Generation)
 	}
 	opened, err := bundle.Open(b, s.Out)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !opened.Chat || len(opened.Generation.EOS) != 2 {
+		t.Errorf("the result is %+v, want a chat model with two end tokens", opened.Generation)
 	}
 	talk := []chat.Message{{Role: chat.RoleUser, Content: "q"}, {Role: chat.RoleAssistant, Content: "a<|end|>"}}
 	own, err := posttrain.ExampleFor(opened, talk)

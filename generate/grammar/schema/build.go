@@ -44,7 +44,7 @@ func (c *compiler) fill() {
 			v.Numbers = append(v.Numbers, &shape.Number{Min: n.min, Max: n.max, OpenMin: n.openMin, OpenMax: n.openMax, MultipleOf: n.step, NotMultipleOf: n.not, Whole: n.whole})
 		}
 		for _, x := range s.texts {
-			v.Strings = append(v.Strings, c.shapeOfText(x))
+			v.Strings = append(v.Strings, c.shapeOfText(x, t.literals[0].v))
 		}
 		for _, a := range s.arrays {
 			v.Arrays = append(v.Arrays, c.shapeOfArray(a))
@@ -72,8 +72,12 @@ func (l *language) regular() *regular.Language {
 	return l.Language
 }
 
-func (c *compiler) shapeOfText(t *text) *shape.String {
-	return &shape.String{Language: c.unmeasured(t).regular(), Min: t.min, Max: bound(t.max)}
+func (c *compiler) shapeOfText(t *text, from *value) *shape.String {
+	l := c.unmeasured(t).regular()
+	if l != nil && l.Err() != nil && l.Start() == regular.Dead {
+		c.fail(&Error{Document: from.doc.name, Pointer: from.pointer(), Message: l.Err().Error(), Limit: true})
+	}
+	return &shape.String{Language: l, Min: t.min, Max: bound(t.max)}
 }
 
 func (c *compiler) shapeOfObject(o *object) *shape.Object {

@@ -43,7 +43,7 @@ func newCompiler(o Options) *compiler {
 	c.nodes, c.literals = map[*value]*node{}, map[literalKey]*literal{}
 	c.terms, c.scopes = map[string]*term{}, map[string]*scope{}
 	c.patterns, c.targets = map[string]*language{}, map[*value]*value{}
-	c.lang = newLanguages(c.fail)
+	c.lang = newLanguages(c.tooManyStates)
 	return c
 }
 
@@ -82,6 +82,15 @@ func (c *compiler) width(n int) {
 // tooLarge ends the compilation at a limit, at the schema that is being worked out.
 func (c *compiler) tooLarge(message string) {
 	e := &Error{Message: message + ": its branches multiply", Remedy: "use fewer branches in anyOf, oneOf and allOf, or make those of oneOf disjoint by a property with a constant", Limit: true}
+	if c.working != nil {
+		e.Document, e.Pointer = c.working.v.doc.name, c.working.v.pointer()
+	}
+	c.fail(e)
+}
+
+// tooManyStates ends the compilation where a language takes too much memory.
+func (c *compiler) tooManyStates(err error) {
+	e := &Error{Message: err.Error(), Limit: true}
 	if c.working != nil {
 		e.Document, e.Pointer = c.working.v.doc.name, c.working.v.pointer()
 	}

@@ -158,6 +158,19 @@ func TestLimits(t *testing.T) {
 	if _, err := Compile(make([]byte, maxSource+1), Options{}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a schema beyond the limit: %v", err)
 	}
+	// A list of words too long for one language is neither a contradiction nor, below
+	// not, a list of no words.
+	var words []string
+	for i := range 60_000 {
+		words = append(words, fmt.Sprintf(`"word %d"`, i))
+	}
+	list := `{"enum":[` + strings.Join(words, ",") + `]}`
+	for _, src := range []string{list, `{"anyOf":[{"type":"null"},` + list + `]}`, `{"properties":{"a":{"type":"string","not":` + list + `}}}`} {
+		var e *Error
+		if err := bounded(t, "words", src); !errors.As(err, &e) || !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "a list of 60000 words: too many states") {
+			t.Errorf("%.60s: %v, want ErrTooLarge", src, err)
+		}
+	}
 }
 
 // TestLarge checks that large bounds and lists are no trouble.
