@@ -34,6 +34,7 @@ type cli struct {
 	Raise     raiseCmd     `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
 	Pretrain  pretrainCmd  `cmd:"" help:"Train a new model on text."`
 	SFT       sftCmd       `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
+	DPO       dpoCmd       `cmd:"" name:"dpo" help:"Learn from preferences: DPO and its family, offline or online."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`

@@ -72,6 +72,21 @@ func (p *stages) set(done int64, text string) {
 	}
 }
 
+// note says what is being done within a step of the stage.
+func (p *stages) note(text string) {
+	if p.name == "" {
+		return
+	}
+	if p.bar != nil {
+		p.text = text
+		return
+	}
+	if now := time.Now(); now.Sub(p.last) >= p.every {
+		p.last = now
+		fmt.Fprintln(p.w, p.name+"  "+text)
+	}
+}
+
 // end closes the stage with a line.
 func (p *stages) end(text string) {
 	if p.name == "" {

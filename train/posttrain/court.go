@@ -1,6 +1,7 @@
 package posttrain
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -224,6 +225,28 @@ func (r *JudgeReport) decided(c *Comparison, o Opinion) {
 			r.LongerGold++
 		}
 	}
+}
+
+// Add is r and s together, where r may be nil.
+func (r *JudgeReport) Add(s *JudgeReport) *JudgeReport {
+	if r == nil {
+		return s
+	}
+	t := *r
+	if n := t.Comparisons + s.Comparisons; n > 0 {
+		t.FirstPlace = (t.FirstPlace*float64(t.Comparisons) + s.FirstPlace*float64(s.Comparisons)) / float64(n)
+	}
+	for _, x := range []struct{ a, b *int }{
+		{&t.Comparisons, &s.Comparisons}, {&t.Decided, &s.Decided}, {&t.Swapped, &s.Swapped}, {&t.Draws, &s.Draws},
+		{&t.Nonsense, &s.Nonsense}, {&t.Failed, &s.Failed}, {&t.Longer, &s.Longer}, {&t.LongerOf, &s.LongerOf},
+		{&t.Agrees, &s.Agrees}, {&t.AgreesOf, &s.AgreesOf}, {&t.LongerGold, &s.LongerGold},
+		{&t.PromptTokens, &s.PromptTokens}, {&t.CompletionTokens, &s.CompletionTokens}, {&t.Retries, &s.Retries},
+	} {
+		*x.a += *x.b
+	}
+	t.Seconds += s.Seconds
+	t.Said = cmp.Or(t.Said, s.Said)
+	return &t
 }
 
 // Preference is the comparison as a record to learn from; ok is false where the

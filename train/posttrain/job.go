@@ -27,7 +27,8 @@ type Job struct {
 	More    []*op.Param    // trained besides, a head's; they are not in Out unless Write puts them there
 
 	Train    train.Options
-	Context  int // tokens of a sequence, for the rate of floating-point operations
+	Context  int     // tokens of a sequence, for the rate of floating-point operations
+	FLOP     float64 // of a place, forward and backward; 0: that of a language model with sequences of Context
 	Source   func(step int) ([]train.Micro, error)
 	Validate func(m *train.Metrics)              // nil: none
 	Progress func(train.Metrics)                 // nil: none
@@ -109,6 +110,9 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 // gradients of the weights are not computed, but those of the adapter: two for
 // each of its parameters forward, twice that backward.
 func (j *Job) flop() float64 {
+	if j.FLOP > 0 {
+		return j.FLOP
+	}
 	f := Shape(j.Base.Model).FLOP(j.Context)
 	if j.Adapter == nil {
 		return f.Training

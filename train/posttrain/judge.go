@@ -225,19 +225,12 @@ func (j *ModelJudge) Ask(ctx context.Context, questions [][]chat.Message) ([]Rep
 
 // letters are the ids of the question with either reply.
 func (j *ModelJudge) letters(q []chat.Message) (a, b []int32, err error) {
-	w := j.Writer
-	if w.Chats() {
-		ids, err := w.Prompt(dataset.Text{Turns: q}, 2)
-		if err != nil {
-			return nil, nil, err
-		}
-		return w.z.Tokenizer.EncodeAppend(slices.Clone(ids), "A"), w.z.Tokenizer.EncodeAppend(slices.Clone(ids), "B"), nil
+	ids, err := j.Writer.Prompt(dataset.Text{Turns: q}, 2)
+	if err != nil {
+		return nil, nil, err
 	}
-	text := dataset.Text{Plain: plainPrompt(dataset.Text{Turns: q}) + "The better answer is "}
-	if a, err = w.Prompt(dataset.Text{Plain: text.Plain + "A"}, 0); err == nil {
-		b, err = w.Prompt(dataset.Text{Plain: text.Plain + "B"}, 0)
-	}
-	return a, b, err
+	t := j.Writer.z.Tokenizer
+	return t.EncodeAppend(slices.Clone(ids), "A"), t.EncodeAppend(slices.Clone(ids), "B"), nil
 }
 
 func total(x []float64) (s float64) {

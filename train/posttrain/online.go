@@ -74,6 +74,16 @@ func roundPath(dir string, n int) string {
 	return filepath.Join(dir, RoundsDir, fmt.Sprintf("%06d.json", n))
 }
 
+// ReadRound reads a round of a run directory (from 0); nil where there is none.
+func ReadRound(dir string, n int) (*Round, error) {
+	r := &Round{}
+	found, err := atomicfile.ReadJSON(roundPath(dir, n), r)
+	if err != nil || !found {
+		return nil, err
+	}
+	return r, nil
+}
+
 // Source is the steps of the run, as train.Run has it.
 func (o *Online) Source(ctx context.Context) func(step int) ([]train.Micro, error) {
 	return func(step int) ([]train.Micro, error) {
@@ -120,17 +130,16 @@ func (m *roundMicro) Forward(p *op.Pass, f train.Forward) float64 {
 // those of its first step.
 func (o *Online) round(ctx context.Context, n int, first bool) (*Round, error) {
 	path := roundPath(o.Dir, n)
-	r := &Round{}
-	found, err := atomicfile.ReadJSON(path, r)
+	r, err := ReadRound(o.Dir, n)
 	switch {
 	case err != nil:
 		return nil, err
-	case found:
+	case r != nil:
 		return r, o.prefer(r)
 	case !first:
 		return nil, fmt.Errorf("%s is missing, and the run has gone on from it: begin again in another --out", path)
 	}
-	r.Number = n
+	r = &Round{Number: n}
 	if err := o.draw(ctx, r); err != nil {
 		return nil, err
 	}
@@ -216,7 +225,7 @@ func (o *Online) prefer(r *Round) error {
 		return errNothing(r.Number+1, len(r.Tries))
 	}
 	if o.needs(needsBaseline) {
-		mismatch(r.preferred, o.Row+1)
+		Mismatch(r.preferred, o.Row+1)
 	}
 	return o.refer(r)
 }
