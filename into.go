@@ -109,8 +109,8 @@ func (m *Model) prompt(prompt string, d Decoding) (ids []int32, o generate.Optio
 	} else {
 		ids, err = m.Bundle.TextPrompt(prompt)
 	}
-	if err == nil && d.Heal {
-		ids, err = m.Heal(ids, d.Grammar, &o)
+	if err == nil {
+		ids, err = m.Begin(ids, d, &o)
 	}
 	return ids, o, err
 }

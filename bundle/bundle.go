@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,7 +55,32 @@ type Generation struct {
 	Temperature float64 `json:"temperature,omitempty"`
 	TopK        int     `json:"top_k,omitempty"`
 	TopP        float64 `json:"top_p,omitempty"`
-	DoSample    bool    `json:"do_sample,omitempty"`
+	MinP        float64 `json:"min_p,omitempty"`
+	TypicalP    float64 `json:"typical_p,omitempty"`
+	// RepetitionPenalty is about the whole text, prompt included.
+	RepetitionPenalty float64 `json:"repetition_penalty,omitempty"`
+	DoSample          bool    `json:"do_sample,omitempty"`
+}
+
+// check names the first field that is out of its range.
+func (g *Generation) check() error {
+	for _, f := range []struct {
+		name        string
+		value, most float64
+	}{
+		{"temperature", g.Temperature, math.MaxFloat64}, {"top_p", g.TopP, 1}, {"min_p", g.MinP, 1}, {"typical_p", g.TypicalP, 1},
+		{"repetition_penalty", g.RepetitionPenalty, math.MaxFloat64},
+	} {
+		if !(f.value >= 0 && f.value <= f.most) {
+			want := "a number from 0 up"
+			if f.most == 1 {
+				want = "a number from 0 to 1"
+			}
+			return fmt.Errorf("field %s is %v: want %s; correct it or remove the field", f.name, f.value, want)
+		}
+	}
+	g.TopK = max(g.TopK, 0) // some write -1 for all
+	return nil
 }
 
 // IDs is one token id or a list of them.
@@ -115,6 +141,9 @@ func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 	}
 	if _, err := atomicfile.ReadJSON(filepath.Join(dir, GenerationFile), &z.Generation); err != nil {
 		return nil, err
+	}
+	if err := z.Generation.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, GenerationFile), err)
 	}
 	if len(z.Generation.EOS) == 0 { // older directories keep it in config.json
 		if err := json.Unmarshal(config, &struct {

@@ -93,3 +93,24 @@ func BootstrapRatio(num, den []float64, draws int, level float64, seed uint64) I
 	at := func(q float64) float64 { return values[int(math.Round(q*float64(draws-1)))] }
 	return Interval{ratio(func(i int) int { return i }), at((1 - level) / 2), at((1 + level) / 2), n}
 }
+
+// Paired is the mean of a[i]-b[i] with its 95 % interval, for two measures of the
+// same items (normal approximation).
+func Paired(a, b []float64) Interval {
+	if len(a) != len(b) {
+		panic(fmt.Sprintf("eval: %d and %d measures of the same items", len(a), len(b)))
+	}
+	n := float64(len(a))
+	if len(a) < 2 {
+		return Interval{math.NaN(), math.Inf(-1), math.Inf(1), len(a)}
+	}
+	var mean, squares float64
+	for i := range a {
+		mean += (a[i] - b[i]) / n
+	}
+	for i := range a {
+		squares += math.Pow(a[i]-b[i]-mean, 2)
+	}
+	half := Z95 * math.Sqrt(squares/(n-1)/n)
+	return Interval{mean, mean - half, mean + half, len(a)}
+}

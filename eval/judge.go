@@ -28,6 +28,7 @@ type RewardReport struct {
 	// LengthRule is the accuracy of choosing the longer completion; LongerWins and
 	// ShorterWins are the model's where the longer, or the shorter, was chosen.
 	LengthRule, LongerWins, ShorterWins Interval
+	OverLength                          Interval // accuracy above the length rule's, pair by pair
 	// LengthSlope is by how much the difference of scores grows with one more token
 	// of length difference (least squares through 0), with its 95 % interval, and
 	// LengthShare the share of the differences' squares that it explains.
@@ -48,8 +49,9 @@ const calibrationBins = 10
 // NewRewardReport measures.
 func NewRewardReport(pairs []Judged) RewardReport {
 	r := RewardReport{Pairs: len(pairs)}
-	var right, longer, shorter, longerRight, shorterRight, different float64
+	var right, longer, shorter, longerRight, shorterRight, equal float64
 	var promised []promise
+	var model, rule []float64
 	for _, p := range pairs {
 		d := p.Chosen - p.Rejected
 		won := step(d)
@@ -61,6 +63,7 @@ func NewRewardReport(pairs []Judged) RewardReport {
 		c := 1 / (1 + math.Exp(-math.Abs(d)))
 		r.Ceiling += c
 		promised = append(promised, promise{c, won})
+		model, rule = append(model, won), append(rule, step(float64(p.ChosenLength-p.RejectLength)))
 		switch {
 		case p.ChosenLength > p.RejectLength:
 			longer++
@@ -69,15 +72,16 @@ func NewRewardReport(pairs []Judged) RewardReport {
 			shorter++
 			shorterRight += won
 		default:
-			different++
+			equal++
 		}
 	}
 	n := float64(len(pairs))
 	r.LogLoss, r.Ceiling = r.LogLoss/n, r.Ceiling/n
 	r.Accuracy = share(right, n)
-	r.LengthRule = share(longer+different/2, n)
+	r.LengthRule = share(longer+equal/2, n)
 	r.LongerWins, r.ShorterWins = share(longerRight, longer), share(shorterRight, shorter)
-	r.calibrate(promised)
+	r.OverLength = Paired(model, rule)
+	r.Calibration, r.ECE = calibrate(promised)
 	r.slope(pairs)
 	return r
 }
@@ -101,7 +105,9 @@ func share(k, n float64) Interval {
 // promise is a pair's promised probability and whether it came true.
 type promise struct{ p, won float64 }
 
-func (r *RewardReport) calibrate(all []promise) {
+// calibrate compares promised with true probabilities in bins of equal numbers; ece
+// is the mean distance, weighted by bins.
+func calibrate(all []promise) (out []CalibrationBin, ece float64) {
 	slices.SortStableFunc(all, func(a, b promise) int {
 		switch {
 		case a.p < b.p:
@@ -120,9 +126,10 @@ func (r *RewardReport) calibrate(all []promise) {
 		}
 		n := float64(len(part))
 		b := CalibrationBin{p / n, share(won, n)}
-		r.Calibration = append(r.Calibration, b)
-		r.ECE += math.Abs(b.Promised-b.Right.Value) * n / float64(len(all))
+		out = append(out, b)
+		ece += math.Abs(b.Promised-b.Right.Value) * n / float64(len(all))
 	}
+	return out, ece
 }
 
 // slope fits difference of scores = slope * difference of lengths, by pairs in

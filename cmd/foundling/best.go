@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -94,7 +95,7 @@ func (c *bestCmd) Validate() error {
 // samples says whether a flag was given that beam search does not know.
 func (c *bestCmd) samples() bool {
 	s := &c.stoppingFlags
-	return c.Temperature != nil || c.TopK != nil || c.TopP != nil || !reflect.DeepEqual(c.chain(), sample.Options{}) ||
+	return c.Temperature != nil || c.TopK != nil || c.TopP != nil || c.MinP != nil || c.TypicalP != nil || c.RepeatPenalty != nil || !reflect.DeepEqual(c.chain(), sample.Options{}) ||
 		len(s.Stop) > 0 || s.StopRegex != "" || s.TimeLimit != 0 || s.ContextPolicy == string(foundling.ContextShift) || c.StopEarly != ""
 }
 
@@ -177,10 +178,9 @@ func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int3
 	if c.chats(m) {
 		o.StopIDs = m.Bundle.Stops()
 	}
-	if c.Heal {
-		if ids, err = m.Heal(ids, d.Grammar, &o); err != nil {
-			return nil, fmt.Errorf("--heal: %w", err)
-		}
+	d.Heal = c.Heal
+	if ids, err = m.Begin(ids, d, &o); err != nil {
+		return nil, fmt.Errorf("--prompt: %w", err)
 	}
 	if c.Beam {
 		return c.search(ctx, m, ids, o)
@@ -203,6 +203,19 @@ func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int3
 	return draw(ctx, 0, c.N)
 }
 
+// shownText is the text of ids as it is shown where o generates them.
+func shownText(m *foundling.Model, ids []int32, o generate.Options) string {
+	var text []byte
+	for _, id := range ids {
+		text = m.Bundle.Tokenizer.AppendToken(text, id)
+	}
+	text = text[min(o.SkipBytes, len(text)):]
+	if o.SkipBlank {
+		text = bytes.TrimPrefix(text, []byte(" "))
+	}
+	return string(text)
+}
+
 // search is the candidates of a beam.
 func (c *bestCmd) search(ctx context.Context, m *foundling.Model, ids []int32, g generate.Options) ([]search.Candidate, error) {
 	set, err := search.OnEngine(ctx, m.Engine, ids, c.MaxTokens, m.Bundle.Model.Dims().Context)
@@ -211,7 +224,7 @@ func (c *bestCmd) search(ctx context.Context, m *foundling.Model, ids []int32, g
 	}
 	defer set.Close()
 	o := c.beam(set.Room())
-	o.StopIDs, o.Constraint, o.Text = g.StopIDs, g.Constraint, m.Bundle.Tokenizer.Decode
+	o.StopIDs, o.Constraint, o.Text = g.StopIDs, g.Constraint, func(ids []int32) string { return shownText(m, ids, g) }
 	found, err := search.Beam(ctx, set, o)
 	out := make([]search.Candidate, len(found))
 	for i, h := range found {

@@ -204,12 +204,11 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 	d.Grammar, d.Stream = t.grammar, t.turns
 	o := t.Options(d)
 	o.StopIDs = t.stops
-	if t.heal {
-		if ids, err = t.Heal(ids, t.grammar, &o); err != nil {
-			close(done)
-			<-watching
-			return nil, false, err
-		}
+	d.Heal = t.heal
+	if ids, err = t.Begin(ids, d, &o); err != nil {
+		close(done)
+		<-watching
+		return nil, false, err
 	}
 	t.turns++
 	r, err = t.Engine.Generate(ctx, ids, o, func(p generate.Piece) bool {

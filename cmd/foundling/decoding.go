@@ -22,7 +22,10 @@ type decodingFlags struct {
 
 // decoding is the flags as the library takes them.
 func (f *decodingFlags) decoding() foundling.Decoding {
-	d := foundling.Decoding{Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, Seed: f.Seed, MaxTokens: f.MaxTokens, Chain: f.chain()}
+	d := foundling.Decoding{
+		Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, MinP: f.MinP, TypicalP: f.TypicalP, RepeatPenalty: f.RepeatPenalty,
+		Seed: f.Seed, MaxTokens: f.MaxTokens, Chain: f.chain(),
+	}
 	f.stopping(&d)
 	return d
 }

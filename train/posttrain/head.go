@@ -1,13 +1,11 @@
 package posttrain
 
 import (
-	"context"
 	"fmt"
 	"math"
 
 	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/model"
-	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/train"
@@ -265,45 +263,4 @@ func Order[T any](items []T, n int, seed uint64) func(step int) []T {
 		}
 		return out
 	}
-}
-
-// HeadRun teaches a head over a directory.
-type HeadRun struct {
-	Heads
-	Dir      string      // state and metrics
-	Params   []*op.Param // trained besides the head: the model's, an adapter's; nil: none
-	Items    []Judgement
-	Step     int // judgements of a step
-	Seed     uint64
-	Train    train.Options
-	FLOP     float64 // of one place, forward and backward
-	Progress func(train.Metrics)
-	Overrun  func(step int) (steps int, ok bool)
-}
-
-// Do trains to the end, going on from the last checkpoint in Dir.
-func (r *HeadRun) Do(ctx context.Context, b tensor.Backend) error {
-	for i, j := range r.Items {
-		if err := r.Check(j); err != nil {
-			return fmt.Errorf("judgement %d: %w", i, err)
-		}
-	}
-	if len(r.Items) == 0 {
-		return fmt.Errorf("no judgements to learn from")
-	}
-	if len(r.Params) == 0 && r.Features == nil {
-		r.Features = op.NewPass(b, op.Options{})
-		defer func() { r.Features.Close(); r.Features = nil }()
-	}
-	params := append(r.Params[:len(r.Params):len(r.Params)], r.Head.Params()...)
-	t, err := train.New(b, params, r.Model.Unembedding(), r.Train)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	next := Order(r.Items, r.Step, r.Seed)
-	return train.Run{
-		Dir: r.Dir, Steps: r.Train.Schedule.End(), Progress: r.Progress, Overrun: r.Overrun, FLOP: r.FLOP,
-		Source: func(step int) ([]train.Micro, error) { return r.Micro(next(step)), nil },
-	}.Do(ctx, t)
 }

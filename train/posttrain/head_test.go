@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/tensor/op"
@@ -172,22 +175,25 @@ func TestHeadResume(t *testing.T) {
 		head.Init(b, 3)
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		r := HeadRun{
-			Heads: Heads{Model: m, Head: head, Loss: BradleyTerry, Row: 20, Places: 30},
-			Dir:   dir, Params: m.Params(), Items: someJudgements(BradleyTerry, 7), Step: 3, Seed: 1,
+		h := Heads{Model: m, Head: head, Loss: BradleyTerry, Row: 20, Places: 30}
+		next := Order(someJudgements(BradleyTerry, 7), 3, 1)
+		j := Job{
+			Dir: dir, Out: dir, Base: &bundle.Bundle{Model: m.(zoo.Trainable)}, More: head.Params(), Context: 20,
 			Train: train.Options{
 				Optimizer: optim.Options{Name: "adamw"}, Schedule: optim.Schedule{Peak: 1e-2, Steps: 9},
 				Dropout: 0.1, SaveEvery: time.Nanosecond,
 			},
+			Source: func(step int) ([]train.Micro, error) { return h.Micro(next(step)), nil },
 			Progress: func(m train.Metrics) {
 				if m.Step == stopAt {
 					cancel()
 				}
 			},
+			Write: func(*bundle.Bundle) error { return nil },
 		}
-		err = r.Do(ctx, b)
+		err = j.Run(ctx, b)
 		var all []float32
-		for _, w := range append(m.Params(), head.W) {
+		for _, w := range append(slices.Clip(m.Params()), head.W) {
 			x := make([]float32, w.Len())
 			b.Download(x, w.T)
 			all = append(all, x...)

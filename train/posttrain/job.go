@@ -24,6 +24,7 @@ type Job struct {
 	Out     string         // the finished model's directory, or the adapter's
 	Base    *bundle.Bundle // the model to start from; its weights change unless there is an Adapter
 	Adapter *lora.Adapter  // nil: all weights are trained
+	Frozen  bool           // the model and its adapter are not trained: More alone is
 	More    []*op.Param    // trained besides, a head's; they are not in Out unless Write puts them there
 
 	Train    train.Options
@@ -74,7 +75,10 @@ func Done(dir string) bool {
 
 func (j *Job) trainer(b tensor.Backend, o train.Options) (*train.Trainer, error) {
 	params := j.Base.Model.Params()
-	if j.Adapter != nil {
+	switch {
+	case j.Frozen:
+		params = nil
+	case j.Adapter != nil:
 		params = j.Adapter.Params()
 	}
 	return train.New(b, append(params[:len(params):len(params)], j.More...), j.Base.Model.Unembedding(), o)
@@ -114,7 +118,10 @@ func (j *Job) flop() float64 {
 		return j.FLOP
 	}
 	f := Shape(j.Base.Model).FLOP(j.Context)
-	if j.Adapter == nil {
+	switch {
+	case j.Frozen:
+		return f.Forward
+	case j.Adapter == nil:
 		return f.Training
 	}
 	n := 0
