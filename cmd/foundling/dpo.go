@@ -30,18 +30,24 @@ type lossFlags struct {
 	Undesirable *float64 `json:"undesirable,omitempty" help:"Weight of thumbs down, kto (default 1)." placeholder:"X"`
 }
 
+// preferFlags say which preferences are learned, and how many at a time.
+type preferFlags struct {
+	Batch      *int     `json:"batch,omitempty" help:"Preferences of a step (default: as many as fill --batch-tokens on average)." placeholder:"N"`
+	TooLong    *string  `json:"too-long,omitempty" name:"too-long" help:"A prompt and answer longer than --context: drop, truncate-left (the prompt), truncate-right (the answer), error (default drop)." enum:"drop,truncate-left,truncate-right,error" placeholder:"POLICY"`
+	HeldOut    *float64 `json:"held-out,omitempty" name:"held-out" help:"Share of the prompts that is measured on and not learned (default 0.1)." placeholder:"X"`
+	Precompute bool     `json:"precompute-reference,omitempty" name:"precompute-reference" help:"Compute the log-probabilities under the reference once, before training, and keep no second copy of the model."`
+}
+
 // dpoFlags are the options of a run on preferences; see trainFlags.
 type dpoFlags struct {
 	postFlags
 	lossFlags
-	Pairs      *int     `json:"pairs,omitempty" help:"Preferences of a step (default: as many as fill --batch-tokens on average)." placeholder:"N"`
-	TooLong    *string  `json:"too-long,omitempty" name:"too-long" help:"A prompt and answer longer than --context: drop, truncate-left (the prompt), truncate-right (the answer), error (default drop)." enum:"drop,truncate-left,truncate-right,error" placeholder:"POLICY"`
-	HeldOut    *float64 `json:"held-out,omitempty" name:"held-out" help:"Share of the prompts that is measured on and not learned (default 0.1)." placeholder:"X"`
-	Precompute bool     `json:"precompute-reference,omitempty" name:"precompute-reference" help:"Compute the log-probabilities under the reference once, before training, and keep no second copy of the model."`
+	preferFlags
 	onlineFlags
+	answerFlags
 }
 
-// dpoOptions are dpoFlags with every field known.
+// dpoOptions are dpoFlags, and those of rlaif, with every field known.
 type dpoOptions struct {
 	postOptions
 	Loss        []string `json:"loss"`
@@ -52,11 +58,13 @@ type dpoOptions struct {
 	Average     string   `json:"average,omitempty"`
 	Desirable   *float64 `json:"desirable,omitempty"`
 	Undesirable *float64 `json:"undesirable,omitempty"`
-	Pairs       int      `json:"pairs,omitempty"` // 0: by the tokens of a step
+	Batch       int      `json:"batch,omitempty"` // 0: by the tokens of a step
 	TooLong     string   `json:"too-long"`
 	HeldOut     float64  `json:"held-out"`
 	Precompute  bool     `json:"precompute-reference,omitempty"`
 	onlineOptions
+	answerOptions
+	Method string `json:"method,omitempty"` // of rlaif
 }
 
 type dpoCmd struct {
@@ -90,10 +98,11 @@ Examples:
 // dpoRate is the default learning rate as a share of that of pre-training.
 const dpoRate = 0.05
 
-// dpoRun is a run in its directory.
+// dpoRun is a run of dpo or rlaif in its directory.
 type dpoRun struct {
 	postRun[dpoOptions]
-	c *dpoCmd
+	f *preferFlags
+	j *judgeFlags
 
 	losses     []posttrain.WeightedLoss
 	data, held []posttrain.Preferred
@@ -105,17 +114,29 @@ type dpoRun struct {
 
 // Run is the command: read preferences, train on them, say what became of them.
 func (c *dpoCmd) Run(ctx context.Context) error {
-	r := &dpoRun{c: c}
+	r := &dpoRun{f: &c.preferFlags, j: &c.judgeFlags}
+	if err := c.absolutePaths(); err != nil {
+		return err
+	}
 	return r.run(ctx, &c.postCmd, postMethod[dpoOptions]{
-		command: "dpo", flags: &c.postFlags, given: &c.dpoFlags, rate: dpoRate,
-		defaults: dpoOptions{
-			postOptions: postOptions{Epochs: 3, trainOptions: newTrainOptions()},
-			Loss:        []string{"sigmoid"}, TooLong: string(posttrain.DropLong), HeldOut: 0.1,
+		command: "dpo", unit: "preferences", flags: &c.postFlags, given: &c.dpoFlags, rate: dpoRate,
+		defaults: dpoDefaults(),
+		frame:    func(o *dpoOptions) *postOptions { return &o.postOptions },
+		resolve: func() error {
+			if err := r.resolve(); err != nil {
+				return err
+			}
+			return r.resolveOnline(&c.onlineFlags, &c.answerFlags)
 		},
-		frame:   func(o *dpoOptions) *postOptions { return &o.postOptions },
-		resolve: r.resolve,
-		stages:  []func(context.Context) error{r.read, r.prefer, r.report},
+		stages: []func(context.Context) error{r.read, r.prefer, r.report},
 	})
+}
+
+func dpoDefaults() dpoOptions {
+	return dpoOptions{
+		postOptions: postOptions{Epochs: 3, trainOptions: newTrainOptions()},
+		Loss:        []string{"sigmoid"}, TooLong: string(posttrain.DropLong), HeldOut: 0.1,
+	}
 }
 
 // resolve fills in and checks the options that other methods do not have.
@@ -127,12 +148,12 @@ func (r *dpoRun) resolve() error {
 	switch {
 	case o.ZLoss != 0:
 		return errors.New("--z-loss is of language modelling: dpo has none")
-	case r.c.Pairs != nil && o.Pairs <= 0:
-		return fmt.Errorf("--pairs is %d: it must be positive", o.Pairs)
+	case r.f.Batch != nil && o.Batch <= 0:
+		return fmt.Errorf("--batch is %d: it must be positive", o.Batch)
 	case !(o.HeldOut >= 0 && o.HeldOut < 1):
 		return fmt.Errorf("--held-out is %g: it must lie in [0, 1)", o.HeldOut)
 	}
-	return r.resolveOnline()
+	return nil
 }
 
 // losses are those of --loss. An option given as 0 is off, where the loss has
@@ -180,35 +201,54 @@ func (r *dpoRun) read(ctx context.Context) (err error) {
 	if r.losses, err = o.losses(); err != nil {
 		return err
 	}
-	w, err := posttrain.NewWriter(r.base)
-	if err != nil {
-		return err
-	}
 	if o.Online {
 		return r.readPrompts(ctx)
 	}
-	r.reader = &posttrain.PreferenceReader{Writer: w, Row: o.Context, Long: posttrain.LongPolicy(o.TooLong), Singles: !r.has(pairwise)}
+	if err := r.newReader(); err != nil {
+		return err
+	}
 	r.p.stage("preferences", 0)
 	n := 0
-	err = r.records(ctx, []dataset.Kind{dataset.Preference, dataset.Unpaired}, &r.reader.Tally.Skipped, func(rec dataset.Record) error {
-		p, ok, err := r.reader.Read(rec)
-		switch {
-		case err != nil:
-			return err
-		case !ok:
-		case posttrain.HeldOut(rec, o.HeldOut, o.Seed):
-			r.held = append(r.held, p)
-		default:
-			r.data = append(r.data, p)
-		}
+	kinds := []dataset.Kind{dataset.Preference, dataset.Unpaired}
+	err = readRecords(ctx, o.Data, kinds, &r.reader.Tally.Skipped, func(rec dataset.Record) error {
 		if n++; n%64 == 0 {
 			r.p.set(int64(n), fmt.Sprint(n))
 		}
-		return nil
+		return r.take(rec)
 	})
 	if err != nil {
 		return err
 	}
+	return r.settlePreferences()
+}
+
+// newReader prepares to read preferences.
+func (r *dpoRun) newReader() error {
+	o := &r.Options
+	w, err := posttrain.NewWriter(r.base)
+	r.reader = &posttrain.PreferenceReader{Writer: w, Row: o.Context, Long: posttrain.LongPolicy(o.TooLong), Singles: !r.has(pairwise)}
+	return err
+}
+
+// take adds a record to those that are learned or held out.
+func (r *dpoRun) take(rec dataset.Record) error {
+	o := &r.Options
+	p, ok, err := r.reader.Read(rec)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+	case posttrain.HeldOut(rec, o.HeldOut, o.Seed):
+		r.held = append(r.held, p)
+	default:
+		r.data = append(r.data, p)
+	}
+	return nil
+}
+
+// settlePreferences settles the steps when all are there.
+func (r *dpoRun) settlePreferences() error {
+	o := &r.Options
 	if len(r.data) == 0 {
 		return fmt.Errorf("nothing can be learned from %v: %s%s", o.Data, &r.reader.Tally, firstOf(&r.reader.Tally.Skipped))
 	}
@@ -216,30 +256,9 @@ func (r *dpoRun) read(ctx context.Context) (err error) {
 		posttrain.Mismatch(r.data, o.Context+1)
 		posttrain.Mismatch(r.held, o.Context+1)
 	}
-	pairs := r.pairs()
-	r.p.end(fmt.Sprintf("%s; %d held out; steps of %d", &r.reader.Tally, len(r.held), pairs))
-	return r.settle(r.fingerprint(), float64(len(r.data))/float64(pairs))
-}
-
-// records reads what --data names; rows that cannot be used are counted.
-func (r *dpoRun) records(ctx context.Context, kinds []dataset.Kind, skips *dataset.Skips, f func(dataset.Record) error) error {
-	for _, path := range r.Options.Data {
-		for rec, err := range dataset.Read(path, dataset.Options{Kinds: kinds}) {
-			if skips.Add(err) {
-				continue
-			}
-			if err == nil {
-				err = f(rec)
-			}
-			if err != nil {
-				return err
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	size := r.batch()
+	r.p.end(fmt.Sprintf("%s; %d held out; steps of %d", &r.reader.Tally, len(r.held), size))
+	return r.settle(r.fingerprint(), float64(len(r.data))/float64(size))
 }
 
 // firstOf is the first row of each reason that was left out, in full.
@@ -257,10 +276,10 @@ func (r *dpoRun) has(f func(objective.PreferenceMethod) bool) bool {
 	return slices.ContainsFunc(r.losses, func(l posttrain.WeightedLoss) bool { return f(l.PreferenceMethod) })
 }
 
-// pairs is the preferences of a step.
-func (r *dpoRun) pairs() int {
-	if r.Options.Pairs > 0 {
-		return r.Options.Pairs
+// batch is the preferences of a step.
+func (r *dpoRun) batch() int {
+	if r.Options.Batch > 0 {
+		return r.Options.Batch
 	}
 	tokens := 0
 	for _, p := range r.data {
@@ -361,7 +380,7 @@ func (r *dpoRun) prefer(ctx context.Context) error {
 		defer done()
 		j.Source = online.Source(ctx)
 	} else {
-		j.Source = p.Shuffled(r.data, r.pairs(), o.Seed)
+		j.Source = p.Shuffled(r.data, r.batch(), o.Seed)
 		passes := 3.0
 		if r.adapter != nil {
 			passes = 2

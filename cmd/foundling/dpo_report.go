@@ -70,7 +70,7 @@ func (r *dpoRun) report(context.Context) error {
 		}
 	}
 	if x.Remarks = p.Remarks(); r.judged != nil {
-		x.Cost = r.c.cost(r.judged)
+		x.Cost = r.j.cost(r.judged)
 	}
 	if err := p.Page().WriteFile(x.Panel); err != nil {
 		return err

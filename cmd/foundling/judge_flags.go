@@ -19,6 +19,7 @@ type judgeOptions struct {
 	Judge        string `json:"judge,omitempty" help:"Who compares answers: self (the model as it is before training), another model, or the address of a service (OpenAI's chat completions)." placeholder:"self|MODEL|URL"`
 	JudgeName    string `json:"judge-name,omitempty" name:"judge-name" help:"Name of the model at the judge's address." placeholder:"NAME"`
 	Constitution string `json:"constitution,omitempty" help:"Principles that answers are compared by, one a line (default: eight of general good conduct)." placeholder:"FILE"`
+	Decide       string `json:"decide,omitempty" help:"both: where both orders prefer the same answer; mean: by the mean of both orders, for judges that are models of this program (default both)." enum:",both,mean" default:"" placeholder:"both|mean"`
 }
 
 // judgeFlags say how a judge is asked; results do not depend on them.
@@ -52,7 +53,7 @@ func (o *judgeOptions) remote() bool {
 // court opens the judge. Self is the model that is judged for self, in its file;
 // the closer gives the judge's memory back.
 func (f *judgeFlags) court(b *cpu.Backend, o *judgeOptions, store storeFlags, self string, seed uint64) (*posttrain.Court, func(), error) {
-	c := &posttrain.Court{Constitution: posttrain.DefaultConstitution(), Seed: seed}
+	c := &posttrain.Court{Constitution: posttrain.DefaultConstitution(), Seed: seed, Mean: o.Decide == "mean"}
 	if o.Constitution != "" {
 		data, err := readSmall(o.Constitution)
 		if err == nil {

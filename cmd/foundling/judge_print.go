@@ -9,7 +9,7 @@ import (
 
 // printJudge says what a judge did and how far it can be trusted.
 func printJudge(r *posttrain.JudgeReport, cost float64) {
-	fmt.Printf("judge: %d comparisons, each in both orders: %d decided, %d turned with the order, %d drawn\n", r.Comparisons, r.Decided, r.Swapped, r.Draws)
+	fmt.Printf("judge: %d comparisons, each in both orders: %d decided; the verdict turned with the order in %d, and was a draw in %d\n", r.Comparisons, r.Decided, r.Swapped, r.Draws)
 	if r.Nonsense+r.Failed > 0 {
 		fmt.Printf("  %d replies were nonsense, %d never came; the first: %q\n", r.Nonsense, r.Failed, r.Said)
 	}

@@ -35,6 +35,7 @@ type cli struct {
 	Pretrain  pretrainCmd  `cmd:"" help:"Train a new model on text."`
 	SFT       sftCmd       `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
 	DPO       dpoCmd       `cmd:"" name:"dpo" help:"Learn from preferences: DPO and its family, offline or online."`
+	RLAIF     rlaifCmd     `cmd:"" name:"rlaif" help:"Let a judge or rewards choose among a model's answers, and learn from that."`
 	Reward    rewardCmd    `cmd:"" help:"Train a reward model on preferences, scores or steps."`
 	Classify  classifyCmds `cmd:"" help:"Classifiers: train one over a model, measure it."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -121,6 +122,7 @@ type training struct {
 	steps int
 	done  int
 	peak  float64 // FLOP/s of this machine at its best; 0: not known
+	unit  string  // of what the loss is a mean over; "": tokens
 
 	began        time.Time
 	first        int // step at which this process began
@@ -159,7 +161,7 @@ func (t *training) line(m train.Metrics) string {
 	if t.valLoss > 0 {
 		fmt.Fprintf(&s, "  val %.3f nats/token %.3f bpb", t.valLoss, t.bpb)
 	}
-	fmt.Fprintf(&s, "  %stok/s  %sFLOP/s", amount(t.rate), amount(t.flops))
+	fmt.Fprintf(&s, "  %s%s/s  %sFLOP/s", amount(t.rate), cmp.Or(t.unit, "tok"), amount(t.flops))
 	if t.peak > 0 {
 		fmt.Fprintf(&s, " (%.0f %% of peak)", 100*t.flops/t.peak)
 	}

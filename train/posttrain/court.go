@@ -24,19 +24,26 @@ type Comparison struct {
 
 // Opinion is what a judge thinks of a comparison, asked in both orders.
 type Opinion struct {
-	First  float64  `json:"first"` // probability that the first answer is better, the mean of both orders
-	Orders [2]Reply `json:"-"`     // first answer as A; as B
+	First  float64  // probability that the first answer is better, the mean of both orders
+	Orders [2]Reply // first answer as A; as B
+	mean   bool     // Court.Mean
 }
 
-// Decided says whether the judge prefers the same answer in either order.
-func (o Opinion) Decided() bool {
+// whole says whether there are two verdicts.
+func (o Opinion) whole() bool {
 	for _, r := range o.Orders {
 		if r.Failed != "" || r.Nonsense != "" {
 			return false
 		}
 	}
-	return (o.Orders[0].A-0.5)*(0.5-o.Orders[1].A) > 0
+	return true
 }
+
+// same says whether the judge prefers the same answer in either order.
+func (o Opinion) same() bool { return (o.Orders[0].A-0.5)*(0.5-o.Orders[1].A) > 0 }
+
+// Decided says whether the judge has an opinion.
+func (o Opinion) Decided() bool { return o.whole() && (o.same() || o.mean && o.First != 0.5) }
 
 // Court asks a judge about comparisons: each in both orders, since judges prefer
 // places (Zheng et al. 2023, arXiv 2306.05685, section 3.4), by a principle of the
@@ -47,6 +54,7 @@ type Court struct {
 	Constitution *Constitution
 	Seed         uint64
 	Journal      *Journal // nil: none
+	Mean         bool     // the mean of both orders decides, not only where they agree: for judges whose replies are probabilities
 	Batch        int      // comparisons between two writes of the journal; 0: 16
 	Progress     func(done, total int)
 }
@@ -72,7 +80,7 @@ func (c *Court) Compare(ctx context.Context, cs []Comparison) ([]Opinion, *Judge
 		}
 		for i := lo; i < hi; i++ {
 			r := [2]Reply{replies[2*(i-lo)], replies[2*(i-lo)+1]}
-			opinions[i] = Opinion{First: (r[0].A + 1 - r[1].A) / 2, Orders: r}
+			opinions[i] = Opinion{First: (r[0].A + 1 - r[1].A) / 2, Orders: r, mean: c.Mean}
 		}
 		if c.Progress != nil {
 			c.Progress(hi, len(cs))
@@ -134,7 +142,7 @@ func (c *Court) key(q []chat.Message) string {
 // JudgeReport is what a judge did, and how far it can be trusted.
 type JudgeReport struct {
 	Comparisons int `json:"comparisons"`
-	Decided     int `json:"decided"`  // the same answer in both orders
+	Decided     int `json:"decided"`
 	Swapped     int `json:"swapped"`  // the other answer when the order was swapped
 	Draws       int `json:"draws"`    // neither, in some order
 	Nonsense    int `json:"nonsense"` // replies without a verdict
@@ -160,18 +168,19 @@ func newJudgeReport(cs []Comparison, opinions []Opinion) *JudgeReport {
 	r := &JudgeReport{Comparisons: len(cs)}
 	places := 0
 	for i, o := range opinions {
-		whole := true
 		for _, p := range o.Orders {
-			whole = r.reply(p) && whole
+			r.reply(p)
 		}
-		if !whole {
+		if !o.whole() {
 			continue
 		}
 		r.FirstPlace += o.Orders[0].A + o.Orders[1].A
 		places += 2
-		switch {
-		case o.Decided():
+		if o.Decided() {
 			r.decided(&cs[i], o)
+		}
+		switch {
+		case o.same():
 		case o.Orders[0].A == 0.5 || o.Orders[1].A == 0.5:
 			r.Draws++
 		default:
@@ -186,8 +195,8 @@ func newJudgeReport(cs []Comparison, opinions []Opinion) *JudgeReport {
 	return r
 }
 
-// reply counts one; it reports whether there is a verdict.
-func (r *JudgeReport) reply(p Reply) bool {
+// reply counts one.
+func (r *JudgeReport) reply(p Reply) {
 	r.PromptTokens += p.PromptTokens
 	r.CompletionTokens += p.CompletionTokens
 	r.Seconds += p.Seconds
@@ -198,13 +207,7 @@ func (r *JudgeReport) reply(p Reply) bool {
 	if p.Nonsense != "" {
 		r.Nonsense++
 	}
-	if why := p.Failed + p.Nonsense; why != "" {
-		if r.Said == "" {
-			r.Said = why
-		}
-		return false
-	}
-	return true
+	r.Said = cmp.Or(r.Said, p.Failed, p.Nonsense)
 }
 
 func (r *JudgeReport) decided(c *Comparison, o Opinion) {

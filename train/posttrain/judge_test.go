@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -76,6 +77,17 @@ func scripted(say func(ctx context.Context, a, b string) (string, error)) *Servi
 	}
 }
 
+// judgeFunc is a judge whose replies are probabilities.
+type judgeFunc func(q []chat.Message) float64
+
+func (f judgeFunc) Ask(_ context.Context, questions [][]chat.Message) ([]Reply, error) {
+	out := make([]Reply, len(questions))
+	for i, q := range questions {
+		out[i].A = f(q)
+	}
+	return out, nil
+}
+
 func good(_ context.Context, a, _ string) (string, error) {
 	if strings.HasPrefix(a, "good") {
 		return "A", nil
@@ -107,6 +119,20 @@ func TestCourt(t *testing.T) {
 	_, r = compare(t, scripted(func(context.Context, string, string) (string, error) { return "A", nil }), 9)
 	if r.Decided != 0 || r.Swapped != 9 || r.FirstPlace != 1 {
 		t.Errorf("a judge that looks at places: %+v", r)
+	}
+	// Weak probabilities, with a strong bias of place: the mean decides.
+	weak := judgeFunc(func(q []chat.Message) float64 {
+		if a, _ := shown(q); strings.HasPrefix(a, "good") {
+			return 0.9
+		}
+		return 0.8
+	})
+	if _, r = compare(t, weak, 9); r.Decided != 0 || r.Swapped != 9 || math.Abs(r.FirstPlace-0.85) > 1e-12 {
+		t.Errorf("a judge with a bias, both orders must agree: %+v", r)
+	}
+	c := Court{Judge: weak, Constitution: DefaultConstitution(), Mean: true}
+	if _, r, err := c.Compare(context.Background(), someComparisons(9)); err != nil || r.Decided != 9 || r.Agrees != 9 || r.Swapped != 9 {
+		t.Errorf("a judge with a bias, the mean decides: %+v, %v", r, err)
 	}
 	_, r = compare(t, scripted(func(_ context.Context, a, b string) (string, error) {
 		if len(a) > len(b) {

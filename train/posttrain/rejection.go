@@ -72,3 +72,24 @@ func Rejected(prompts []dataset.Record, tries []*Tries) (rs []dataset.Record, cu
 	}
 	return rs, cut
 }
+
+// PreferredTexts are the best and the worst complete answer to each prompt, where
+// one is better. Cut is how many prompts have less than two complete answers.
+func PreferredTexts(prompts []dataset.Record, tries []*Tries) (rs []dataset.Record, cut int) {
+	for i, t := range tries {
+		whole := t.complete()
+		if len(whole.Answers) < 2 {
+			cut++
+			continue
+		}
+		best, worst := whole.Best(), whole.Worst()
+		if best < 0 || *whole.Answers[best].Score == *whole.Answers[worst].Score || whole.Answers[best].Text == whole.Answers[worst].Text {
+			continue
+		}
+		rs = append(rs, dataset.Record{
+			Kind: dataset.Preference, Prompt: prompts[i].Prompt, Source: prompts[i].Source,
+			Chosen: dataset.Text{Plain: whole.Answers[best].Text}, Rejected: dataset.Text{Plain: whole.Answers[worst].Text},
+		})
+	}
+	return rs, cut
+}
