@@ -30,6 +30,7 @@ import (
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/grammar"
 	"github.com/foundling-lm/foundling/generate/sample"
+	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/plan/machine"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/text/chat"
@@ -41,6 +42,8 @@ type Options struct {
 	Threads   int    // compute threads; 0: all processors. Results do not depend on it
 	Kernels   string // kernel set; "": the best of this machine (tensor/cpu)
 	Precision string // of products: "f32", "bf16"; "": f32
+
+	Adapter string // directory of a LoRA in PEFT's layout that is added to the model; "": none
 
 	CacheFormat string // of keys and values: "f32", "f16", "bf16", "q8"; "": exact
 	CacheBytes  int64  // bounds their memory; 0: nine tenths of what is free once the weights are read
@@ -80,6 +83,9 @@ type Decoding struct {
 	// Heal writes the last tokens of the prompt again where a longer token could
 	// replace them.
 	Heal bool
+	// Result is filled in when the text has ended, where it is not nil: why it did,
+	// its ids and their log-probabilities, what was left out of a full context.
+	Result *generate.Result
 }
 
 // ContextPolicy is what happens to a text that fills the model's context.
@@ -107,7 +113,8 @@ type Model struct {
 	Backend *cpu.Backend
 	Engine  *generate.Engine
 
-	draft *bundle.Bundle // nil without a draft model
+	draft   *bundle.Bundle // nil without a draft model
+	adapter *lora.Adapter  // nil: none
 
 	once     sync.Once // vocabulary
 	vocab    *grammar.Vocabulary
@@ -142,6 +149,11 @@ func open(b *cpu.Backend, path string, o Options) (_ *Model, err error) {
 	if m.Bundle, err = bundle.OpenStored(b, path); err != nil {
 		return nil, err
 	}
+	if o.Adapter != "" {
+		if m.adapter, err = m.Bundle.Adapt(b, o.Adapter); err != nil {
+			return nil, fmt.Errorf("adapter: %w", err)
+		}
+	}
 	c := generate.Config{CacheFormat: o.CacheFormat, CacheBytes: o.CacheBytes}
 	c.Speculation = generate.Speculation{NGram: o.Speculate == "ngram", Tokens: o.SpeculateTokens, Rejection: o.Rejection}
 	if o.Speculate != "" && o.Speculate != "ngram" {
@@ -168,6 +180,9 @@ func (m *Model) Close() {
 
 // release gives the weights back.
 func (m *Model) release() {
+	if m.adapter != nil {
+		m.adapter.Detach()
+	}
 	for _, z := range []*bundle.Bundle{m.Bundle, m.draft} {
 		if z == nil {
 			continue
@@ -253,14 +268,23 @@ func (m *Model) stream(ctx context.Context, d Decoding, o generate.Options, prom
 		}
 		stopped := false
 		if err == nil {
-			_, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {
+			var r *generate.Result
+			r, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {
 				stopped = !yield(p, nil)
 				return !stopped
 			})
+			d.report(r)
 		}
 		if err != nil && !stopped {
 			yield(Piece{ID: -1}, err)
 		}
+	}
+}
+
+// report fills in Result.
+func (d *Decoding) report(r *generate.Result) {
+	if d.Result != nil && r != nil {
+		*d.Result = *r
 	}
 }
 

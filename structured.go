@@ -72,7 +72,10 @@ func (m *Model) bind(g *Grammar, start machine.State, prefix []byte) error {
 		g.minimum++
 		g.start, err = g.grammar.SessionBehind(marker, prefix)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("the marker %s of the answer: %w", g.format.After, err)
+	}
+	return nil
 }
 
 // encodeWithin is the ids of a part of a text. A space at its beginning is the one that

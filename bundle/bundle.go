@@ -25,6 +25,7 @@ import (
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/checkpoint"
+	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/dtype"
@@ -126,6 +127,9 @@ func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 	}
 	config, err := os.ReadFile(filepath.Join(dir, ConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		if lora.Is(dir) {
+			return nil, fmt.Errorf("%s is an adapter: name the model below it, and the adapter as such (--adapter)", dir)
+		}
 		return nil, fmt.Errorf("%s is no model directory: it has no %s", dir, ConfigFile)
 	} else if err != nil {
 		return nil, err

@@ -109,7 +109,10 @@ func New(b tensor.Backend, params []*op.Param, unembedding *op.Param, o Options)
 	if err != nil {
 		return nil, err
 	}
-	return &Trainer{b: b, params: params, o: o, opt: opt, pass: op.NewPass(b, op.Options{Record: true}), notes: map[string]note{}}, nil
+	// An adapter's training has no large optimizer state: activations are most of
+	// its memory, and those that cost little are made twice.
+	frugal := unembedding != nil && !slices.Contains(params, unembedding)
+	return &Trainer{b: b, params: params, o: o, opt: opt, pass: op.NewPass(b, op.Options{Record: true, Recompute: frugal}), notes: map[string]note{}}, nil
 }
 
 // Close gives the training memory back; the model stays.

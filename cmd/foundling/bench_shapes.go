@@ -121,7 +121,7 @@ func (c *benchCmd) newShaped() (_ *shaped, err error) {
 		return nil, err
 	}
 	for i, w := range s.m.Params() {
-		if err := s.fill(w, formats[i]); err != nil {
+		if err := fillStored(b, w, formats[i]); err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -136,14 +136,15 @@ func (c *benchCmd) newShaped() (_ *shaped, err error) {
 	return s, nil
 }
 
-// fill gives w random values: those of a few blocks, over and over.
-func (s *shaped) fill(w *op.Param, dt dtype.Type) error {
+// fillStored gives w random values in the format: those of a few blocks, over and
+// over.
+func fillStored(b tensor.Backend, w *op.Param, dt dtype.Type) error {
 	if len(w.Shape) == 1 {
 		x := make([]float32, w.Len())
 		for i := range x {
 			x[i] = 1
 		}
-		s.b.Upload(w.T, x)
+		b.Upload(w.T, x)
 		return nil
 	}
 	values, _ := dt.Block()
@@ -159,7 +160,7 @@ func (s *shaped) fill(w *op.Param, dt dtype.Type) error {
 	for at := 0; at < len(data.Data); {
 		at += copy(data.Data[at:], pattern)
 	}
-	return w.SetWeights(s.b, dt, data.Data)
+	return w.SetWeights(b, dt, data.Data)
 }
 
 // Close gives everything back.

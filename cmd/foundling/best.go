@@ -40,7 +40,8 @@ func (bestCmd) Help() string {
 	return `Draws candidates in one batch that reads the prompt once, and prints each selector's
 choice; the text at the end is the choice of the first selector. Candidate i is the same
 text for any --n, any number of threads and any batch. Where candidates are equal the
-lowest number wins.
+lowest number wins. Where the first selector finds none fit, the next one's choice is
+printed; exit code 1 where no selector chose.
 
   sumlogp, meanlogp, gnmt   log-probability of the text: whole, per token, over the length penalty
   majority, weighted        the answer that most candidates give; weighted by probability per token
@@ -65,6 +66,8 @@ func (c *bestCmd) Validate() error {
 	switch {
 	case !c.Beam && (c.Groups != 0 || c.Diversity != 0):
 		return errors.New("--groups and --diversity are of --beam")
+	case c.Groups > 1 && c.Diversity == 0:
+		return errors.New("--groups needs --diversity above 0: without it all groups find the same texts")
 	case c.Beam && c.samples():
 		return errors.New("--beam does not sample: it has no flags of sampling, of texts to end before, of time, and no --stop-early")
 	case c.Beam && c.Heal:
@@ -171,7 +174,7 @@ func (c *bestCmd) chats(m *foundling.Model) bool { return m.Bundle.Chat && !c.Ra
 func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int32, so search.Options) ([]search.Candidate, error) {
 	d := c.decoding()
 	var err error
-	if d.Grammar, err = c.compile(m); err != nil {
+	if d.Grammar, err = c.compile(ctx, m); err != nil {
 		return nil, err
 	}
 	o := m.Options(d)

@@ -137,12 +137,15 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	if m.Bundle.Tokenizer == nil && (!c.JSON || len(c.Stop) > 0) {
 		return fmt.Errorf("%s has no tokenizer to write text with (use --json for ids, without --stop): %w", c.Model, m.Bundle.NoTokens)
 	}
+	if err := c.within(m.Bundle.Model.Dims().Vocab); err != nil {
+		return err
+	}
 	ids, err := c.encode(m, prompt)
 	if err != nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}
 	d := c.decoding()
-	if d.Grammar, err = c.compile(m); err != nil {
+	if d.Grammar, err = c.compile(ctx, m); err != nil {
 		return err
 	}
 	o := m.Options(d)

@@ -7,10 +7,8 @@ import (
 	"github.com/zeebo/xxh3"
 
 	"github.com/foundling-lm/foundling/text/dataset"
+	"github.com/foundling-lm/foundling/train/posttrain"
 )
-
-// promptKinds are the records whose prompts can be answered.
-var promptKinds = []dataset.Kind{dataset.Prompts, dataset.PromptCompletion, dataset.Preference, dataset.Unpaired}
 
 // readRecords reads records of files and folders; rows that cannot be used are
 // counted.
@@ -34,18 +32,20 @@ func readRecords(ctx context.Context, paths []string, kinds []dataset.Kind, skip
 	return nil
 }
 
-// readPrompts reads records with a prompt, each prompt once. Pairs, if not nil, is
-// given the preferences instead.
+// readPrompts reads prompts, each once, with the answers that the data show as
+// right. Pairs, if not nil, is given the preferences instead.
 func readPrompts(ctx context.Context, paths []string, skips *dataset.Skips, pairs func(dataset.Record)) (out []dataset.Record, err error) {
 	seen := map[string]bool{}
-	err = readRecords(ctx, paths, promptKinds, skips, func(rec dataset.Record) error {
+	err = readRecords(ctx, paths, posttrain.PromptKinds(), skips, func(rec dataset.Record) error {
 		if pairs != nil && rec.Kind == dataset.Preference {
 			pairs(rec)
 			return nil
 		}
-		if key := rec.Prompt.String(); key != "" && !seen[key] {
+		given, reference := posttrain.PromptOf(rec)
+		if key := given.String(); key != "" && !seen[key] {
 			seen[key] = true
-			out = append(out, rec)
+			r := dataset.Record{Kind: dataset.PromptCompletion, Prompt: given, Completion: dataset.Text{Plain: reference}, Source: rec.Source}
+			out = append(out, r)
 		}
 		return nil
 	})

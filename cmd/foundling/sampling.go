@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -56,4 +58,40 @@ func (f *samplingFlags) chain() sample.Options {
 		o.DRYBreakers = []string{}
 	}
 	return o
+}
+
+// idle says which flag has no effect without another one that is not given.
+func (f *samplingFlags) idle() error {
+	// A model may wish for a repeat penalty of its own.
+	penalises := f.FrequencyPenalty != 0 || f.PresencePenalty != 0 || f.RepeatPenalty == nil || *f.RepeatPenalty != 0 && *f.RepeatPenalty != 1
+	for _, x := range []struct {
+		flag        string
+		given, used bool
+		of          string
+	}{
+		{"repeat-last-n", f.RepeatLastN != 0, penalises, "--repeat-penalty, --frequency-penalty or --presence-penalty"},
+		{"dry-base", f.DryBase != 0, f.DryMultiplier != 0, "--dry-multiplier"},
+		{"dry-allowed-length", f.DryAllowedLength != 0, f.DryMultiplier != 0, "--dry-multiplier"},
+		{"dry-penalty-last-n", f.DryPenaltyLastN != 0, f.DryMultiplier != 0, "--dry-multiplier"},
+		{"dry-sequence-breakers", f.DrySequenceBreakers != nil, f.DryMultiplier != 0, "--dry-multiplier"},
+		{"xtc-threshold", f.XTCThreshold != 0, f.XTCProbability != 0, "--xtc-probability"},
+		{"dynatemp-exponent", f.DynatempExponent != 0, f.DynatempRange != 0, "--dynatemp-range"},
+		{"mirostat-tau", f.MirostatTau != 0, f.Mirostat != 0, "--mirostat 2"},
+		{"mirostat-eta", f.MirostatEta != 0, f.Mirostat != 0, "--mirostat 2"},
+	} {
+		if x.given && !x.used {
+			return fmt.Errorf("--%s does nothing without %s", x.flag, x.of)
+		}
+	}
+	return nil
+}
+
+// within says which id of --logit-bias a vocabulary lacks.
+func (f *samplingFlags) within(vocab int) error {
+	for _, id := range slices.Sorted(maps.Keys(f.LogitBias)) {
+		if id < 0 || int(id) >= vocab {
+			return usageError{fmt.Errorf("--logit-bias: id %d: the vocabulary has %d", id, vocab)}
+		}
+	}
+	return nil
 }

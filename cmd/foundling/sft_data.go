@@ -40,7 +40,11 @@ const madeOfFile = "demonstrations.json"
 // holdOut finds the text that the model was validated on, by the run.json
 // beside it or above it, so that no demonstration trains on it.
 func (r *sftRun) holdOut(ctx context.Context) error {
-	for _, dir := range []string{r.Options.Model, filepath.Dir(r.Options.Model)} {
+	dirs := []string{filepath.Dir(r.Options.Model)}
+	if info, err := os.Stat(r.Options.Model); err == nil && info.IsDir() {
+		dirs = []string{r.Options.Model, dirs[0]}
+	}
+	for _, dir := range dirs {
 		data, err := os.ReadFile(filepath.Join(dir, runFileName))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

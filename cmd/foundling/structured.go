@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -12,12 +13,12 @@ import (
 
 // structuredFlags say what a text must be, of the commands that write text.
 type structuredFlags struct {
-	JSONSchema   string   `name:"json-schema" group:"structured" help:"Write JSON that satisfies this JSON Schema." placeholder:"FILE"`
-	Regex        string   `group:"structured" help:"Write what this regular expression (RE2) matches from end to end." placeholder:"REGEX"`
-	Grammar      string   `group:"structured" help:"Write a text of this grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
+	JSONSchema   string   `type:"filled" name:"json-schema" group:"structured" help:"Write JSON that satisfies this JSON Schema." placeholder:"FILE"`
+	Regex        string   `type:"filled" group:"structured" help:"Write what this regular expression (RE2) matches from end to end." placeholder:"REGEX"`
+	Grammar      string   `type:"filled" group:"structured" help:"Write a text of this grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
 	Choice       []string `group:"structured" help:"Write this text; repeat for more, of which one is written." placeholder:"TEXT" sep:"none"`
 	Lenient      bool     `group:"structured" help:"Pass over keywords of the schema that cannot be enforced, and say which."`
-	GrammarAfter string   `group:"structured" help:"Let free text come first, up to this marker, which may be a special token." placeholder:"MARKER"`
+	GrammarAfter string   `type:"filled" group:"structured" help:"Let free text come first, up to this marker, which may be a special token." placeholder:"MARKER"`
 	Heal         bool     `group:"structured" help:"Write the last tokens of the prompt again, unseen, where a longer token could replace them."`
 }
 
@@ -49,7 +50,7 @@ func (f *structuredFlags) check() error {
 
 // compile makes the grammar for a model, nil without any, and says on standard error
 // what has no effect.
-func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error) {
+func (f *structuredFlags) compile(ctx context.Context, m *foundling.Model) (*foundling.Grammar, error) {
 	if !f.given() {
 		return nil, nil
 	}
@@ -72,7 +73,12 @@ func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error
 			source.Schema = text
 		}
 	}
-	g, err := m.Grammar(foundling.Format{Source: source, After: f.GrammarAfter})
+	g, err := unless(ctx, func() (*foundling.Grammar, error) {
+		return m.Grammar(foundling.Format{Source: source, After: f.GrammarAfter})
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil, interrupted("nothing was written")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}

@@ -340,3 +340,42 @@ func TestMergeOverConstantWeights(t *testing.T) {
 		}
 	}
 }
+
+// TestRecomputeChangesNoBit compares gradients and memory of passes that keep all
+// activations with those that make some again.
+func TestRecomputeChangesNoBit(t *testing.T) {
+	for _, family := range zoo.Families() {
+		for _, precision := range []string{"f32", "bf16"} {
+			b := backend(t, precision)
+			m := random(t, b, family)
+			a := attach(t, b, m, lora.Options{Rank: 2, Dropout: 0.2})
+			for _, w := range a.Params() {
+				w.NeedGrad(b)
+			}
+			run := func(recompute bool) (g []float32, bytes int) {
+				p := op.NewPass(b, op.Options{Record: true, Recompute: recompute})
+				defer p.Close()
+				h := m.Hidden(p, &model.Input{B: 1, T: len(ids), IDs: ids, Pos: model.Positions(0, len(ids)), Balance: &model.Balance{Weight: 1}})
+				model.Loss(p, m, h, ids, op.CrossEntropy{Scale: 1})
+				p.Backward()
+				for _, w := range a.Params() {
+					if !w.Fresh {
+						x := make([]float32, w.Len())
+						b.Download(x, w.Grad)
+						g = append(g, x...)
+					}
+					w.ZeroGrad()
+				}
+				return g, p.Bytes()
+			}
+			want, all := run(false)
+			got, some := run(true)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s %s: gradients of recomputed activations differ by %g of their norm, want no bit", family, precision, distance(got, want))
+			}
+			if some >= all {
+				t.Errorf("%s %s: a pass takes %d bytes with recomputation, %d without", family, precision, some, all)
+			}
+		}
+	}
+}

@@ -79,7 +79,10 @@ func Loss(p *Pass, h *Value, w *Param, targets []int32, o CrossEntropy) []float6
 	if back && !more {
 		h.grad = p.like(h.T)
 	}
-	z := p.logits(h, w, o.LogitCap)
+	z, straight := p.logits(h, w, o.LogitCap), w.T
+	if back {
+		straight = w.unpacked(p)
+	}
 	z.each(p, func(l *tensor.Tensor, lo, hi int) {
 		ce := tensor.CrossEntropy{Scale: o.Scale, ZLoss: o.ZLoss, NoGrad: !p.Record}
 		if o.Weights != nil {
@@ -90,12 +93,15 @@ func Loss(p *Pass, h *Value, w *Param, targets []int32, o CrossEntropy) []float6
 			b.UnaryBack(tensor.Tanh, l, l, z.uncapped.RowRange(0, hi-lo))
 		}
 		if back {
-			w.timesMatrix(p, h.grad.RowRange(lo, hi), l, tensor.MatMul{Accumulate: more, Packed: w.packed(p, false)})
+			b.MatMul(h.grad.RowRange(lo, hi), l, straight, tensor.MatMul{Accumulate: more, Packed: w.packed(p, false)})
 		}
 		if p.Record {
 			w.addProduct(b, l, h.T.RowRange(lo, hi), tensor.MatMul{TransA: true})
 		}
 	})
+	if straight != w.T {
+		p.free(straight)
+	}
 	return losses
 }
 

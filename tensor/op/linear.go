@@ -52,10 +52,12 @@ func (l Linear) Apply(p *Pass, x *Value) *Value {
 		if a != nil {
 			a.back(p, x, low, dy)
 		}
-		if l.InOut {
-			l.W.addProduct(p.Backend, x.T, dy, tensor.MatMul{TransA: true})
-		} else {
-			l.W.addProduct(p.Backend, dy, x.T, tensor.MatMul{TransA: true})
+		switch {
+		case l.W.Grad == nil:
+		case l.InOut:
+			l.W.addProduct(p.Backend, p.data(x), dy, tensor.MatMul{TransA: true})
+		default:
+			l.W.addProduct(p.Backend, dy, p.data(x), tensor.MatMul{TransA: true})
 		}
 		if g := l.B.additive(p.Backend); g != nil {
 			p.Backend.SumRows(g, dy)

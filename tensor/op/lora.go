@@ -58,7 +58,7 @@ func (a *LoRA) back(p *Pass, x *Value, u, dy *tensor.Tensor) {
 	du := p.tensor(b.Wide(), u.Rows, u.Cols)
 	b.MatMul(du, dy, a.B.T, tensor.MatMul{Packed: a.B.packed(p, false)})
 	b.Scale(du, du, a.Scale)
-	d := a.dropped(p, x.T)
+	d := a.dropped(p, p.data(x))
 	a.A.addProduct(b, du, d, tensor.MatMul{TransA: true})
 	if d == x.T {
 		p.giveProduct(x, du, a.A, tensor.MatMul{Packed: a.A.packed(p, false)})

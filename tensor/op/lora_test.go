@@ -14,8 +14,14 @@ import (
 // TestLoRAOverConstantWeights compares a LoRA over weights in bf16 with one over
 // the same values as f32: results and gradients.
 func TestLoRAOverConstantWeights(t *testing.T) {
-	const N, C, F, R = 9, 32, 24, 3
-	b, err := cpu.New(cpu.Options{Precision: "f32"})
+	for _, precision := range []string{"f32", "bf16"} {
+		t.Run(precision, func(t *testing.T) { loraOverConstantWeights(t, precision) })
+	}
+}
+
+func loraOverConstantWeights(t *testing.T, precision string) {
+	const N, C, F, R = 9, 70, 40, 3
+	b, err := cpu.New(cpu.Options{Precision: precision})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,3 +67,12 @@ func marshal(v any) ([]byte, error) {
 	err := enc.Encode(v)
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Text) UnmarshalJSON(data []byte) error {
+	*t = Text{}
+	if len(data) > 0 && data[0] == '"' {
+		return json.Unmarshal(data, &t.Plain)
+	}
+	return json.Unmarshal(data, &t.Turns)
+}

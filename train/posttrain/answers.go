@@ -73,6 +73,16 @@ func LongPolicies() []LongPolicy {
 	return []LongPolicy{DropLong, TruncateLeft, TruncateRight, RefuseLong}
 }
 
+// Fit applies the policy to an example for rows of t tokens; without ok it is to be
+// left out.
+func (p LongPolicy) Fit(e batch.Example, t int) (_ batch.Example, cut, ok bool, err error) {
+	e, cut, err = p.fit(e, t)
+	if errors.Is(err, errTooLong) {
+		return e, false, false, nil
+	}
+	return e, cut, err == nil, err
+}
+
 // errTooLong reports an example of which nothing is left to learn.
 var errTooLong = errors.New("too long")
 

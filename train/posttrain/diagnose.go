@@ -44,7 +44,7 @@ const (
 	lengthScore    = 0.5  // correlation
 	entropyShare   = 0.1  // of the first rollout's
 	valueRollouts  = 8    // before the critic is judged
-	valueShare     = 0.95 // of the early loss that the late one must undercut
+	valueShare     = 0.75 // of the early loss that the late one must undercut
 	valueExplained = 0.1  // of the variance: less is nothing learned
 	equalShare     = 0.9  // of prompts whose completions have one score
 	missingShare   = 0.05 // of completions without a score

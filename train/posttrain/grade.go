@@ -30,7 +30,7 @@ func Rewarded(terms []Term, j *Journal, progress func(done, total int)) Grade {
 				}
 				all = append(all, a)
 				answers = append(answers, Answer{Prompt: q, Candidate: search.Candidate{Text: a.Text, IDs: ids, Finish: a.Finish}})
-				_, _ = h.WriteString(q.Text + "\x00" + a.Text + "\x00")
+				_, _ = h.WriteString(q.Given.String() + "\x00" + a.Text + "\x00")
 			}
 		}
 		for _, a := range all {
@@ -59,11 +59,8 @@ func Rewarded(terms []Term, j *Journal, progress func(done, total int)) Grade {
 
 // asPrompt is what rewards are told of a record.
 func asPrompt(r dataset.Record, ids []int32) *Prompt {
-	q := &Prompt{IDs: ids, Text: r.Prompt.String(), Turns: r.Prompt.Turns}
-	if r.Kind == dataset.PromptCompletion {
-		q.Reference = r.Completion.String()
-	}
-	return q
+	given, reference := PromptOf(r)
+	return &Prompt{IDs: ids, Given: given, Reference: reference}
 }
 
 // Tournament grades answers by a court: all pairs of answers to a prompt are

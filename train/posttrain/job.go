@@ -34,6 +34,8 @@ type Job struct {
 	Validate func(m *train.Metrics)              // nil: none
 	Progress func(train.Metrics)                 // nil: none
 	Overrun  func(step int) (steps int, ok bool) // as in train.Run
+	Saved    func(step int, took time.Duration) error
+	Every    int // steps of which the first prepares the others, so that Measure takes their mean; 0: all are alike
 
 	// Write, if not nil, writes Out instead.
 	Write func(z *bundle.Bundle) error
@@ -49,7 +51,7 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) error {
 	defer t.Close()
 	run := train.Run{
 		Dir: j.Dir, Steps: j.Train.Schedule.End(), Source: j.Source, FLOP: j.flop(),
-		Validate: j.Validate, Progress: j.Progress, Overrun: j.Overrun,
+		Validate: j.Validate, Progress: j.Progress, Overrun: j.Overrun, Saved: j.Saved,
 	}
 	if err := run.Do(ctx, t); err != nil {
 		return err
@@ -85,7 +87,7 @@ func (j *Job) trainer(b tensor.Backend, o train.Options) (*train.Trainer, error)
 }
 
 // Measure returns the seconds of a step: the least of several within about d, of
-// at least two. It changes no weight.
+// at least two, or the mean of the first Every. It changes no weight.
 func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err error) {
 	o := j.Train
 	o.Schedule.Kind, o.Schedule.Steps, o.Schedule.Warmup, o.Schedule.Cuts = "constant", 1, 0, nil
@@ -96,7 +98,7 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 	}
 	defer t.Close()
 	began, best := time.Now(), math.Inf(1)
-	for i := 0; i < 2 || time.Since(began) < d; i++ {
+	for i := 0; j.Every == 0 && (i < 2 || time.Since(began) < d) || i < j.Every; i++ {
 		at := time.Now()
 		micro, err := j.Source(i)
 		if err == nil {
@@ -107,25 +109,34 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 		}
 		best = min(best, time.Since(at).Seconds())
 	}
+	if j.Every > 0 {
+		return time.Since(began).Seconds() / float64(j.Every), nil
+	}
 	return best, nil
 }
 
-// flop is that of one place, forward and backward. Under an adapter the
+// flop is that of one place in the job.
+func (j *Job) flop() float64 {
+	switch {
+	case j.FLOP > 0:
+		return j.FLOP
+	case j.Frozen:
+		return Shape(j.Base.Model).FLOP(j.Context).Forward
+	}
+	return FLOP(j.Base.Model, j.Adapter, j.Context)
+}
+
+// FLOP is the floating-point operations of the products of one place in
+// sequences of T tokens, forward and backward. Under an adapter (nil: none) the
 // gradients of the weights are not computed, but those of the adapter: two for
 // each of its parameters forward, twice that backward.
-func (j *Job) flop() float64 {
-	if j.FLOP > 0 {
-		return j.FLOP
-	}
-	f := Shape(j.Base.Model).FLOP(j.Context)
-	switch {
-	case j.Frozen:
-		return f.Forward
-	case j.Adapter == nil:
+func FLOP(m model.Model, a *lora.Adapter, T int) float64 {
+	f := Shape(m).FLOP(T)
+	if a == nil {
 		return f.Training
 	}
 	n := 0
-	for _, w := range j.Adapter.Params() {
+	for _, w := range a.Params() {
 		n += w.Len()
 	}
 	return 2*f.Forward + 6*float64(n)

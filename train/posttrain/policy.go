@@ -8,15 +8,14 @@ import (
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/model"
-	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/train"
 	"github.com/foundling-lm/foundling/train/objective"
 )
 
-// PolicyOptions are what the weights depend on, besides models, prompts and
-// rewards. DefaultPolicy gives those of a method.
+// PolicyOptions are what the weights depend on, besides models, prompts, rewards
+// and the options of training. DefaultPolicy gives those of a method.
 type PolicyOptions struct {
 	Method string `json:"method"` // a name of objective.PolicyMethods
 
@@ -49,11 +48,9 @@ type PolicyOptions struct {
 	WhitenRewards bool    `json:"whiten_rewards"` // of a critic: rewards of tokens to unit variance
 	Whiten        bool    `json:"whiten"`         // of a critic: advantages to mean 0 and unit variance
 
-	Train train.Options `json:"train"`
 }
 
-// DefaultPolicy is the published options of a method; the learning rate and the
-// steps are left open. Readings of a rollout, clipping of values, gamma and lambda
+// DefaultPolicy is the published options of a method; readings of a rollout, clipping of values, gamma and lambda
 // are those of TRL.
 func DefaultPolicy(method string) (PolicyOptions, error) {
 	m, err := objective.NamedPolicyMethod(method)
@@ -75,7 +72,6 @@ func DefaultPolicy(method string) (PolicyOptions, error) {
 	if m.Critic {
 		o.Epochs = 4
 	}
-	o.Train.Seed = 1
 	return o, nil
 }
 
@@ -110,8 +106,6 @@ func (o *PolicyOptions) Validate() error {
 		return fmt.Errorf("end penalty %g, divergence to stop at %g, value clip %g, value coefficient %g: none may be negative", o.EndPenalty, o.StopKL, o.ValueClip, o.ValueCoef)
 	case !(o.Gamma >= 0 && o.Gamma <= 1) || !(o.Lambda >= 0 && o.Lambda <= 1):
 		return fmt.Errorf("gamma %g and lambda %g: both must lie in [0, 1]", o.Gamma, o.Lambda)
-	case o.Train.Dropout != 0:
-		return fmt.Errorf("dropout of %g: with it the policy that learns is not the one that was sampled from, leave it out", o.Train.Dropout)
 	}
 	s := o.sampling()
 	if err := s.Validate(); err != nil {
@@ -159,15 +153,13 @@ type Policy struct {
 	PolicyOptions
 	Dir       string         // state, rollouts and metrics
 	Base      *bundle.Bundle // the policy; its weights are changed
-	Params    []*op.Param    // that are trained; nil: all of Base
 	Reference Reference      // what KL is measured from; the zero value is for a KL coefficient of 0
 	Value     *Value         // of a method with a critic
 	Prompts   []Prompt
 	Rewards   []Term
 
-	Progress func(train.Metrics)                // after every step; nil: none
-	Watch    func(part string, done, total int) // within rollouts and rewards; nil: none
-	Now      func() time.Time                   // nil: time.Now; for the figures of time alone
+	Watch func(part string, done, total int) // within rollouts and rewards; nil: none
+	Now   func() time.Time                   // nil: time.Now; for the figures of time alone
 }
 
 // Reference is the policy before training: a frozen copy, or the model whose
@@ -185,46 +177,24 @@ type policyRun struct {
 	b         tensor.Backend
 	stops     []int32
 
-	now    *Rollout       // that is learned from
-	moved  float64        // nats a token that the policy had moved by at the last step
-	saving float64        // seconds since the last rollout
-	made   int            // completions of this process
-	since  func() float64 // seconds since it began
-	epoch  int            // of order
-	order  []int
+	now    *Rollout                // that is learned from
+	moved  average                 // nats a token that the policy had moved by at the last step
+	saving float64                 // seconds since the last rollout
+	made   int                     // completions of this process
+	since  func() float64          // seconds since it began
+	order  func(rollout int) []int // the numbers of a rollout's prompts: every reading of all takes each once
 }
 
-// Run trains to the end, going on from the last checkpoint in Dir. The weights are
-// then those of the result; the caller saves them.
-func (p *Policy) Run(ctx context.Context, b tensor.Backend) error {
+// Job is the run as the training loop takes it: what a Job needs besides Out, an
+// Adapter, the options of training and how progress is shown.
+func (p *Policy) Job(ctx context.Context, b tensor.Backend) (Job, error) {
 	r, err := p.prepare(b)
 	if err != nil {
-		return err
+		return Job{}, err
 	}
-	params := p.Params
-	if params == nil {
-		params = p.Base.Model.Params()
-	}
-	if r.method.Critic {
-		params = append(params[:len(params):len(params)], p.Value.params()...)
-	}
-	t, err := train.New(b, params, p.Base.Model.Unembedding(), p.Train)
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	if err := atomicfile.Clean(p.Dir); err != nil {
-		return err
-	}
-	run := train.Run{
-		Dir: p.Dir, Steps: p.Train.Schedule.End(), FLOP: flop(p.Base.Model, p.MaxTokens),
+	j := Job{
+		Dir: p.Dir, Base: p.Base, Context: p.MaxTokens, Every: p.Epochs * p.Minibatches,
 		Source: func(step int) ([]train.Micro, error) { return r.source(ctx, step) },
-		Progress: func(m train.Metrics) {
-			r.moved = m.Extra[ApproxKL]
-			if p.Progress != nil {
-				p.Progress(m)
-			}
-		},
 		Saved: func(_ int, took time.Duration) error {
 			r.saving += took.Seconds()
 			if r.now == nil {
@@ -233,7 +203,10 @@ func (p *Policy) Run(ctx context.Context, b tensor.Backend) error {
 			return forgetRollouts(p.Dir, r.now.Number)
 		},
 	}
-	return run.Do(ctx, t)
+	if r.method.Critic {
+		j.More = p.Value.params()
+	}
+	return j, nil
 }
 
 // prepare checks that everything is there.
@@ -241,7 +214,7 @@ func (p *Policy) prepare(b tensor.Backend) (*policyRun, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	r := &policyRun{Policy: p, b: b, stops: p.Base.Stops(), epoch: -1}
+	r := &policyRun{Policy: p, b: b, stops: p.Base.Stops()}
 	r.method, _ = objective.NamedPolicyMethod(p.Method)
 	r.estimator, _ = objective.NamedEstimator(p.Estimator)
 	began, now := 0.0, r.clock()
@@ -262,6 +235,11 @@ func (p *Policy) prepare(b tensor.Backend) (*policyRun, error) {
 			return nil, fmt.Errorf("prompt %d has %d tokens: with completions of %d it must fit the context of %d, and must not be empty", i, len(q.IDs), p.MaxTokens, context)
 		}
 	}
+	numbers := make([]int, len(p.Prompts))
+	for i := range numbers {
+		numbers[i] = i
+	}
+	r.order = Order(numbers, p.Rollout, p.Seed)
 	return r, nil
 }
 
@@ -289,28 +267,37 @@ func (p *policyRun) source(ctx context.Context, step int) ([]train.Micro, error)
 			return nil, err
 		}
 	}
+	p.moved = average{}
 	return p.micro(p.now, step-p.now.Step), nil
 }
 
 // over says that no step is left of the rollout.
 func (p *policyRun) over(step int) bool {
 	done := step - p.now.Step
-	return done >= p.Epochs*p.Minibatches || p.StopKL > 0 && done > 0 && p.moved > p.StopKL
+	return done >= p.Epochs*p.Minibatches || p.StopKL > 0 && done > 0 && p.moved.mean() > p.StopKL
 }
 
 // movedAt reads from the log how far the policy had moved at a step.
-func (p *policyRun) movedAt(step int) (float64, error) {
+func (p *policyRun) movedAt(step int) (average, error) {
 	log, err := train.ReadMetrics(metricsPath(p.Dir))
 	if err != nil || step == 0 {
-		return 0, nil
+		return average{}, nil
 	}
 	for _, m := range log {
 		if m.Step == step {
-			return m.Extra[ApproxKL], nil
+			return average{m.Extra[ApproxKL], 1}, nil
 		}
 	}
-	return 0, fmt.Errorf("%s lacks step %d, which the checkpoint has: begin again in another --out", metricsPath(p.Dir), step)
+	return average{}, fmt.Errorf("%s lacks step %d, which the checkpoint has: begin again in another --out", metricsPath(p.Dir), step)
 }
+
+// average is a mean in the making.
+type average struct {
+	sum float64
+	n   int
+}
+
+func (a average) mean() float64 { return a.sum / float64(max(1, a.n)) }
 
 // advance makes the next rollout, or reads it where a run that was stopped had
 // made it.
@@ -393,14 +380,4 @@ func (p *policyRun) tell(part string, done, total int) {
 func (p *policyRun) rate(r *Rollout) float64 {
 	p.made += len(r.Samples)
 	return float64(p.made) / max(1e-9, p.since())
-}
-
-// flop is of one place of m, forward and backward, in sequences of t tokens.
-func flop(m model.Model, t int) float64 {
-	d := m.Dims()
-	s := plan.Shape{
-		Family: m.Family(), Layers: d.Layers, Width: d.Width, Heads: d.Heads, KVHeads: d.KVHeads,
-		HeadDim: d.HeadDim, FF: d.FF, Vocab: d.Vocab, Context: d.Context, Tied: true,
-	}
-	return s.FLOP(t).Training
 }

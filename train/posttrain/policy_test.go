@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/text/chat"
+	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/text/tokenizer"
 	"github.com/foundling-lm/foundling/train"
 	"github.com/foundling-lm/foundling/train/optim"
@@ -45,7 +47,7 @@ func backend(t *testing.T, threads int) *cpu.Backend {
 func prompts(z *bundle.Bundle, n int) (out []posttrain.Prompt) {
 	for i := range n {
 		s := fmt.Sprintf("%d%c", i, 'a'+i%7)
-		out = append(out, posttrain.Prompt{Text: s, IDs: z.Tokenizer.EncodeAppend(nil, s)})
+		out = append(out, posttrain.Prompt{Given: dataset.Text{Plain: s}, IDs: z.Tokenizer.EncodeAppend(nil, s)})
 	}
 	return out
 }
@@ -58,32 +60,55 @@ var ends = posttrain.Term{Name: "ended", Weight: 1, Reward: posttrain.One(func(_
 	return 0, nil
 })}
 
-// policy is a run of a method on a tiny model.
-func policy(t *testing.T, b *cpu.Backend, method string, steps int) (*posttrain.Policy, *[]train.Metrics) {
+// tinyRun is a run of a method on a tiny model.
+type tinyRun struct {
+	posttrain.Policy
+	Train    train.Options
+	Progress func(train.Metrics)
+	log      []train.Metrics
+}
+
+func policy(t *testing.T, b *cpu.Backend, method string, steps int) *tinyRun {
 	t.Helper()
 	o, err := posttrain.DefaultPolicy(method)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Rollout, o.MaxTokens = 8*o.Completions/min(o.Completions, 8), 6
+	o.Rollout, o.MaxTokens = 4, 6
 	if o.Completions == 1 {
 		o.Rollout = 32
 	}
-	o.Train.Optimizer.Name = "adamw"
-	o.Train.Schedule = optim.Schedule{Kind: "constant", Peak: 1e-2, Steps: steps}
 	z := tiny(t, b)
-	var log []train.Metrics
-	p := &posttrain.Policy{
-		PolicyOptions: o, Dir: t.TempDir(), Base: z, Prompts: prompts(z, 20), Rewards: []posttrain.Term{ends},
-		Reference: posttrain.Reference{Model: tiny(t, b).Model}, Value: posttrain.NewValue(b, z.Model),
-		Progress: func(m train.Metrics) { log = append(log, m) },
+	p := &tinyRun{
+		Policy: posttrain.Policy{
+			PolicyOptions: o, Dir: t.TempDir(), Base: z, Prompts: prompts(z, 20), Rewards: []posttrain.Term{ends},
+			Reference: posttrain.Reference{Model: tiny(t, b).Model}, Value: posttrain.NewValue(b, z.Model),
+		},
+		Train: train.Options{Seed: 1, Schedule: optim.Schedule{Kind: "constant", Peak: 1e-2, Steps: steps}},
 	}
-	return p, &log
+	p.Train.Optimizer.Name = "adamw"
+	return p
 }
 
-func run(t *testing.T, b *cpu.Backend, p *posttrain.Policy) {
+// do trains.
+func (p *tinyRun) do(ctx context.Context, b *cpu.Backend) error {
+	j, err := p.Job(ctx, b)
+	if err != nil {
+		return err
+	}
+	j.Out, j.Train = filepath.Join(p.Dir, "out"), p.Train
+	j.Progress = func(m train.Metrics) {
+		p.log = append(p.log, m)
+		if p.Progress != nil {
+			p.Progress(m)
+		}
+	}
+	return j.Run(ctx, b)
+}
+
+func run(t *testing.T, b *cpu.Backend, p *tinyRun) {
 	t.Helper()
-	if err := p.Run(context.Background(), b); err != nil {
+	if err := p.do(context.Background(), b); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -95,10 +120,10 @@ func TestRatioIsOne(t *testing.T) {
 	for _, method := range []string{"ppo", "grpo", "rloo"} {
 		for _, temperature := range []float64{1, 0.8} {
 			b := backend(t, 2)
-			p, log := policy(t, b, method, 6)
+			p := policy(t, b, method, 6)
 			p.Temperature, p.Epochs, p.Places = temperature, 2, 100
 			run(t, b, p)
-			for i, m := range *log {
+			for i, m := range p.log {
 				x := m.Extra
 				one := x[posttrain.Ratio] == 1 && x[posttrain.RatioVar] == 0 && x[posttrain.ClipFraction] == 0 && x[posttrain.ApproxKL] == 0
 				if one != (i%2 == 0) {
@@ -108,7 +133,7 @@ func TestRatioIsOne(t *testing.T) {
 					t.Errorf("%s step %d: the engine is %g nats away", method, i+1, x[posttrain.SamplerGap])
 				}
 			}
-			if x := (*log)[0].Extra; x[posttrain.ObjectiveKL] != 0 {
+			if x := p.log[0].Extra; x[posttrain.ObjectiveKL] != 0 {
 				t.Errorf("%s: the divergence begins at %g", method, x[posttrain.ObjectiveKL])
 			}
 		}
@@ -118,10 +143,10 @@ func TestRatioIsOne(t *testing.T) {
 // TestNothingMovesWithoutRate reads a rollout several times at a rate of nearly 0.
 func TestNothingMovesWithoutRate(t *testing.T) {
 	b := backend(t, 2)
-	p, log := policy(t, b, "ppo", 8)
+	p := policy(t, b, "ppo", 8)
 	p.Train.Schedule.Peak = 1e-30
 	run(t, b, p)
-	for _, m := range *log {
+	for _, m := range p.log {
 		if x := m.Extra; x[posttrain.ClipFraction] != 0 || x[posttrain.ValueClipFraction] != 0 || x[posttrain.Ratio] != 1 {
 			t.Errorf("step %d: clipped %g, ratio %g", m.Step, x[posttrain.ClipFraction], x[posttrain.Ratio])
 		}
@@ -135,14 +160,17 @@ func TestLearnsTheReward(t *testing.T) {
 			b := backend(t, 2)
 			steps := 40
 			if method == "ppo" || method == "reinforce_pp" {
-				steps = 100
+				steps = 120
 			}
-			p, log := policy(t, b, method, steps)
+			p := policy(t, b, method, steps)
 			p.KL.Coef = min(p.KL.Coef, 0.01)
 			run(t, b, p)
-			s := posttrain.Summaries(*log)
-			first, last := s[0].First[posttrain.Scores], s[len(s)-1].First[posttrain.Scores]
-			if first > 0.3 || last < 0.9 {
+			s := posttrain.Summaries(p.log)
+			first, last := s[0].First[posttrain.Scores], 0.0
+			for _, r := range s[len(s)-4:] {
+				last += r.First[posttrain.Scores] / 4
+			}
+			if first > 0.3 || last < 0.8 {
 				t.Errorf("after %d rollouts the share that ends went from %.2f to %.2f", len(s), first, last)
 			}
 			t.Logf("score %.2f to %.2f, KL %.2f", first, last, s[len(s)-1].First[posttrain.ObjectiveKL])
@@ -173,21 +201,20 @@ func TestPolicyResumes(t *testing.T) {
 			}}
 			one := func(dir string, threads, stop int) ([]float32, int) {
 				b := backend(t, threads)
-				p, log := policy(t, b, method, 14)
+				p := policy(t, b, method, 14)
 				p.Dir, p.Epochs, p.Minibatches, p.Rewards = dir, 2, 2, []posttrain.Term{term}
 				p.KL.Target, p.KL.Horizon, p.KL.Coef, p.StopKL = 0.1, 50, 0.1, 0.02
 				ctx, cancel := context.WithCancel(context.Background())
 				defer cancel()
-				progress := p.Progress
 				p.Progress = func(m train.Metrics) {
-					if progress(m); m.Step == stop {
+					if m.Step == stop {
 						cancel()
 					}
 				}
-				if err := p.Run(ctx, b); err != nil && !errors.Is(err, train.ErrInterrupted) {
+				if err := p.do(ctx, b); err != nil && !errors.Is(err, train.ErrInterrupted) {
 					t.Fatal(err)
 				}
-				return weightsOf(b, p.Base), len(posttrain.Summaries(*log))
+				return weightsOf(b, p.Base), len(posttrain.Summaries(p.log))
 			}
 			want, rollouts := one(t.TempDir(), 2, 0)
 			whole := asked
@@ -221,7 +248,7 @@ func TestRewardsResumeInside(t *testing.T) {
 	boom := errors.New("killed")
 	do := func(fail int) error {
 		b := backend(t, 2)
-		p, _ := policy(t, b, "rloo", 2)
+		p := policy(t, b, "rloo", 2)
 		p.Dir = dir
 		n := 0
 		p.Rewards = []posttrain.Term{{Name: "service", Weight: 1, Outside: true, Batch: 8, Reward: func(ctx context.Context, answers []posttrain.Answer) ([]posttrain.Score, error) {
@@ -229,11 +256,11 @@ func TestRewardsResumeInside(t *testing.T) {
 				return nil, boom
 			}
 			for _, a := range answers {
-				asked[a.Prompt.Text+"\x00"+a.Text]++
+				asked[a.Prompt.Given.Plain+"\x00"+a.Text]++
 			}
 			return ends.Reward(ctx, answers)
 		}}}
-		return p.Run(context.Background(), b)
+		return p.do(context.Background(), b)
 	}
 	if err := do(4); !errors.Is(err, boom) {
 		t.Fatalf("error %v", err)
@@ -249,8 +276,8 @@ func TestRewardsResumeInside(t *testing.T) {
 	for _, n := range asked {
 		after += n
 	}
-	if before != 24 || after != 2*64 {
-		t.Errorf("%d answers before the end and %d in all, want 24 and %d", before, after, 2*64)
+	if before != 24 || after != 2*32 {
+		t.Errorf("%d answers before the end and %d in all, want 24 and %d", before, after, 2*32)
 	}
 }
 
@@ -261,7 +288,7 @@ func TestPolicySkipsAndBounds(t *testing.T) {
 		every int
 		ok    bool
 	}{{10, true}, {1, false}} {
-		p, log := policy(t, b, "ppo", 4)
+		p := policy(t, b, "ppo", 4)
 		n := 0
 		p.Rewards = []posttrain.Term{{Name: "odd", Weight: 1, Reward: posttrain.One(func(context.Context, *posttrain.Answer) (float64, error) {
 			if n++; n%c.every == 0 {
@@ -269,12 +296,12 @@ func TestPolicySkipsAndBounds(t *testing.T) {
 			}
 			return 1, nil
 		})}}
-		err := p.Run(context.Background(), b)
+		err := p.do(context.Background(), b)
 		if (err == nil) != c.ok {
 			t.Errorf("every %d: error %v", c.every, err)
 		}
-		if c.ok && (*log)[0].Extra[posttrain.Skipped] != 3.0/32 {
-			t.Errorf("a share of %g was skipped", (*log)[0].Extra[posttrain.Skipped])
+		if c.ok && p.log[0].Extra[posttrain.Skipped] != 3.0/32 {
+			t.Errorf("a share of %g was skipped", p.log[0].Extra[posttrain.Skipped])
 		}
 	}
 }

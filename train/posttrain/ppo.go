@@ -233,7 +233,7 @@ func (p *policyRun) micro(r *Rollout, step int) []train.Micro {
 	for _, z := range p.sheets(chosen) {
 		out = append(out, &policyMicro{sheet: z, run: p, rollout: r, weights: weights})
 	}
-	if len(out) > 0 {
+	if step == 0 && len(out) > 0 {
 		out[0].(*policyMicro).reports = true
 	}
 	return out
@@ -295,11 +295,8 @@ func (m *policyMicro) Forward(p *op.Pass, f train.Forward) float64 {
 		for _, g := range m.rollout.figures {
 			f.Note(g.name, g.value, 1)
 		}
-		if m.rollout.took != nil {
-			for name, s := range m.rollout.took {
-				f.Note(name, s, 1)
-			}
-			m.rollout.took = nil
+		for name, s := range m.rollout.took {
+			f.Note(name, s, 1)
 		}
 	}
 	return loss
@@ -338,6 +335,7 @@ func (m *policyMicro) losses(logp []float64, note func(string, float64, int)) (l
 	note(PolicyLoss, policy, len(logp))
 	n, s := len(now), l.Stats(now, old)
 	note(ApproxKL, s.ApproxKL*float64(n), n)
+	x.moved = average{x.moved.sum + s.ApproxKL*float64(n), x.moved.n + n}
 	note(ClipFraction, s.ClipFraction*float64(n), n)
 	note(Ratio, s.Ratio*float64(n), n)
 	note(RatioVar, s.RatioVar*float64(n), n)

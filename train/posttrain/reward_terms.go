@@ -92,6 +92,9 @@ func sameAnswer(x search.Extractor, a *Answer) float64 {
 // termStart is where a term begins, a weight perhaps before its kind.
 var termStart = regexp.MustCompile(`^\s*(?:([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*\*\s*)?([a-z]+)(?::|\s*$|\s*\+)`)
 
+// mantissa is what a plus sign in a number comes after.
+var mantissa = regexp.MustCompile(`^\s*[-+]?[0-9.]+[eE]$`)
+
 // ParseRewards reads weighted sums of rewards, as 0.7*verifier:go-parse+0.3*ended;
 // several are added up. A plus sign separates terms only where a term of a known
 // kind follows, so that arguments may hold one.
@@ -126,7 +129,7 @@ func splitTerms(spec string, kinds map[string]RewardKind) (terms []string, err e
 	}
 	from := 0
 	for i := 1; i < len(spec); i++ {
-		if spec[i] == '+' && begins(spec[i+1:]) && !strings.HasSuffix(strings.ToLower(spec[from:i]), "e") {
+		if spec[i] == '+' && begins(spec[i+1:]) && !mantissa.MatchString(spec[from:i]) {
 			terms, from = append(terms, spec[from:i]), i+1
 		}
 	}

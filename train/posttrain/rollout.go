@@ -13,19 +13,9 @@ import (
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
-	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/tensor"
-	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/train/objective"
 )
-
-// Prompt is what a policy answers.
-type Prompt struct {
-	IDs       []int32        // what the model reads
-	Text      string         // what rewards are told
-	Turns     []chat.Message // the conversation, where it is one
-	Reference string         // an answer that is known to be right; "": none
-}
 
 // Sample is one completion of a rollout. Its slices have one element a token.
 type Sample struct {
@@ -157,8 +147,9 @@ func (p *policyRun) draw(ctx context.Context, b tensor.Backend, n int) ([]*Sampl
 	o := generate.Options{Sample: p.sampling(), MaxTokens: p.MaxTokens, StopIDs: p.stops}
 	requests := make([]generate.Request, size)
 	samples := make([]*Sample, size)
+	prompts := p.order(n)
 	for i := range samples {
-		q := p.prompt(n*p.Rollout + i/p.Completions)
+		q := prompts[i/p.Completions]
 		samples[i] = &Sample{Prompt: q}
 		o.Stream = uint64(n)*uint64(size) + uint64(i)
 		requests[i] = generate.Request{Prompt: p.Prompts[q].IDs, Options: o}
@@ -184,14 +175,4 @@ func (p *policyRun) draw(ctx context.Context, b tensor.Backend, n int) ([]*Sampl
 		}
 	}
 	return samples, engine, nil
-}
-
-// prompt is the number of the i-th prompt of the run: every reading takes all of
-// them once, in an order of its own.
-func (p *policyRun) prompt(i int) int {
-	n := len(p.Prompts)
-	if epoch := i / n; p.order == nil || p.epoch != epoch {
-		p.epoch, p.order = epoch, rng.Perm(p.Seed, rng.Stream("prompts")+uint64(epoch), n)
-	}
-	return p.order[i%n]
 }

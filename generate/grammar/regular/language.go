@@ -188,6 +188,15 @@ func (l *Language) Empty() (bool, error) {
 	return empty, nil
 }
 
+// ShortestLen is the length in bytes of a shortest text; of none it is 0, as of the
+// empty one.
+func (l *Language) ShortestLen() int {
+	if l.Start() == Dead {
+		return 0
+	}
+	return int(l.a.cost(l.root))
+}
+
 // Machine returns the start state of the language as UTF-8 text, nil where the
 // language is empty. The states know FreeRunes and AfterRune.
 func (l *Language) Machine() machine.State {

@@ -158,6 +158,22 @@ func TestLimits(t *testing.T) {
 	if _, err := Compile(make([]byte, maxSource+1), Options{}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a schema beyond the limit: %v", err)
 	}
+	var names []string
+	for i := range maxMembers + 1 {
+		names = append(names, fmt.Sprintf(`"n%d"`, i))
+	}
+	for _, c := range []struct{ schema, message string }{
+		{`{"properties":{"a":{"type":"string","minLength":200000}}}`, "schema #/properties/a: a string has at least 200000 characters: the limit is 131072"},
+		{`{"type":"string","pattern":"^(c{1000}){1000}$"}`, "the shortest string has 1000000 bytes"},
+		{`{"type":"array","minItems":1000000}`, "an array has at least 1000000 items"},
+		{`{"type":"array","minItems":1000,"items":{"type":"array","minItems":1000}}`, "the shortest text has"},
+		{`{"type":"object","minProperties":5000}`, "an object has at least 5000 members"},
+		{`{"type":"object","required":[` + strings.Join(names, ",") + `]}`, "an object has at least 2001 members"},
+	} {
+		if err := bounded(t, c.message, c.schema); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), c.message) {
+			t.Errorf("%.60s: %v, want %q", c.schema, err, c.message)
+		}
+	}
 	// A list of words too long for one language is neither a contradiction nor, below
 	// not, a list of no words.
 	var words []string
@@ -238,12 +254,12 @@ func TestDrafts(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	s, err := Compile([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","properties":{"a":{"const":1,"nullable":true,"x-note":1}}}`), Options{})
+	s, err := Compile([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","properties":{"a":{"const":1,"nullable":true,"x-note":1},"b":{"format":"colour"}}}`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Notes) != 2 || s.Notes[0].Pointer != "/properties/a" || s.Notes[0].Keyword != "const" || s.Notes[1].Keyword != "nullable" {
-		t.Errorf("notes %v, want const and nullable of /properties/a", s.Notes)
+	if len(s.Notes) != 3 || s.Notes[0].Pointer != "/properties/a" || s.Notes[0].Keyword != "const" || s.Notes[1].Keyword != "nullable" || s.Notes[2].Pointer != "/properties/b" || s.Notes[2].Keyword != "format" {
+		t.Errorf("notes %v, want const and nullable of /properties/a, format of /properties/b", s.Notes)
 	}
 }
 

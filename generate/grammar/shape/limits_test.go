@@ -3,6 +3,7 @@ package shape
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -247,4 +248,28 @@ func FuzzTexts(f *testing.F) {
 			t.Errorf("%s: %q, a whole text, is taken for a beginning", c.name, text)
 		}
 	})
+}
+
+// TestPlansInOrder checks that the parts of a machine have the same numbers each time:
+// threads are ordered by them.
+func TestPlansInOrder(t *testing.T) {
+	o := &Object{Dependent: []Dependent{{If: "n3", Then: []string{"z"}}}, Rest: &Value{Null: true}}
+	for i := range 40 {
+		o.Properties = append(o.Properties, Property{Name: fmt.Sprint("n", i), Value: &Value{Numbers: []*Number{{}}}})
+	}
+	v := &Value{Objects: []*Object{o}}
+	for range 5 {
+		start, err := v.Machine(Format{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := start.(*state).m
+		before := int32(-1)
+		for _, d := range m.plans[0].objects[0].declared {
+			if d.plan.index <= before {
+				t.Fatalf("%s has plan %d, the name before it %d", d.name, d.plan.index, before)
+			}
+			before = d.plan.index
+		}
+	}
 }

@@ -55,6 +55,8 @@ func (c Costs) estimate(demonstrations, pairs int, promptWords, answerWords int6
 	return e
 }
 
-// Reading and composing are the rates of the estimate, in words a minute.
-func Reading() float64   { return reading }
+// Reading is the rate at which the estimate lets people read, in words a minute.
+func Reading() float64 { return reading }
+
+// Composing is the rate at which it lets them write, in words a minute.
 func Composing() float64 { return composing }

@@ -22,7 +22,7 @@ var scripts = []struct {
 // stopwords are frequent words that tell languages of one script apart.
 var stopwords = map[string]map[string]string{
 	"Latin": {
-		"English":    "the and of to in is that for it with as was are this be you what not have from",
+		"English":    "the and of to in is that for it with as was are this be you what not have from a i an or by at on do does how can my me your they we will if there who which should would about when where why he she his her has had were been but all some them their following",
 		"German":     "der die das und ist nicht ein eine zu den mit von für auf im auch sich wie oder werden",
 		"French":     "le la les et est des une un dans que pour qui pas sur au du avec ce sont plus",
 		"Spanish":    "el la los las y es que en un una por con para del se su como más al tiene derecho",

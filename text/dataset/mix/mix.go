@@ -212,6 +212,9 @@ func again(seen map[xxh3.Uint128]bool, s string) bool {
 	return was
 }
 
+// Len is the number of records so far.
+func (c *Counter) Len() int { return c.n }
+
 // Report is what was counted so far.
 func (c *Counter) Report() Report {
 	r := Report{

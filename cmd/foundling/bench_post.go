@@ -1,0 +1,66 @@
+package main
+
+import (
+	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model/lora"
+	"github.com/foundling-lm/foundling/plan"
+	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/text/batch"
+	"github.com/foundling-lm/foundling/train"
+	"github.com/foundling-lm/foundling/train/posttrain"
+	"github.com/foundling-lm/foundling/train/pretrain"
+)
+
+// sftTrainee is a model on demonstrations of random tokens, packed: prompts of 16
+// to 79 of them, answers as long.
+func sftTrainee(b tensor.Backend, s plan.Shape, rows int) (*trainee, error) {
+	e, err := pretrainee(b, s, rows)
+	if err != nil {
+		return nil, err
+	}
+	examples := make([]batch.Example, 1000)
+	for i := range examples {
+		prompt, answer := 16+rng.Intn(5, 1, uint64(i), 64), 16+rng.Intn(5, 2, uint64(i), 64)
+		x := batch.Example{IDs: make([]int32, prompt+answer), Train: make([]bool, prompt+answer)}
+		for j := range x.IDs {
+			x.IDs[j], x.Train[j] = int32(rng.Intn(5, 3, uint64(i)<<16|uint64(j), s.Vocab)), j >= prompt
+		}
+		examples[i] = x
+	}
+	packed, err := batch.PackExamples(examples, trainTokens, batch.PackOptions{})
+	if err != nil {
+		return nil, err
+	}
+	source := posttrain.Demonstrations(e.m, packed.Loader(rows, 1), 1)
+	e.micro = func(n int) []train.Micro {
+		micro, err := source(n)
+		if err != nil {
+			panic(err) // it reads nothing
+		}
+		return micro
+	}
+	return e, nil
+}
+
+// loraTrainee is an adapter of rank 16 in all layers of a model in bf16, on random
+// tokens that are all trained.
+func loraTrainee(b tensor.Backend, s plan.Shape, rows, tokens int) (*trainee, error) {
+	m, err := pretrain.NewModel(b, s, -1)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range m.Params() {
+		if err := fillStored(b, w, dtype.BF16); err != nil {
+			return nil, err
+		}
+	}
+	a, err := lora.Attach(b, m, lora.Options{Rank: 16, Seed: 1})
+	if err != nil {
+		return nil, err
+	}
+	return &trainee{
+		m: m, params: a.Params(), places: rows * tokens, flop: posttrain.FLOP(m, a, tokens),
+		micro: func(n int) []train.Micro { return train.Language(m, randomBatch(n, rows, tokens, s.Vocab)) },
+	}, nil
+}
