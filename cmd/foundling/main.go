@@ -41,6 +41,8 @@ type cli struct {
 	Data      dataCmds     `cmd:"" help:"Data of post-training: show it, say what it consists of, label it, have a model make it."`
 	Reward    rewardCmd    `cmd:"" help:"Train a reward model on preferences, scores or steps."`
 	Classify  classifyCmds `cmd:"" help:"Classifiers: train one over a model, measure it."`
+	PPO       ppoCmd       `cmd:"" name:"ppo" help:"Let a model learn from rewards of its own answers, with a critic."`
+	GRPO      grpoCmd      `cmd:"" name:"grpo" help:"Let a model learn from rewards of its own answers, by comparing them: GRPO, RLOO, REINFORCE++ and kin."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`

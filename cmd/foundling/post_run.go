@@ -228,7 +228,12 @@ func (r *postRun[O]) train(ctx context.Context, name string, j posttrain.Job) er
 	j.Overrun = r.overrun(&j)
 	show := newTraining(r.p, name, j.Train.Schedule.End(), peak)
 	show.unit = r.unit
-	j.Progress = show.step
+	own := j.Progress
+	j.Progress = func(m train.Metrics) {
+		if show.step(m); own != nil {
+			own(m)
+		}
+	}
 	if err := j.Run(ctx, r.b); err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/foundling-lm/foundling/plan/machine"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/train"
+	"github.com/foundling-lm/foundling/train/posttrain"
 )
 
 // stages shows how far the stages of a long run are, one after the other: a bar
@@ -130,6 +131,7 @@ type training struct {
 	flops        float64
 	loss         float64
 	valLoss, bpb float64
+	rewarded     string // of the last rollout
 }
 
 // newTraining begins a stage of so many steps.
@@ -158,6 +160,10 @@ func (t *training) step(m train.Metrics) {
 func (t *training) line(m train.Metrics) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "step %d/%d  loss %.3f", m.Step, t.steps, t.loss)
+	if x, ok := m.Extra[posttrain.Scores]; ok {
+		t.rewarded = fmt.Sprintf("  score %.3f  KL %.3g", x, m.Extra[posttrain.ObjectiveKL])
+	}
+	s.WriteString(t.rewarded)
 	if t.valLoss > 0 {
 		fmt.Fprintf(&s, "  val %.3f nats/token %.3f bpb", t.valLoss, t.bpb)
 	}

@@ -50,19 +50,34 @@ const (
 	missingShare   = 0.05 // of completions without a score
 )
 
-// Diagnose looks for known faults in the figures of a run's rollouts, in order. A
-// fault is found once, where it is seen first.
-func Diagnose(rollouts []Summary) []Finding {
-	var out []Finding
-	for _, check := range []func([]Summary) *Finding{
-		negativeKL, explodingKL, ratioNotOne, samplerDiffers, lengthHacking,
-		entropyCollapse, valueStuck, noEnds, equalRewards, rewardsMissing,
-	} {
-		for n := range rollouts {
-			if f := check(rollouts[:n+1]); f != nil {
-				f.Rollout = rollouts[n].Rollout
-				out = append(out, *f)
-				break
+var checks = []func([]Summary) *Finding{
+	negativeKL, explodingKL, ratioNotOne, samplerDiffers, lengthHacking,
+	entropyCollapse, valueStuck, noEnds, equalRewards, rewardsMissing,
+}
+
+// DiagnoseLast looks for known faults at the last of a run's rollouts, in order.
+func DiagnoseLast(rollouts []Summary) (out []Finding) {
+	if len(rollouts) == 0 {
+		return nil
+	}
+	for _, check := range checks {
+		if f := check(rollouts); f != nil {
+			f.Rollout = last(rollouts).Rollout
+			out = append(out, *f)
+		}
+	}
+	return out
+}
+
+// Diagnose looks for known faults at all rollouts. Each is given once, where it is
+// seen first.
+func Diagnose(rollouts []Summary) (out []Finding) {
+	seen := map[string]bool{}
+	for n := range rollouts {
+		for _, f := range DiagnoseLast(rollouts[:n+1]) {
+			if !seen[f.Name] {
+				seen[f.Name] = true
+				out = append(out, f)
 			}
 		}
 	}

@@ -188,25 +188,30 @@ type Summary struct {
 }
 
 // Summaries reads the log of a run rollout by rollout.
-func Summaries(log []train.Metrics) []Summary {
-	var out []Summary
+func Summaries(log []train.Metrics) (out []Summary) {
 	for _, m := range log {
-		if number, ok := m.Extra[rolloutName]; ok {
-			out = append(out, Summary{Rollout: int(number), First: m.Extra, Mean: map[string]float64{}})
-		}
-		if len(out) == 0 {
-			continue
-		}
-		s := &out[len(out)-1]
-		s.Steps++
-		s.Seconds += m.Seconds
-		s.Loss += (m.Loss - s.Loss) / float64(s.Steps)
-		s.LR += (m.LR - s.LR) / float64(s.Steps)
-		for name, x := range m.Extra {
-			s.Mean[name] += (x - s.Mean[name]) / float64(s.Steps)
-		}
+		out = AddSummary(out, m)
 	}
 	return out
+}
+
+// AddSummary takes in one step more.
+func AddSummary(rollouts []Summary, m train.Metrics) []Summary {
+	if number, ok := m.Extra[rolloutName]; ok {
+		rollouts = append(rollouts, Summary{Rollout: int(number), First: m.Extra, Mean: map[string]float64{}})
+	}
+	if len(rollouts) == 0 {
+		return nil
+	}
+	s := &rollouts[len(rollouts)-1]
+	s.Steps++
+	s.Seconds += m.Seconds
+	s.Loss += (m.Loss - s.Loss) / float64(s.Steps)
+	s.LR += (m.LR - s.LR) / float64(s.Steps)
+	for name, x := range m.Extra {
+		s.Mean[name] += (x - s.Mean[name]) / float64(s.Steps)
+	}
+	return rollouts
 }
 
 // Spent is where the seconds of a run went.

@@ -294,7 +294,6 @@ func compareStep(t *testing.T, b tensor.Backend, method string, temperature floa
 			s.LogProbs = append(s.LogProbs, now+0.3*rng.Normal(2, 2, at))
 			s.Reference = append(s.Reference, now+0.5*rng.Normal(2, 3, at))
 			s.Values = append(s.Values, w.value(before)+0.3*rng.Normal(2, 4, at))
-			s.Entropy = append(s.Entropy, 1)
 			before = id
 		}
 		r.Samples = append(r.Samples, s)

@@ -78,15 +78,10 @@ func (p *policyRun) tempered(pass *op.Pass, m model.Model, h *op.Value) (_ *op.V
 	return h, limit
 }
 
-// logProbs are the log-probabilities of the tokens under m, with their entropies
-// if asked for.
-func (p *policyRun) logProbs(pass *op.Pass, m model.Model, h *op.Value, targets []int32, entropy bool) (logp, entropies []float64) {
+// logProbs are the log-probabilities of the tokens under m.
+func (p *policyRun) logProbs(pass *op.Pass, m model.Model, h *op.Value, targets []int32) []float64 {
 	h, limit := p.tempered(pass, m, h)
-	logp = op.LogProbs(pass, h, m.Unembedding(), targets, limit)
-	if entropy {
-		entropies = op.Entropies(pass, h, m.Unembedding(), limit)
-	}
-	return logp, entropies
+	return op.LogProbs(pass, h, m.Unembedding(), targets, limit)
 }
 
 // values are the critic's, given the policy's hidden states; v is what they are
@@ -103,7 +98,7 @@ func (p *policyRun) values(pass *op.Pass, z *sheet, h *op.Value, f train.Forward
 }
 
 // score computes what the trainer says of samples before the first update: their
-// log-probabilities under policy and reference, entropies, values.
+// log-probabilities under policy and reference, values.
 func (p *policyRun) score(ctx context.Context, r *Rollout) error {
 	pass := op.NewPass(p.b, op.Options{CachePacks: true})
 	defer pass.Close()
@@ -116,8 +111,8 @@ func (p *policyRun) score(ctx context.Context, r *Rollout) error {
 		p.tell("score", i, len(sheets))
 		pass.Reset()
 		h := z.states(pass, policy, train.Forward{})
-		logp, entropy := p.logProbs(pass, policy, h, z.targets, true)
-		z.each(func(s *Sample, lo, hi int) { s.LogProbs, s.Entropy = logp[lo:hi], entropy[lo:hi] })
+		logp := p.logProbs(pass, policy, h, z.targets)
+		z.each(func(s *Sample, lo, hi int) { s.LogProbs = logp[lo:hi] })
 		if p.method.Critic {
 			_, values := p.values(pass, z, h, train.Forward{})
 			z.each(func(s *Sample, lo, hi int) { s.Values = values[lo:hi] })
@@ -131,11 +126,11 @@ func (p *policyRun) score(ctx context.Context, r *Rollout) error {
 			ref = policy
 			off(true)
 		}
-		logp, _ = p.logProbs(pass, ref, z.states(pass, ref, train.Forward{}), z.targets, false)
+		before := p.logProbs(pass, ref, z.states(pass, ref, train.Forward{}), z.targets)
 		if off := p.Reference.Off; off != nil {
 			off(false)
 		}
-		z.each(func(s *Sample, lo, hi int) { s.Reference = logp[lo:hi] })
+		z.each(func(s *Sample, lo, hi int) { s.Reference = before[lo:hi] })
 	}
 	return nil
 }

@@ -26,7 +26,6 @@ type Sample struct {
 	Ended  bool    `json:"ended"`  // by an end token
 
 	LogProbs  []float64 `json:"logprobs"`            // under the policy that sampled it, as the trainer computes them
-	Entropy   []float64 `json:"entropy"`             // of that policy at each token
 	Reference []float64 `json:"reference,omitempty"` // log-probabilities under the reference
 	Values    []float64 `json:"values,omitempty"`    // before each token
 
@@ -75,7 +74,7 @@ func ReadRollout(dir string, number int) (*Rollout, error) {
 	}
 	for i, s := range r.Samples {
 		n := len(s.IDs)
-		if n == 0 || len(s.LogProbs) != n || len(s.Entropy) != n || s.Reference != nil && len(s.Reference) != n || s.Values != nil && len(s.Values) != n {
+		if n == 0 || len(s.LogProbs) != n || s.Reference != nil && len(s.Reference) != n || s.Values != nil && len(s.Values) != n {
 			return nil, fmt.Errorf("%s: sample %d: its tokens and numbers are not as many: begin again in another --out", rolloutPath(dir, number), i)
 		}
 	}
