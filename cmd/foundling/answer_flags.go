@@ -14,7 +14,7 @@ type answerFlags struct {
 	N           *int     `json:"n,omitempty" name:"n" help:"Answers to a prompt (default: dpo --online 4, rlaif 2, rejection sampling 8)." placeholder:"N"`
 	MaxTokens   *int     `json:"max-tokens,omitempty" name:"max-tokens" help:"Tokens of an answer, at most (default: half the context, at most 256)." placeholder:"N"`
 	Temperature *float64 `json:"temperature,omitempty" help:"Of answers (default 1)." placeholder:"X"`
-	Reward      []string `json:"reward,omitempty" sep:"none" help:"Grade answers by rewards, WEIGHT*KIND:ARGUMENT+...: verifier:go-parse|arithmetic|json, answer:KIND, match:REGEX, ended, length, overlong:N, repetition." placeholder:"SPEC"`
+	Reward      []string `json:"reward,omitempty" sep:"none" help:"What an answer is worth, instead of a judge: a weighted sum as 0.7*verifier:go-parse+0.3*ended; repeat it to add more. Kinds: ${rewards}." placeholder:"SPEC"`
 	judgeOptions
 }
 
@@ -71,15 +71,10 @@ func (o *answerOptions) resolve(n, context int) error {
 	case !(o.Temperature > 0):
 		return fmt.Errorf("--temperature is %g: answers must differ, give more than 0", o.Temperature)
 	}
-	if _, err := o.terms(); err != nil {
+	if err := checkRewards(o.Reward, o.MaxTokens); err != nil {
 		return fmt.Errorf("--reward: %w", err)
 	}
 	return nil
-}
-
-// terms are those of --reward.
-func (o *answerOptions) terms() ([]posttrain.Term, error) {
-	return posttrain.ParseRewards(o.Reward, posttrain.RewardKinds(), o.MaxTokens)
 }
 
 // graded is a grader with what must be closed after it.
@@ -101,12 +96,17 @@ func (r *dpoRun) grader() (*graded, error) {
 	}
 	closing := func() { _ = j.Close() }
 	if o.Judge == "" {
-		terms, err := o.terms()
+		w := &rewards{b: r.b, limit: r.j.RewardLimit}
+		terms, err := w.parse(o.Reward, o.MaxTokens)
 		if err != nil {
+			w.close()
 			closing()
 			return nil, err
 		}
-		return &graded{posttrain.Rewarded(terms, j, nil), nil, closing}, nil
+		return &graded{posttrain.Rewarded(terms, j, nil), nil, func() {
+			w.close()
+			closing()
+		}}, nil
 	}
 	c, release, err := r.j.court(r.b, &o.judgeOptions, r.c.storeFlags, o.Model, o.Seed)
 	if err != nil {

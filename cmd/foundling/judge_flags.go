@@ -28,6 +28,7 @@ type judgeFlags struct {
 	JudgeRetries    int           `help:"Attempts after a failed one." default:"3"`
 	JudgeConcurrent int           `help:"Questions to a service at a time." default:"4"`
 	JudgeKey        string        `help:"Key for the service, sent as a bearer token." env:"FOUNDLING_JUDGE_KEY" placeholder:"KEY"`
+	RewardLimit     time.Duration `help:"Time that a command or a service of --reward has for one request." default:"30s"`
 	PriceIn         float64       `help:"What a million tokens of questions cost, for the report." placeholder:"MONEY"`
 	PriceOut        float64       `help:"What a million tokens of replies cost, for the report." placeholder:"MONEY"`
 }
@@ -35,8 +36,8 @@ type judgeFlags struct {
 // Validate says which flag is impossible.
 func (f *judgeFlags) Validate() error {
 	switch {
-	case f.JudgeTimeout <= 0:
-		return errors.New("--judge-timeout must be more than 0")
+	case f.JudgeTimeout <= 0 || f.RewardLimit <= 0:
+		return errors.New("--judge-timeout and --reward-limit must be more than 0")
 	case f.JudgeRetries < 0 || f.JudgeConcurrent < 1:
 		return errors.New("--judge-retries must not be negative, --judge-concurrent must be 1 or more")
 	case !(f.PriceIn >= 0) || !(f.PriceOut >= 0):

@@ -73,7 +73,7 @@ func run(args []string) int {
 		kong.Name("foundling"),
 		kong.Description("The whole life of a foundation model in one program."),
 		kong.UsageOnError(),
-		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames()},
+		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames(), "rewards": rewardHelp},
 		kong.NamedMapper("filled", kong.MapperFunc(filled)),
 		kong.Exit(func(n int) { code = n }),
 	)

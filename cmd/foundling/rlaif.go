@@ -192,15 +192,15 @@ func (r *rlaifRun) answer(ctx context.Context) (tries []*posttrain.Tries, err er
 
 // judge answers, grades and writes what is to be learned.
 func (r *rlaifRun) judge(ctx context.Context) error {
-	tries, err := r.answer(ctx)
-	if err != nil {
-		return err
-	}
 	g, err := r.grader()
 	if err != nil {
 		return err
 	}
 	defer g.close()
+	tries, err := r.answer(ctx)
+	if err != nil {
+		return err
+	}
 	r.p.stage("judge", 0)
 	var records []dataset.Record
 	if len(r.given) > 0 {

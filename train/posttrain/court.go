@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 
@@ -55,7 +56,7 @@ type Court struct {
 	Seed         uint64
 	Journal      *Journal // nil: none
 	Mean         bool     // the mean of both orders decides, not only where they agree: for judges whose replies are probabilities
-	Batch        int      // comparisons between two writes of the journal; 0: 16
+	Batch        int      // comparisons that the judge is given at a time; 0: 16
 	Progress     func(done, total int)
 }
 
@@ -112,22 +113,15 @@ func (c *Court) ask(ctx context.Context, questions [][]chat.Message) ([]Reply, e
 	for k, i := range open {
 		rest[k] = questions[i]
 	}
-	said, err := c.Judge.Ask(ctx, rest)
-	for k, i := range open {
-		if k >= len(said) || said[k].Failed != "" { // asked again when the run goes on
-			if k < len(said) {
-				replies[i] = said[k]
-			}
-			continue
+	var broken error
+	err := c.Judge.Ask(ctx, rest, func(k int, r Reply) {
+		i := open[k]
+		replies[i] = r
+		if r.Failed == "" && c.Journal != nil { // else it is asked again when the run goes on
+			broken = cmp.Or(broken, c.Journal.Put(keys[i], r))
 		}
-		replies[i] = said[k]
-		if c.Journal != nil {
-			if err := c.Journal.Put(keys[i], said[k]); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return replies, err
+	})
+	return replies, errors.Join(broken, err)
 }
 
 // key names a question to a judge.

@@ -19,9 +19,9 @@ import (
 // Judge answers questions of the form of a Constitution's: which of two answers is
 // better, A or B?
 type Judge interface {
-	// Ask returns a reply to each question. An error ends the run; what concerns one
-	// question stands in its reply.
-	Ask(ctx context.Context, questions [][]chat.Message) ([]Reply, error)
+	// Ask tells the reply to each question as it comes, one at a time. An error ends
+	// the run; what concerns one question stands in its reply.
+	Ask(ctx context.Context, questions [][]chat.Message, tell func(i int, r Reply)) error
 }
 
 // Reply is what a judge says.
@@ -58,14 +58,10 @@ type Service struct {
 const hopeless = 5
 
 // Ask asks several questions at a time. When one after another fails it returns an
-// error; replies that came before are there, the others have Failed set.
-func (s *Service) Ask(ctx context.Context, questions [][]chat.Message) ([]Reply, error) {
+// error.
+func (s *Service) Ask(ctx context.Context, questions [][]chat.Message, tell func(i int, r Reply)) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	replies := make([]Reply, len(questions))
-	for i := range replies {
-		replies[i].Failed = "not asked"
-	}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	failures := 0
@@ -84,7 +80,7 @@ func (s *Service) Ask(ctx context.Context, questions [][]chat.Message) ([]Reply,
 			r, err := s.ask(ctx, q)
 			mu.Lock()
 			defer mu.Unlock()
-			if replies[i] = r; err == nil {
+			if tell(i, r); err == nil {
 				failures = 0
 			} else if failures++; failures == hopeless {
 				stop(fmt.Errorf("the judge failed %d times in a row, lastly: %w", failures, err))
@@ -93,7 +89,7 @@ func (s *Service) Ask(ctx context.Context, questions [][]chat.Message) ([]Reply,
 		}()
 	}
 	wg.Wait()
-	return replies, context.Cause(ctx)
+	return context.Cause(ctx)
 }
 
 // ask tries one question until there is a reply.
@@ -192,7 +188,7 @@ type ModelJudge struct {
 }
 
 // Ask reads all questions, each with either letter.
-func (j *ModelJudge) Ask(ctx context.Context, questions [][]chat.Message) ([]Reply, error) {
+func (j *ModelJudge) Ask(ctx context.Context, questions [][]chat.Message, tell func(i int, r Reply)) error {
 	replies := make([]Reply, len(questions))
 	var texts [][]int32
 	var of []int // question of every two texts
@@ -208,7 +204,7 @@ func (j *ModelJudge) Ask(ctx context.Context, questions [][]chat.Message) ([]Rep
 	start := time.Now()
 	scores, err := j.Engine.ScoreAll(ctx, texts, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	each := time.Since(start).Seconds() / math.Max(1, float64(len(of)))
 	for k, i := range of {
@@ -220,7 +216,10 @@ func (j *ModelJudge) Ask(ctx context.Context, questions [][]chat.Message) ([]Rep
 		x := total(scores[2*k].LogProbs[from-1:]) - total(scores[2*k+1].LogProbs[from-1:])
 		replies[i].A, replies[i].Seconds = 1/(1+math.Exp(-x)), each
 	}
-	return replies, nil
+	for i, r := range replies {
+		tell(i, r)
+	}
+	return nil
 }
 
 // letters are the ids of the question with either reply.

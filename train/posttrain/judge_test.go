@@ -80,12 +80,11 @@ func scripted(say func(ctx context.Context, a, b string) (string, error)) *Servi
 // judgeFunc is a judge whose replies are probabilities.
 type judgeFunc func(q []chat.Message) float64
 
-func (f judgeFunc) Ask(_ context.Context, questions [][]chat.Message) ([]Reply, error) {
-	out := make([]Reply, len(questions))
+func (f judgeFunc) Ask(_ context.Context, questions [][]chat.Message, tell func(i int, r Reply)) error {
 	for i, q := range questions {
-		out[i].A = f(q)
+		tell(i, Reply{A: f(q)})
 	}
-	return out, nil
+	return nil
 }
 
 func good(_ context.Context, a, _ string) (string, error) {
@@ -248,8 +247,8 @@ func TestModelJudge(t *testing.T) {
 	t.Cleanup(e.Close)
 	long := []chat.Message{{Role: chat.RoleUser, Content: strings.Repeat("much too long ", 300)}}
 	q := question("Choose.", dataset.Text{Plain: "Hi"}, dataset.Text{Plain: "x"}, dataset.Text{Plain: "y"})
-	rs, err := (&ModelJudge{e, w}).Ask(context.Background(), [][]chat.Message{q, long, q})
-	if err != nil {
+	rs := make([]Reply, 3)
+	if err := (&ModelJudge{e, w}).Ask(context.Background(), [][]chat.Message{q, long, q}, func(i int, r Reply) { rs[i] = r }); err != nil {
 		t.Fatal(err)
 	}
 	if rs[1].Failed == "" || !(rs[0].A > 0 && rs[0].A < 1) || rs[0].A != rs[2].A || rs[0].PromptTokens < 100 {

@@ -73,7 +73,7 @@ func (d *Drawer) Draw(ctx context.Context, prompts []dataset.Record, number []in
 			continue
 		}
 		for _, r := range results[:d.N] {
-			a := &Try{IDs: slices.Clone(r.IDs), Text: r.Text, Finish: r.Finish, LogProb: total(r.LogProbs)}
+			a := &Try{IDs: slices.Clone(r.IDs), Text: strings.ToValidUTF8(r.Text, "\uFFFD"), Finish: r.Finish, LogProb: total(r.LogProbs)}
 			if r.StopID >= 0 {
 				a.IDs, a.LogProb = append(a.IDs, r.StopID), a.LogProb+r.StopLogProb
 			}
