@@ -74,9 +74,18 @@ func (w *written) answer() []int32 {
 	return ids
 }
 
-// write asks a model for bodies of functions, so many each, and grades them. Body
-// k of prompt i is stream i*n+k of the seed, so the first ones do not depend on n.
-func (r *Run) write(ctx context.Context, what string, z *bundle.Bundle, checker *gosrc.Checker, prompts []gosrc.FunctionPrompt, n int, temperature float64, tokens int) ([][]written, error) {
+// drawing is how bodies are drawn: so many of each function.
+type drawing struct {
+	what        string // for the progress
+	n           int
+	temperature float64
+	topP        float64
+}
+
+// write asks a model for bodies of functions and grades them. Body k of prompt i has
+// a stream of its own, so the first ones do not depend on how many there are.
+func (r *Run) write(ctx context.Context, z *bundle.Bundle, checker *gosrc.Checker, prompts []gosrc.FunctionPrompt, d drawing) ([][]written, error) {
+	n := d.n
 	g := generate.New(r.b, z.Model, z.TokenBytes())
 	defer g.Close()
 	all := make([][]written, len(prompts))
@@ -94,8 +103,8 @@ func (r *Run) write(ctx context.Context, what string, z *bundle.Bundle, checker 
 			}
 			for k := range n {
 				requests = append(requests, generate.Request{Prompt: ids, Options: generate.Options{
-					MaxTokens: tokens, StopIDs: z.Generation.EOS, Stream: uint64((from+i)*bestOf + k),
-					Sample: sample.Options{Temperature: temperature, TopP: 0.95, Seed: r.Plan.Seed},
+					MaxTokens: r.Plan.Eval.AnswerTokens, StopIDs: z.Generation.EOS, Stream: uint64((from+i)*bestOf + k),
+					Sample: sample.Options{Temperature: d.temperature, TopP: d.topP, Seed: r.Plan.Seed},
 				}})
 			}
 		}
@@ -113,7 +122,7 @@ func (r *Run) write(ctx context.Context, what string, z *bundle.Bundle, checker 
 				all[from+i] = append(all[from+i], written{requests[i*n+k].Prompt, out, grade})
 			}
 		}
-		r.w.Bytes(what, int64(from+len(part)), int64(len(prompts)))
+		r.w.Bytes(d.what, int64(from+len(part)), int64(len(prompts)))
 	}
 	return all, nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/grammar"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/generate/search"
 	"github.com/foundling-lm/foundling/text/chat"
@@ -138,6 +139,10 @@ func (c *bestCmd) Run(ctx context.Context) error {
 	}
 	start := time.Now()
 	candidates, err := c.candidates(ctx, m, ids, o)
+	var budget *grammar.BudgetError
+	if errors.As(err, &budget) {
+		return fmt.Errorf("--max-tokens: %w", budget)
+	}
 	drawn := time.Since(start)
 	stopped := ctx.Err() != nil
 	if err != nil && !stopped {

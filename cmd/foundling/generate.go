@@ -261,12 +261,14 @@ func (c *generateCmd) finish(ctx context.Context, m *foundling.Model, requests [
 		if !strings.HasSuffix(r.Text, "\n") && !c.StreamJSON {
 			fmt.Println()
 		}
-		if c.N == 1 {
-			context := m.Bundle.Model.Dims().Context
-			for _, s := range []string{ending(r, context, &requests[i].Options), shifted(r, context)} {
-				if s != "" {
-					fmt.Fprintf(os.Stderr, "note: %s\n", s)
-				}
+		context := m.Bundle.Model.Dims().Context
+		notes, which := []string{ending(r, context, &requests[i].Options), shifted(r, context)}, ""
+		if c.N > 1 { // the end is in the line above the text
+			notes, which = notes[1:], fmt.Sprintf("text %d: ", i+1)
+		}
+		for _, s := range notes {
+			if s != "" {
+				fmt.Fprintf(os.Stderr, "note: %s%s\n", which, s)
 			}
 		}
 	}
@@ -275,6 +277,9 @@ func (c *generateCmd) finish(ctx context.Context, m *foundling.Model, requests [
 			var g generated
 			if err := c.look(ctx, m, requests[i], r, &g); err != nil {
 				return err
+			}
+			if c.N > 1 {
+				fmt.Printf("\n--- %d of %d\n", i+1, c.N)
 			}
 			if err := printExplained(os.Stdout, g.Explained); err != nil {
 				return err
