@@ -181,7 +181,8 @@ func ParseVerdict(text string) (a float64, ok bool) {
 }
 
 // ModelJudge is a model of this program. It need not write well: its verdict is how
-// much more probable the letter A is to it than B (Bai et al. 2022, section 4.1).
+// much more probable the letter A is to it than B (Bai et al. 2022, arXiv 2212.08073,
+// section 4.1).
 type ModelJudge struct {
 	Engine *generate.Engine
 	Writer *Writer
