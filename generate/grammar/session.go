@@ -71,7 +71,7 @@ func (s *Session) Mask(remaining int) ([]uint64, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	at := sketch(s.at)
-	m := g.allowed(at, remaining > 0)
+	m := g.allowed(at)
 	var mask []uint64
 	var err error
 	switch {
@@ -95,7 +95,7 @@ func (s *Session) unsketched(mask []uint64, remaining int) []uint64 {
 	if remaining == 0 {
 		c.limit = noLimit
 	}
-	walk(s.g.v.long, s.g.stack, s.at, -1, c.take)
+	walk(s.g.v.long, s.g.stack, 0, s.at, -1, c.take)
 	for _, id := range c.ids {
 		if !has(mask, id) {
 			if words := s.own(); &words[0] != &mask[0] {

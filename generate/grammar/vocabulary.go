@@ -166,8 +166,8 @@ func sketchy(text []byte) bool {
 // and the bytes that they take.
 func ordinary(text []byte) (runes, bytes int) {
 	for bytes < len(text) {
-		r, n := utf8.DecodeRune(text[bytes:])
-		if r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError && n == 1 {
+		n := ordinaryRune(text[bytes:])
+		if n == 0 {
 			break
 		}
 		runes, bytes = runes+1, bytes+n
@@ -175,8 +175,33 @@ func ordinary(text []byte) (runes, bytes int) {
 	return runes, bytes
 }
 
+// ordinaryRune is the length of the ordinary character at the beginning of text, 0 if
+// there is none.
+func ordinaryRune(text []byte) int {
+	r, n := utf8.DecodeRune(text)
+	if r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError && n == 1 {
+		return 0
+	}
+	return n
+}
+
+// plainRests says for each place of a text whether it goes on from there by ordinary
+// characters only.
+func plainRests(text []byte, dst []bool) []bool {
+	dst = slices.Grow(dst[:0], len(text)+1)[:len(text)+1]
+	dst[len(text)] = true
+	for at := len(text) - 1; at >= 0; at-- {
+		n := ordinaryRune(text[at:])
+		dst[at] = n > 0 && dst[at+n]
+	}
+	return dst
+}
+
 // set adds an id to a mask.
 func set(words []uint64, id int32) { words[id>>6] |= 1 << (id & 63) }
+
+// unset takes an id from a mask.
+func unset(words []uint64, id int32) { words[id>>6] &^= 1 << (id & 63) }
 
 // has says whether a mask has an id.
 func has(words []uint64, id int32) bool { return words[id>>6]>>(id&63)&1 != 0 }

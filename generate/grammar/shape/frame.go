@@ -9,10 +9,11 @@ type frame struct {
 	id    int32
 	depth int32 // containers open, this one included
 
-	valued *frame // the same, its value read
-	after  int32  // cost of what follows a value of the frame, up to the end of the text; -1: not computed
-	next   *next  // of an object: names that may come
-	unique *frame // of the array of unique items whose item is being read, maybe the frame itself
+	valued  *frame // the same, its value read
+	after   int32  // cost of what follows a value of the frame, up to the end of the text; -1: not computed
+	closing int32  // cost of what follows a value of the frame, up to its end; 0: not computed
+	next    *next  // of an object: names that may come
+	unique  *frame // of the array of unique items whose item is being read, maybe the frame itself
 }
 
 // frameKey is what tells frames apart.

@@ -38,6 +38,7 @@ type objectPlan struct {
 
 type declared struct {
 	name string
+	size int32   // of its spelling
 	plan *plan   // nil: the name may not be
 	then []int32 // names that must be where this is
 }
@@ -149,7 +150,7 @@ func (m *Machine) object(o *Object) (*objectPlan, error) {
 		}
 	}
 	for name := range names {
-		d := declared{name: name}
+		d := declared{name: name, size: spelledLen(name)}
 		if matches(o.Names, name) {
 			d.plan = m.planFor(o.value(name))
 		}
@@ -200,7 +201,7 @@ func (m *Machine) classes(p *objectPlan) error {
 				return nil
 			}
 		}
-		c := &class{names: names, value: m.planFor(v), words: map[int32]int{}}
+		c := &class{names: names, value: m.planFor(v), words: map[int32]int{}, short: map[[2]int32]int32{}}
 		c.phrase, _ = newPhrase([]*String{{Language: names}}, &m.ids)
 		p.classes = append(p.classes, c)
 		return nil

@@ -125,6 +125,8 @@ type state struct {
 	closed  bool   // rest is known
 	sketch  bool   // see sketch.go
 	drawn   *state // its sketch; nil: not made
+	even    *even  // nil: not computed
+	bound   int32  // ShortestBound and one more; 0: not computed
 }
 
 // busy is the number of steps after which a state keeps a table of them.
@@ -211,56 +213,69 @@ func (s *state) Accepting() bool {
 // unbounded is FreeRunes without a bound.
 const unbounded = 1 << 30
 
-// FreeRunes is machine.Free's.
-func (s *state) FreeRunes() int {
-	most := 0
+// FreeRunes is machine.Free's. The bound is that of the thread with most characters.
+func (s *state) FreeRunes() (most, bound int) {
 	for _, t := range s.threads {
 		if t.local.part.form != whole {
 			continue
 		}
-		free := t.free()
+		free, end := s.m.free(t)
 		if t.rec != nil && t.frame.unique.items != nil && free < unbounded {
 			free-- // one more tells the item from others
 		}
-		if t.rec == nil || t.frame.unique.items.few() {
-			most = max(most, free)
+		if free <= most || t.rec != nil && !t.frame.unique.items.few() {
+			continue
+		}
+		if most, bound = free, -1; t.rec == nil {
+			to := t.frame // behind the string or the name's value
+			if t.local.kind == inString {
+				to = s.m.done(to)
+			}
+			bound = int(plus(end, s.m.after(to)))
 		}
 	}
-	return most
+	return most, bound
 }
 
 // free is a number of plain characters that may follow, whatever they are, other items
-// of a unique array aside.
-func (t thread) free() int {
-	l := t.local
-	switch {
+// of a unique array aside. The cost of ending what is read, up to what follows a value of
+// the frame, is at most end behind all of them.
+func (m *Machine) free(t thread) (n int, end int32) {
+	switch l := t.local; {
 	case l.kind == inString && l.part.form == whole:
-		return t.frame.reading.phrase.free(l.point, int(t.n))
+		n, end = t.frame.reading.phrase.free(l.point, int(t.n))
+		return n, end + 1
 	case l.kind == inString && l.to >= 0:
-		return t.frame.reading.phrase.free(l.to, int(t.n)+1)
+		n, end = t.frame.reading.phrase.free(l.to, int(t.n)+1)
+		return n, longestPartial + end + 1
 	case l.kind == inName && l.part.form == whole:
-		return t.frame.free(l.point)
+		return m.freeName(t.frame, l.point)
 	}
-	return 0
+	return 0, 0
 }
 
-// free is a number of plain characters that may follow in a name, whatever they are.
-func (f *frame) free(point int32) int {
+// freeName is free in a name.
+func (m *Machine) freeName(f *frame, point int32) (n int, end int32) {
 	if !f.names().others {
-		return 0
+		return 0, 0
 	}
-	most := 0
+	c := m.costs(f.room())
 	for i, q := range f.object.naming.points[point].states {
-		c := f.object.classes[i]
+		class := f.object.classes[i]
+		free, most := 0, 0
 		switch {
-		case q < 0 || !c.value.may(f.room()):
-		case c.names == nil:
-			return unbounded
+		case q < 0 || !class.value.may(f.room()):
+		case class.names == nil:
+			free, most = unbounded, m.longEnd(f)
 		case f.used == nil:
-			most = max(most, c.names.FreeRunes(q))
+			free, most = class.names.FreeRunes(q)
+			most *= longestSpelling
+		}
+		if free > n {
+			n, end = free, plus(int32(min(most, int(never)))+2+c.of(class.value), f.object.brought(c))
 		}
 	}
-	return most
+	return n, end
 }
 
 // number interns the position in a number that is in one of the states.

@@ -175,7 +175,7 @@ func (m *Machine) recorded(out []thread, first int, t thread, b byte) []thread {
 func (m *Machine) surelyNew(t thread) bool {
 	u := t.frame.unique
 	enough := int(u.count) >= u.array.Min
-	if u.items == nil && enough || t.free() > 0 && u.items.few() {
+	if free, _ := m.free(t); u.items == nil && enough || free > 0 && u.items.few() {
 		return true
 	}
 	if !enough || t.frame != u || t.local.kind != inString || t.rec.escaped {
