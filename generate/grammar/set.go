@@ -14,7 +14,8 @@ type idSet struct {
 	few   []int32  // without words: the ids, or those that are not in it
 	not   bool     // few are those that are not in it
 	count int
-	worst int // tokens that finish the text behind any of the ids
+	doubt []int32 // ids that only the state itself can judge, not its sketch, see scan
+	worst int     // tokens that finish the text behind any of the ids
 	// forced: the language refuses all, but the first step of the way to the end is left.
 	forced bool
 }
@@ -23,7 +24,7 @@ type idSet struct {
 const manyIDs = 512
 
 // bytes is the memory of the set, about.
-func (s *idSet) bytes() int { return 128 + 8*len(s.words) + 4*len(s.few) }
+func (s *idSet) bytes() int { return 128 + 8*len(s.words) + 4*len(s.few) + 4*len(s.doubt) }
 
 // put writes the set as bits into dst.
 func (s *idSet) put(dst []uint64, size int) {
@@ -139,8 +140,9 @@ func (g *Grammar) find(c *scan, s machine.State) *idSet {
 		c.ids = append(c.ids, g.v.end...)
 	}
 	m := c.pack()
+	m.doubt = c.doubt
 	g.ids = c.ids
-	if m.count == 0 {
+	if m.count == 0 && len(m.doubt) == 0 {
 		way := g.ending(s)
 		m.few, m.count, m.forced = append(m.few, way[0]), 1, true
 		c.worst = len(way) - 1

@@ -1,7 +1,6 @@
 package grammar
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -30,8 +29,6 @@ type Vocabulary struct {
 	tails []*trie
 	tail  *trie
 	later *trie // those behind one character and more
-	// The tokens that a sketch (machine.Sketched) may refuse though the state does not.
-	long *trie
 }
 
 // maxBulk bounds the characters of tokens that masks take in bulk; few real tokens
@@ -78,13 +75,6 @@ func NewVocabulary(tokens [][]byte, special []bool, end []int32) (*Vocabulary, e
 	if len(all) == 0 {
 		return nil, fmt.Errorf("vocabulary: none of the %d tokens stands for text", len(tokens))
 	}
-	var long []entry
-	for _, e := range all {
-		if sketchy(e.text) {
-			long = append(long, e)
-		}
-	}
-	v.long = newTrie(long)
 	v.lacks = slices.Contains(v.missing[:], true)
 	v.group(all)
 	v.all = newTrie(all)
@@ -148,18 +138,6 @@ func (v *Vocabulary) Text(id int32) []byte {
 		return nil
 	}
 	return v.text[id]
-}
-
-// sketchy says whether a comma follows a colon that follows a quotation mark.
-func sketchy(text []byte) bool {
-	for _, b := range []byte(`":,`) {
-		i := bytes.IndexByte(text, b)
-		if i < 0 {
-			return false
-		}
-		text = text[i+1:]
-	}
-	return true
 }
 
 // ordinary counts the ordinary characters (machine.Free) at the beginning of text,

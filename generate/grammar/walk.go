@@ -1,14 +1,17 @@
 package grammar
 
 import (
+	"slices"
+
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 )
 
 // walk calls visit for the tokens of the subtree of a node of t, without its own, that
 // lead from s to a live state, with the ids of tokens and that state. Of tokens of at
 // most over ordinary characters it leaves out those that have nothing else; over of -1
-// leaves out none. A byte that the language refuses ends a whole subtree, and where all
-// that follows is ordinary characters and these lead nowhere else, it is taken whole.
+// leaves out none. A byte that the language refuses ends a whole subtree. Where all that
+// follows is ordinary characters and these lead nowhere else, it is taken whole, and so
+// it is behind machine.Doubt.
 func walk(t *trie, stack []machine.State, root int32, s machine.State, over int, visit func(ids []int32, behind machine.State)) {
 	stack[0] = s
 	nodes, from := t.nodes, t.nodes[root].depth
@@ -24,7 +27,7 @@ func walk(t *trie, stack []machine.State, root int32, s machine.State, over int,
 			continue
 		}
 		i++
-		if n.plain && n.end > i && steady(behind) {
+		if behind == machine.Doubt || n.plain && n.end > i && steady(behind) {
 			i = n.end
 		}
 		if ids := t.ids[n.first:nodes[i].first]; len(ids) > 0 {
@@ -41,6 +44,7 @@ type scan struct {
 
 	words []uint64 // ids found in bulk; nil: none
 	ids   []int32  // ids found one by one
+	doubt []int32  // ids that a sketch says nothing about, in the order of the trie
 	// worst is a number of tokens that finish the text behind any id found, the end
 	// token included.
 	worst int
@@ -71,12 +75,8 @@ func (c *scan) run(s machine.State) {
 	over := -1
 	if f, ok := s.(machine.Free); ok && c.limit == noLimit && !g.v.lacks {
 		if n, bound := f.FreeRunes(); n > 0 {
-			over = min(n, maxBulk)
+			over, c.worst = min(n, maxBulk), bound+1
 			c.words = append(c.words, g.v.bulk[min(over, len(g.v.bulk)-1)]...)
-			if c.worst = bound + 1; bound < 0 {
-				c.worst = 0
-				c.free(s, over)
-			}
 		}
 	}
 	walk(g.v.all, g.stack, 0, s, over, c.take)
@@ -93,7 +93,7 @@ func (c *scan) begin(s machine.State) {
 		for _, id := range other.ids {
 			set(c.words, id)
 		}
-		c.worst = other.worst
+		c.worst, c.doubt = other.worst, other.doubt
 		return
 	}
 	m := g.allowed(s)
@@ -104,7 +104,7 @@ func (c *scan) begin(s machine.State) {
 	for _, id := range g.v.end {
 		unset(c.words, id)
 	}
-	c.worst = m.worst
+	c.worst, c.doubt = m.worst, slices.Clone(m.doubt)
 }
 
 // branch scans the tokens of the subtree of node i, without its own, from the state s
@@ -138,7 +138,11 @@ func (c *scan) branch(i int32, s, d machine.State, except machine.Bytes) {
 				unset(c.words, id)
 			}
 		}
-		if behind == nil {
+		switch {
+		case behind == nil:
+			continue
+		case behind == machine.Doubt:
+			c.take(t.ids[n.first:t.nodes[n.end].first], behind)
 			continue
 		}
 		if own := t.own(kid); len(own) > 0 {
@@ -152,11 +156,23 @@ func (c *scan) branch(i int32, s, d machine.State, except machine.Bytes) {
 	}
 }
 
-// take judges the state behind a token.
+// take judges the state behind tokens.
 func (c *scan) take(ids []int32, behind machine.State) {
-	if c.judge(behind) {
+	switch {
+	case behind == machine.Doubt || c.unknown(behind):
+		c.doubt = append(c.doubt, ids...)
+	case c.judge(behind):
 		c.ids = append(c.ids, ids...)
 	}
+}
+
+// unknown says that only the states that a sketch stands for can be judged.
+func (c *scan) unknown(behind machine.State) bool {
+	if c.limit == noLimit && !c.g.v.lacks {
+		return false
+	}
+	k, ok := behind.(machine.Sketched)
+	return ok && !k.Exact() && (c.g.v.lacks || bound(behind) > c.limit)
 }
 
 func (c *scan) judge(behind machine.State) bool {
@@ -240,6 +256,13 @@ func (c *scan) uniform(s, next machine.State) {
 	from := -1 // of the numbers of characters whose tokens are allowed and not yet added
 	here, ok := s, true
 	for k := 0; k <= most; k++ { // here is the state behind k characters
+		if c.unknown(here) {
+			if from >= 0 {
+				c.add(from, k-1)
+			}
+			c.doubtFrom(k)
+			return
+		}
 		kept := c.judge(here)
 		if kept && from < 0 {
 			from = k
@@ -283,6 +306,15 @@ func (c *scan) uniform(s, next machine.State) {
 	c.long(s, maxBulk)
 }
 
+// doubtFrom adds all tokens of at least k ordinary characters to those in doubt.
+func (c *scan) doubtFrom(k int) {
+	for id, text := range c.g.v.text {
+		if runes, _ := ordinary(text); len(text) > 0 && runes >= k {
+			c.doubt = append(c.doubt, int32(id))
+		}
+	}
+}
+
 // tail scans the tokens of k ordinary characters and more from the state behind them.
 func (c *scan) tail(k int, behind machine.State) {
 	if tails := c.g.v.tails; k < len(tails) && tails[k] != nil {
@@ -312,43 +344,4 @@ func (c *scan) long(s machine.State, than int) {
 	if int(c.g.v.all.nodes[0].runes) > than {
 		walk(c.g.v.all, c.g.stack, 0, s, than, c.take)
 	}
-}
-
-// free bounds worst over the tokens of up to n ordinary characters, which run takes
-// in bulk: it walks them, and leaves out the subtrees behind uniform states.
-func (c *scan) free(s machine.State, n int) {
-	t, stack := c.g.v.all, c.g.stack
-	stack[0] = s
-	for i := int32(1); i < int32(len(t.nodes)-1); {
-		x := &t.nodes[i]
-		behind := stack[x.depth-1].Next(x.b)
-		if behind == nil || x.runes == 0 {
-			i = x.end
-			continue
-		}
-		i++
-		c.judge(behind)
-		stack[x.depth] = behind
-		if x.end == i || !c.even(behind, min(n, int(x.runes))) {
-			continue
-		}
-		i = x.end
-	}
-}
-
-// even judges the states behind up to n ordinary characters, if there is one for each
-// number of them.
-func (c *scan) even(s machine.State, n int) bool {
-	for range n {
-		next, ok := afterAny(s)
-		if !ok {
-			return false
-		}
-		if next == nil || next == s {
-			break
-		}
-		c.judge(next)
-		s = next
-	}
-	return true
 }

@@ -85,13 +85,24 @@ func (s *Bytes) None() bool { return *s == Bytes{} }
 type Sketched interface {
 	State
 	// Sketch is a state for reading one token: what is remembered is left out where it
-	// cannot matter for long. What leads on from the sketch leads on from the state,
-	// and the Shortest behind it is the same. What leads on from the state leads on from
-	// the sketch, but for texts in which a comma follows a colon that follows a
-	// quotation mark: those may be refused. States behind a sketch are sketches. A state
-	// that has no simpler one is its own sketch.
+	// rarely matters. What leads on from the sketch leads on from the state, and the other
+	// way round, but for texts that lead from the sketch to Doubt. States behind a sketch
+	// are sketches. A state that has no simpler one is its own sketch.
 	Sketch() State
+	// Exact says of a sketch that its Shortest is that of the states it stands for. Of
+	// others only the bounds (Bounded) may be asked.
+	Exact() bool
 }
+
+// Doubt is where sketches lead if it depends on what they left out whether a text goes
+// on so.
+var Doubt State = doubt{}
+
+type doubt struct{}
+
+func (doubt) Next(byte) State  { return Doubt }
+func (doubt) Accepting() bool  { return false }
+func (doubt) Shortest() []byte { return nil }
 
 // Bounded is what a State may also be: it knows about the length of its Shortest
 // without writing it.

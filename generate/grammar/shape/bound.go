@@ -29,7 +29,7 @@ func (s *state) ShortestBound() int {
 func (s *state) Tails() (tails []machine.Tail) {
 	for _, t := range s.threads {
 		bytes, then, same := s.m.tail(t)
-		if !same || t.local == after {
+		if !same || t.local == after || t.rec != nil {
 			return nil
 		}
 		tails = append(tails, machine.Tail{Bytes: int(bytes), Then: s.m.state([]thread{{frame: then, local: after}})})
@@ -39,21 +39,33 @@ func (s *state) Tails() (tails []machine.Tail) {
 
 // bound is at least the cost of a thread.
 func (m *Machine) bound(t thread) int32 {
-	bytes, then, _ := m.tail(t)
-	if then == nil {
+	item := t.rec != nil
+	if item && !m.novel(t) {
 		return m.cost(t)
 	}
-	return plus(bytes, m.after(then))
+	u := t.frame.unique
+	t.rec = nil
+	end := int32(0)
+	if item { // some characters more tell it from all others, then the array may end
+		_, free := m.free(t)
+		end = plus(plus(variation, free), 1+m.after(u.above))
+	}
+	bytes, then, _ := m.tail(t)
+	if then == nil {
+		return plus(end, m.relaxed(t))
+	}
+	return plus(end, plus(bytes, m.after(then)))
 }
+
+// variation is a number of characters of one byte that has more texts than an array of
+// unique items and an object have items and names, as far as they are looked at.
+const variation = 4
 
 // tail says that the rest of a thread is no longer than so many bytes and what follows
 // a value of the frame then; nil where that is not known. It ends by just that text if
 // same is set.
 func (m *Machine) tail(t thread) (bytes int32, then *frame, same bool) {
 	f, l := t.frame, t.local
-	if t.rec != nil {
-		return 0, nil, false
-	}
 	switch l.kind {
 	case inLiteral:
 		return int32(len(l.rest)), m.done(f), true

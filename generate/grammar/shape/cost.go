@@ -107,10 +107,13 @@ func (m *Machine) scalar(p *plan) int32 {
 
 // cost is the length of the shortest rest of a thread.
 func (m *Machine) cost(t thread) int32 {
-	if t.rec != nil {
-		return m.uniqueEnd(t).cost
+	switch {
+	case t.rec == nil:
+		return m.relaxed(t)
+	case t.rec == m.unknown:
+		return m.bound(t) // of a sketch
 	}
-	return m.relaxed(t)
+	return m.uniqueEnd(t).cost
 }
 
 // relaxed is cost up to the end of the item, in an item of a unique array, whether it

@@ -92,7 +92,7 @@ func (s *state) findEven() *even {
 	leads := false
 	for _, t := range s.threads {
 		l := t.local
-		if l.part.form != whole || t.rec != nil {
+		if l.part.form != whole || t.rec != nil && t.rec != s.m.unknown {
 			return uneven
 		}
 		var f *fallback
@@ -118,7 +118,11 @@ func (s *state) findEven() *even {
 	// All ordinary characters lead where one of them does.
 	for b := byte(' '); b < 0x7F; b++ {
 		if b != '"' && b != '\\' && !e.except.Has(b) {
-			if to := s.Next(b); to != nil {
+			switch to := s.Next(b); to {
+			case machine.Doubt:
+				return uneven
+			case nil:
+			default:
 				e.after = to.(*state)
 			}
 			return e

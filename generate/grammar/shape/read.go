@@ -126,7 +126,13 @@ func (m *Machine) leave(out []thread, t thread, f *frame, last string) []thread 
 	to := m.done(f)
 	if f.unique == f {
 		to = nil
-		if value, ok := t.rec.value(last); ok {
+		if t.rec == m.unknown {
+			if f.items != nil {
+				m.doubt = true
+				return out
+			}
+			to = m.added(f, unread)
+		} else if value, ok := t.rec.value(last); ok {
 			to = m.added(f, value)
 		}
 		if to == nil {
@@ -227,6 +233,8 @@ func (m *Machine) inArray(out []thread, t thread, b byte) []thread {
 		switch {
 		case b == ']' && p.mayClose(index, f.tally):
 			out = m.leave(out, t, f.above, "]")
+		case b == ',' && t.local == after && f.items != nil && f.items.value == unread:
+			m.doubt = true
 		case b == ',' && t.local == after && m.another(f):
 			out = append(out, thread{frame: f, local: comma})
 		}
@@ -291,7 +299,9 @@ func (m *Machine) inObject(out []thread, t thread, b byte) []thread {
 			out = m.leave(out, t, f.above, "}")
 		}
 	case b == ',' && t.local == after:
-		if !f.used.has(m.unknown) && f.nameLive(f.object.naming.at(0), m.noName) {
+		if f.used.has(m.unknown) {
+			m.doubt = true
+		} else if f.nameLive(f.object.naming.at(0), m.noName) {
 			out = append(out, thread{frame: f, local: comma})
 		}
 	case b == '"' && t.local != after:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -178,9 +179,34 @@ func checkRests(t *testing.T, s machine.State, text string) {
 	}
 }
 
+// checkBounds compares what a state and its sketch say of the shortest rest with it.
+func checkBounds(t testingT, s machine.State, begin string) {
+	t.Helper()
+	sketch := s.(machine.Sketched).Sketch()
+	bounds := []int{s.(machine.Bounded).ShortestBound(), sketch.(machine.Bounded).ShortestBound()}
+	tails := append(s.(machine.Bounded).Tails(), sketch.(machine.Bounded).Tails()...)
+	rest := s.Shortest()
+	for _, n := range bounds {
+		if len(rest) > n {
+			t.Fatalf("%.200q: the rest %.100q is longer than %d", begin, rest, n)
+		}
+	}
+	fits := func(tail machine.Tail) bool {
+		end := tail.Then.Shortest()
+		return len(rest)-len(end) <= tail.Bytes && bytes.HasSuffix(rest, end)
+	}
+	if len(tails) > 0 && !slices.ContainsFunc(tails, fits) {
+		t.Fatalf("%.200q: the rest %.100q has none of the tails", begin, rest)
+	}
+	if sketch.(machine.Sketched).Exact() && !bytes.Equal(sketch.Shortest(), rest) {
+		t.Fatalf("%.200q: the rest is %.100q, of the sketch %.100q", begin, rest, sketch.Shortest())
+	}
+}
+
 // checkShortest follows the shortest rest of a state.
 func checkShortest(t testingT, s machine.State, begin string) {
 	t.Helper()
+	checkBounds(t, s, begin)
 	rest := bytes.Clone(s.Shortest())
 	for i, b := range rest {
 		if s.Accepting() {

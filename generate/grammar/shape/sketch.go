@@ -11,7 +11,11 @@ import (
 // that none comes twice: behind every beginning of a name it is another state. For
 // trying one token that is too much. A sketch replaces a name that differs from all
 // others already by an unknown one. It matters again only when another name comes in
-// the same object, so behind an unknown name a sketch takes no comma.
+// the same object: behind an unknown name a comma is in doubt.
+//
+// So it is with the items of an array whose items differ. What was read of an item is
+// left out while it can surely be ended with a new value; where that is not plain any
+// more, and behind the item unless it is the first, the rest is in doubt.
 
 // Sketch is machine.Sketched's.
 func (s *state) Sketch() machine.State {
@@ -23,6 +27,14 @@ func (s *state) Sketch() machine.State {
 	}
 	return s.drawn
 }
+
+// Exact is machine.Sketched's: the cheapest end of an item depends on the others.
+func (s *state) Exact() bool {
+	return !slices.ContainsFunc(s.threads, func(t thread) bool { return t.rec != nil && t.rec == s.m.unknown })
+}
+
+// doubted stands for machine.Doubt among states.
+var doubted = &state{}
 
 // sketch interns the sketch of a set of threads.
 func (m *Machine) sketch(threads []thread) *state {
@@ -53,11 +65,28 @@ func (m *Machine) sketch(threads []thread) *state {
 	return s
 }
 
+// novel says that the item of a unique array which a thread reads can be ended with a
+// new value, whatever was read: it is the first, or more characters may come.
+func (m *Machine) novel(t thread) bool {
+	u := t.frame.unique
+	if int(u.count) < u.array.Min {
+		return false
+	}
+	if u.items == nil {
+		return true
+	}
+	free, _ := m.free(t)
+	return free > 0 && u.items.few()
+}
+
 // forgotten is a thread with its name unknown, if nothing before the next name depends
 // on which it is: no declared and no used name begins so, there are always others, and
 // none is needed for the number of properties.
 func (m *Machine) forgotten(t thread) thread {
-	if t.name == nil || t.rec != nil || t.local.kind != inName || t.name == m.unknown {
+	if t.rec != nil && t.rec != m.unknown && m.novel(t) {
+		t.rec = m.unknown
+	}
+	if t.name == nil || t.local.kind != inName || t.name == m.unknown || t.rec != nil && t.rec != m.unknown {
 		return t
 	}
 	f, g := t.frame, t.frame.object.naming

@@ -35,6 +35,8 @@ type Machine struct {
 
 	most int      // what may be interned
 	out  []thread // scratch
+	// doubt: what was left out of a sketch matters for the byte being read.
+	doubt bool
 }
 
 // remembered bounds how many states and frames are interned before the machine
@@ -139,10 +141,7 @@ var dying = &state{}
 func (s *state) Next(b byte) machine.State {
 	if row := s.next[b>>6]; row != nil {
 		if to := row[b&63]; to != nil {
-			if to == dying {
-				return nil
-			}
-			return to
+			return to.public()
 		}
 	}
 	to := s.read(b)
@@ -156,10 +155,18 @@ func (s *state) Next(b byte) machine.State {
 		}
 		row[b&63] = to
 	}
-	if to == dying {
+	return to.public()
+}
+
+// public is the state as others see it.
+func (s *state) public() machine.State {
+	switch s {
+	case dying:
 		return nil
+	case doubted:
+		return machine.Doubt
 	}
-	return to
+	return s
 }
 
 func (s *state) read(b byte) *state {
@@ -167,6 +174,7 @@ func (s *state) read(b byte) *state {
 	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words)+len(m.ends) > m.most {
 		m.forget()
 	}
+	m.doubt = false
 	out := m.out[:0]
 	for _, t := range s.threads {
 		first := len(out)
@@ -176,6 +184,9 @@ func (s *state) read(b byte) *state {
 		}
 	}
 	m.out = out
+	if m.doubt {
+		return doubted
+	}
 	if s.sketch {
 		return m.sketch(out)
 	}
@@ -216,22 +227,15 @@ const unbounded = 1 << 30
 // FreeRunes is machine.Free's. The bound is that of the thread with most characters.
 func (s *state) FreeRunes() (most, bound int) {
 	for _, t := range s.threads {
-		if t.local.part.form != whole {
+		if t.local.part.form != whole || t.rec != nil {
 			continue
 		}
-		free, end := s.m.free(t)
-		if t.rec != nil && t.frame.unique.items != nil && free < unbounded {
-			free-- // one more tells the item from others
-		}
-		if free <= most || t.rec != nil && !t.frame.unique.items.few() {
-			continue
-		}
-		if most, bound = free, -1; t.rec == nil {
+		if free, end := s.m.free(t); free > most {
 			to := t.frame // behind the string or the name's value
 			if t.local.kind == inString {
 				to = s.m.done(to)
 			}
-			bound = int(plus(end, s.m.after(to)))
+			most, bound = free, int(plus(end, s.m.after(to)))
 		}
 	}
 	return most, bound
