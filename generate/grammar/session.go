@@ -70,14 +70,13 @@ func (s *Session) Mask(remaining int) ([]uint64, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	at := sketch(s.at)
-	m := g.allowed(at)
+	m := g.allowed(g.outline(s.at))
 	doubt := m.doubt
 	var mask []uint64
 	switch {
 	case remaining > 0 && remaining-1 < m.worst:
 		var err error
-		if doubt, err = s.tight(m, at, remaining); err != nil {
+		if doubt, err = s.tight(m, remaining); err != nil {
 			return nil, err
 		}
 		mask = s.words
@@ -136,9 +135,9 @@ func (s *Session) settle(mask []uint64, doubt []int32, remaining int) []uint64 {
 	return mask
 }
 
-// tight finds the mask where some ids of m lead too far from the end. At is the sketch
-// of the state. It returns the ids in doubt.
-func (s *Session) tight(m *idSet, at machine.State, remaining int) (doubt []int32, err error) {
+// tight finds the mask where some ids of m lead too far from the end. It returns the
+// ids in doubt.
+func (s *Session) tight(m *idSet, remaining int) (doubt []int32, err error) {
 	g := s.g
 	if err := s.hold(remaining); err != nil {
 		return nil, err
@@ -151,16 +150,22 @@ func (s *Session) tight(m *idSet, at machine.State, remaining int) (doubt []int3
 		return nil, nil
 	}
 	c := &scan{g: g, limit: remaining - 1}
-	near := g.find(c, at)
+	near := g.find(c, sketch(s.at))
 	near.put(s.own(), g.v.Size())
 	set(s.words, s.way[0])
-	if len(near.doubt) == len(m.doubt) { // else some of m are in doubt for their cost
-		m.worst = min(m.worst, c.worst)
-	}
 	return near.doubt, nil
 }
 
-// sketch is the state from which tokens are tried.
+// outline is the state from which tokens are tried. Where the vocabulary lacks bytes
+// each is judged by its cost, which takes a sketch.
+func (g *Grammar) outline(s machine.State) machine.State {
+	if k, ok := s.(machine.Sketched); ok && !g.v.lacks {
+		return k.Outline()
+	}
+	return sketch(s)
+}
+
+// sketch is the state from which tokens are tried where their cost matters.
 func sketch(s machine.State) machine.State {
 	if k, ok := s.(machine.Sketched); ok {
 		return k.Sketch()

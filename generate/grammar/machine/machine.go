@@ -89,6 +89,9 @@ type Sketched interface {
 	// way round, but for texts that lead from the sketch to Doubt. States behind a sketch
 	// are sketches. A state that has no simpler one is its own sketch.
 	Sketch() State
+	// Outline is as Sketch, for reading alone: of it and what is behind it only
+	// ShortestBound may be asked, so that more may be left out.
+	Outline() State
 	// Exact says of a sketch that its Shortest is that of the states it stands for. Of
 	// others only the bounds (Bounded) may be asked.
 	Exact() bool

@@ -118,7 +118,10 @@ func (m *Machine) boundString(t thread) int32 {
 func (m *Machine) tailOfName(t thread) (bytes int32, then *frame, same bool) {
 	f, l, p := t.frame, t.local, t.frame.object
 	n, c := f.names(), m.costs(f.room())
-	same = len(p.Dependent) == 0 && n.fill == 0
+	if f.seal != (seal{}) && t.name != m.unknown {
+		return plus(longestPartial+2+m.dearest(f), p.brought(c)), f, false
+	}
+	same = len(p.Dependent) == 0 && n.fill == 0 && f.seal == seal{}
 	at := &p.naming.points[l.point]
 	if i, _ := slices.BinarySearch(n.owed, at.lo); i < len(n.owed) && n.owed[i] < at.hi && l.part.form == whole {
 		d := &p.declared[n.owed[i]]
@@ -145,6 +148,27 @@ func (m *Machine) tailOfName(t thread) (bytes int32, then *frame, same bool) {
 		return 0, nil, false
 	}
 	return plus(longestPartial+2+most, p.brought(c)), f, same
+}
+
+// dearest is at least the cost of the shortest new name and a value for it, whichever
+// may come.
+func (m *Machine) dearest(f *frame) (most int32) {
+	c, p := m.costs(f.room()), f.object
+	for i := range p.declared {
+		if d := &p.declared[i]; d.plan.may(c.room) {
+			most = max(most, d.size+c.of(d.plan))
+		}
+	}
+	for _, k := range p.classes {
+		if k.value.may(c.room) {
+			end := int32(variation)
+			if k.names != nil {
+				end = k.shortEnd(k.start(), 0)
+			}
+			most = max(most, end+c.of(k.value))
+		}
+	}
+	return most
 }
 
 // brought is the cost of all that names of an object may oblige to.

@@ -100,8 +100,11 @@ func (s *state) findEven() *even {
 		case inString:
 			f = t.frame.reading.phrase.fallback(l.point)
 		case inName:
+			if t.frame.seal != (seal{}) && t.name != s.m.unknown {
+				return uneven
+			}
 			f = t.frame.object.naming.fallback(l.point)
-			if t.name != nil && t.name != s.m.unknown && f.to >= 0 && !(s.sketch && t.evenName(f.to, &e.except)) {
+			if t.name != nil && t.name != s.m.unknown && f.to >= 0 && !(s.level != full && t.evenName(f.to, &e.except)) {
 				return uneven
 			}
 		default:

@@ -34,6 +34,8 @@ type objectPlan struct {
 	required []int32
 	classes  []*class
 	naming   *naming
+	// patterned: the names of some class are not all names.
+	patterned bool
 }
 
 type declared struct {
@@ -204,6 +206,7 @@ func (m *Machine) classes(p *objectPlan) error {
 		c := &class{names: names, value: m.planFor(v), words: map[int32]int{}, short: map[[2]int32]int32{}}
 		c.phrase, _ = newPhrase([]*String{{Language: names}}, &m.ids)
 		p.classes = append(p.classes, c)
+		p.patterned = p.patterned || names != nil
 		return nil
 	}
 	var taken []*regular.Language

@@ -298,6 +298,13 @@ func (m *Machine) inObject(out []thread, t thread, b byte) []thread {
 		if f.mayClose() {
 			out = m.leave(out, t, f.above, "}")
 		}
+	case f.seal != (seal{}) && b == ',' && t.local == after:
+		m.doubt = m.doubt || f.seal.comma == commaDoubt || f.used.has(m.unknown)
+		if f.seal.comma == commaYes {
+			out = append(out, thread{frame: f, local: comma})
+		}
+	case f.seal != (seal{}) && b == '"' && t.local == comma:
+		out = append(out, thread{frame: f, local: f.object.naming.at(0), name: m.noName})
 	case b == ',' && t.local == after:
 		if f.used.has(m.unknown) {
 			m.doubt = true
@@ -336,6 +343,10 @@ func (m *Machine) named(t thread) thread {
 
 func (m *Machine) inName(out []thread, t thread, b byte) []thread {
 	l, f, g := t.local, t.frame, t.frame.object.naming
+	if f.seal != (seal{}) && t.name != m.unknown {
+		m.doubt = true
+		return out
+	}
 	if b == '"' && l.part.form == whole {
 		return m.endName(out, t)
 	}

@@ -2,6 +2,7 @@ package shape
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
@@ -17,15 +18,37 @@ import (
 // left out while it can surely be ended with a new value; where that is not plain any
 // more, and behind the item unless it is the first, the rest is in doubt.
 
+// An outline leaves out which names its objects have, too, while a value is read: it
+// has their frames sealed. Behind a comma the names of a sealed object are in doubt from
+// the first letter on.
+
+// How much a state leaves out.
+const (
+	full = iota
+	sketched
+	outlined
+)
+
 // Sketch is machine.Sketched's.
 func (s *state) Sketch() machine.State {
-	if s.sketch {
+	if s.level == sketched {
 		return s
 	}
 	if s.drawn == nil {
-		s.drawn = s.m.sketch(slices.Clone(s.threads))
+		s.drawn = s.m.sketch(slices.Clone(s.threads), sketched)
 	}
 	return s.drawn
+}
+
+// Outline is machine.Sketched's.
+func (s *state) Outline() machine.State {
+	if s.level == outlined {
+		return s
+	}
+	if s.outline == nil {
+		s.outline = s.m.sketch(slices.Clone(s.threads), outlined)
+	}
+	return s.outline
 }
 
 // Exact is machine.Sketched's: the cheapest end of an item depends on the others.
@@ -36,33 +59,102 @@ func (s *state) Exact() bool {
 // doubted stands for machine.Doubt among states.
 var doubted = &state{}
 
-// sketch interns the sketch of a set of threads.
-func (m *Machine) sketch(threads []thread) *state {
+// sketch interns the sketch or outline of a set of threads.
+func (m *Machine) sketch(threads []thread, level uint8) *state {
 	if m.unknown == nil {
 		m.unknown = &word{id: m.ids.next(), size: -1}
 	}
 	for i := range threads {
 		threads[i] = m.forgotten(threads[i])
+		if level == outlined {
+			threads[i].frame = m.outline(threads[i])
+		}
 	}
 	threads = m.ordered(threads)
 	if len(threads) == 0 {
 		return dying
 	}
-	key := make([]byte, 0, 16*len(threads))
+	if m.sketches == nil {
+		m.sketches = map[string]*state{}
+	}
+	key := append(m.key[:0], level)
 	for _, t := range threads {
 		for _, x := range t.order() {
 			key = binary.LittleEndian.AppendUint32(key, uint32(x))
 		}
 	}
+	m.key = key
 	s, ok := m.sketches[string(key)]
 	if !ok {
-		if m.sketches == nil {
-			m.sketches = map[string]*state{}
-		}
-		s = &state{m: m, threads: slices.Clone(threads), sketch: true}
+		s = &state{m: m, threads: slices.Clone(threads), level: level}
 		m.sketches[string(key)] = s
 	}
 	return s
+}
+
+// A seal stands for the names of an object; the zero seal for none.
+type seal struct {
+	closing int32 // cost up to the end of the object behind a value, or a little more
+	comma   uint8 // whether a name may follow: commaNo, commaYes, commaDoubt
+}
+
+const (
+	commaNo = iota
+	commaYes
+	commaDoubt
+)
+
+// outline is the frame of a thread as outlines have it.
+func (m *Machine) outline(t thread) *frame {
+	f := t.frame
+	switch {
+	case t.rec != nil && t.rec != m.unknown || f.above == nil || f.seal != seal{}:
+		return f
+	case t.local.kind == inName && t.name != m.unknown, t.local == open, t.local == comma,
+		t.local.kind == inName && f.names().fill > 0: // its names matter
+		if f.around == nil {
+			k := f.frameKey
+			k.above = m.sealed(f.above)
+			f.around = m.frame(k)
+			f.around.around = f.around
+		}
+		return f.around
+	}
+	return m.sealed(f)
+}
+
+// sealed is a frame with the objects from it on outwards sealed.
+func (m *Machine) sealed(f *frame) *frame {
+	if f.above == nil || f.seal != (seal{}) {
+		return f
+	}
+	if f.outline == nil {
+		k := f.frameKey
+		k.above = m.sealed(f.above)
+		if k.object != nil && (f.used == nil || !k.object.patterned) {
+			closing, _ := m.closing(f)
+			k.seal = seal{closing: rounded(closing)}
+			switch {
+			case f.used.has(m.unknown):
+				k.seal.comma = commaDoubt
+			case f.nameLive(k.object.naming.at(0), m.noName):
+				k.seal.comma = commaYes
+			}
+			k.seen, k.used, k.count = "", nil, 0
+		}
+		f.outline = m.frame(k)
+		f.outline.outline = f.outline
+	}
+	return f.outline
+}
+
+// rounded is a cost or a little more: of those above 1 there are few.
+func rounded(cost int32) int32 {
+	if cost <= 8 {
+		return cost
+	}
+	step := int32(1) << (bits.Len32(uint32(cost)) - 3)
+	return (cost + step - 1) / step * step
 }
 
 // novel says that the item of a unique array which a thread reads can be ended with a
@@ -90,7 +182,7 @@ func (m *Machine) forgotten(t thread) thread {
 		return t
 	}
 	f, g := t.frame, t.frame.object.naming
-	if f.names().fill > 1 || g.declares(t.local) {
+	if f.seal != (seal{}) || f.names().fill > 1 || g.declares(t.local) {
 		return t
 	}
 	begin := t.name

@@ -35,6 +35,7 @@ type Machine struct {
 
 	most int      // what may be interned
 	out  []thread // scratch
+	key  []byte   // scratch
 	// doubt: what was left out of a sketch matters for the byte being read.
 	doubt bool
 }
@@ -125,8 +126,9 @@ type state struct {
 	next    [4]*[64]*state
 	rest    []byte
 	closed  bool   // rest is known
-	sketch  bool   // see sketch.go
+	level   uint8  // what is left out, see sketch.go
 	drawn   *state // its sketch; nil: not made
+	outline *state // nil: not made
 	even    *even  // nil: not computed
 	bound   int32  // ShortestBound and one more; 0: not computed
 }
@@ -187,8 +189,8 @@ func (s *state) read(b byte) *state {
 	if m.doubt {
 		return doubted
 	}
-	if s.sketch {
-		return m.sketch(out)
+	if s.level != full {
+		return m.sketch(out, s.level)
 	}
 	out = m.ordered(out)
 	if len(out) == 0 {
@@ -252,7 +254,7 @@ func (m *Machine) free(t thread) (n int, end int32) {
 	case l.kind == inString && l.to >= 0:
 		n, end = t.frame.reading.phrase.free(l.to, int(t.n)+1)
 		return n, longestPartial + end + 1
-	case l.kind == inName && l.part.form == whole:
+	case l.kind == inName && l.part.form == whole && (t.frame.seal == seal{} || t.name == m.unknown):
 		return m.freeName(t.frame, l.point)
 	}
 	return 0, 0
