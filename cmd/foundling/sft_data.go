@@ -158,7 +158,7 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 type collection struct {
 	found         int
 	learn, unseen []batch.Example
-	mix           *mix
+	mix           *mixing
 }
 
 // collect encodes the demonstrations of stream, cuts long ones, holds some out and
