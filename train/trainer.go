@@ -28,8 +28,9 @@ type Forward struct {
 	Scale   float64 // 1 / units of the step
 	ZLoss   float64 // Options.ZLoss
 	Dropout float64
-	Seed    uint64 // of dropout
-	Step    uint64 // of dropout: different for every micro-batch
+	Noise   float64 // of embeddings
+	Seed    uint64  // of dropout and noise
+	Step    uint64  // of dropout and noise: different for every micro-batch
 	Balance *model.Balance
 	// Note adds to a figure of the step, Metrics.Extra[name]: the sum of all sums
 	// over the sum of all n.
@@ -40,7 +41,7 @@ type Forward struct {
 func (f Forward) Input(b *batch.Batch) *model.Input {
 	return &model.Input{
 		B: b.B, T: b.T, IDs: b.IDs, Pos: b.Pos, Start: b.Start,
-		Dropout: f.Dropout, Seed: f.Seed, Step: f.Step, Balance: f.Balance,
+		Dropout: f.Dropout, Noise: f.Noise, Seed: f.Seed, Step: f.Step, Balance: f.Balance,
 	}
 }
 
@@ -168,7 +169,7 @@ func (t *Trainer) Accumulate(micro []Micro) (loss float64, units int) {
 		t.pass.Draw = uint64(t.state.Step)<<16 | uint64(i)
 		loss += m.Forward(t.pass, Forward{
 			Scale: 1 / float64(max(1, units)), ZLoss: t.o.ZLoss,
-			Dropout: t.o.Dropout, Seed: t.o.Seed, Step: t.pass.Draw,
+			Dropout: t.o.Dropout, Noise: t.o.Noise, Seed: t.o.Seed, Step: t.pass.Draw,
 			Balance: &t.balance,
 			Note: func(name string, sum float64, n int) {
 				t.notes[name] = note{t.notes[name].sum + sum, t.notes[name].n + n}

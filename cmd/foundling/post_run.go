@@ -216,7 +216,9 @@ func (r *postRun[O]) train(ctx context.Context, name string, j posttrain.Job) er
 	if err := r.plan(&j); err != nil {
 		return err
 	}
+	noise := j.Train.Noise // all else is the frame's
 	j.Train = r.o.train()
+	j.Train.Noise = noise
 	j.Train.SaveEvery, j.Train.Schedule.Cuts = r.c.SaveEvery, r.Cuts
 	if j.Validate != nil {
 		j.Train.EvalEvery = max(1, (r.o.Steps+samples-1)/samples)
@@ -251,7 +253,9 @@ func (r *postRun[O]) plan(j *posttrain.Job) error {
 	t := *r.o
 	t.Steps = 1
 	t.schedule()
+	noise := j.Train.Noise
 	j.Train = t.train()
+	j.Train.Noise = noise
 	per, err := j.Measure(r.b, min(4*time.Second, budget/20))
 	if err != nil {
 		return err
