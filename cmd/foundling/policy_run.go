@@ -88,9 +88,12 @@ func (r *policyRun) readPrompts(ctx context.Context) error {
 	if n := r.read.Truncated; n > 0 {
 		text += fmt.Sprintf("; %d too long, cut on the left", n)
 	}
+	if n := r.read.Failed; n > 0 {
+		text += fmt.Sprintf("; %d left out, the first since %v", n, r.read.FirstFailure)
+	}
 	text += leftOut(&r.skips)
 	if r.p.end(text); len(r.prompts) == 0 {
-		return fmt.Errorf("%s of %v can be used: give records with prompts, or a text file with a prompt a line%s", text, o.Data, leftOut(&r.skips))
+		return fmt.Errorf("%v: %s: give records with prompts, or a text file with a prompt a line", o.Data, text)
 	}
 	return nil
 }
