@@ -2,6 +2,7 @@ package shape
 
 import (
 	"container/heap"
+	"slices"
 	"strings"
 )
 
@@ -21,18 +22,6 @@ func (s *state) Shortest() []byte {
 		s.rest, s.closed = rest, true
 	}
 	return s.rest
-}
-
-// ShortestLen is machine.Measured's.
-func (s *state) ShortestLen() int {
-	if s.closed {
-		return len(s.rest)
-	}
-	least := never
-	for _, t := range s.threads {
-		least = min(least, s.m.cost(t))
-	}
-	return int(least)
 }
 
 // keptRest is the longest rest that a state keeps.
@@ -185,21 +174,35 @@ func (m *Machine) shortNames(f *frame, i int, q int32, begin *word, k int) (ends
 		return []string{""} // nothing is shorter
 	}
 	gone := map[string]bool{}
-	for u := f.used; u != nil; u = u.before {
-		gone[u.name.text()] = true
-	}
-	if c.names == nil {
-		for _, d := range f.object.declared {
-			gone[d.name] = true
+	if begin != m.unknown {
+		start := begin.text()
+		add := func(name string) {
+			if strings.HasPrefix(name, start) {
+				gone[name[len(start):]] = true
+			}
+		}
+		for u := f.used; u != nil; u = u.before {
+			add(u.name.text())
+		}
+		if c.names == nil {
+			for _, d := range f.object.declared {
+				add(d.name)
+			}
 		}
 	}
-	start := begin.text()
+	return c.cheapestEnds(q, k, gone)
+}
+
+// cheapestEnds are the cheapest k ends of names of the class from state q that are not
+// gone.
+func (c *class) cheapestEnds(q int32, k int, gone map[string]bool) (ends []string) {
 	breadth := k + len(gone) // as many characters as can be asked for
-	queue := &ways{{at: c.phrase.point([]part{{0, q}}), cost: c.phrase.finish(place{point: c.phrase.point([]part{{0, q}})}).cost}}
+	start := c.phrase.point([]part{{0, q}})
+	queue := &ways{{at: start, cost: c.phrase.finish(place{point: start}).cost}}
 	for queue.Len() > 0 && len(ends) < k {
 		w := heap.Pop(queue).(way)
 		if w.final {
-			if begin == m.unknown || !gone[start+w.text] {
+			if !gone[w.text] {
 				ends = append(ends, w.text)
 			}
 			continue
@@ -211,7 +214,7 @@ func (m *Machine) shortNames(f *frame, i int, q int32, begin *word, k int) (ends
 		for _, e := range c.phrase.edges(w.at) {
 			rest := c.phrase.finish(place{point: e.to}).cost
 			for _, r := range cheapRunes(e.lo, e.hi, breadth) {
-				cost := spent + int32(len(spelledOne(r))) + rest
+				cost := spent + spelledSize(r) + rest
 				heap.Push(queue, way{text: w.text + string(r), at: e.to, cost: cost})
 			}
 		}
@@ -245,4 +248,20 @@ func (w *ways) Pop() any {
 	last := (*w)[len(*w)-1]
 	*w = (*w)[:len(*w)-1]
 	return last
+}
+
+// taken says whether a name of class c that is read whole is there already or declared.
+func (f *frame) taken(c *class, name *word) bool {
+	if name.size < 0 {
+		return false // unknown
+	}
+	if f.used.has(name) {
+		return true
+	}
+	if c.names != nil {
+		return false // classes with patterns leave declared names out
+	}
+	declared := f.object.naming.declared
+	_, found := slices.BinarySearch(declared, name.text())
+	return found
 }
