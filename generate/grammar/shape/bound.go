@@ -96,7 +96,7 @@ func (m *Machine) tail(t thread) (bytes int32, then *frame, same bool) {
 }
 
 const (
-	longestPartial  = 10 // the most bytes that a character needs behind some of them
+	longestPartial  = 11 // the most bytes that a character needs behind some of them
 	longestSpelling = 6  // the most bytes that the shortest spelling of a character has for each of its own
 )
 

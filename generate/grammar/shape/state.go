@@ -14,6 +14,7 @@ type Machine struct {
 	format Format
 	ids    ids
 	known  map[*Value]*plan
+	alike  map[string]*plan // by Value.plain
 	plans  []*plan
 	levels []costs // by room, see cost.go
 	// settled: more room than levels has makes nothing cheaper.
@@ -47,7 +48,7 @@ const remembered = 200_000
 // Machine makes the machine that reads the texts of the Value's members. An error is
 // an *UnsupportedError.
 func (v *Value) Machine(format Format) (machine.State, error) {
-	m := &Machine{format: format, known: map[*Value]*plan{}, sized: map[string]*local{}, most: remembered}
+	m := &Machine{format: format, known: map[*Value]*plan{}, alike: map[string]*plan{}, sized: map[string]*local{}, most: remembered}
 	m.forget()
 	if err := m.prepare(v); err != nil {
 		return nil, err
