@@ -8,12 +8,56 @@ import (
 	"github.com/foundling-lm/foundling/tensor/dtype"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/train"
+	"github.com/foundling-lm/foundling/train/objective"
 	"github.com/foundling-lm/foundling/train/posttrain"
 	"github.com/foundling-lm/foundling/train/pretrain"
 )
 
-// sftTrainee is a model on demonstrations of random tokens, packed: prompts of 16
-// to 79 of them, answers as long.
+// randomExample is a demonstration of random tokens: a prompt of 16 to 79 of them
+// and an answer as long.
+func randomExample(i, vocab int) batch.Example {
+	prompt, answer := 16+rng.Intn(5, 1, uint64(i), 64), 16+rng.Intn(5, 2, uint64(i), 64)
+	x := batch.Example{IDs: make([]int32, prompt+answer), Train: make([]bool, prompt+answer)}
+	for j := range x.IDs {
+		x.IDs[j], x.Train[j] = int32(rng.Intn(5, 3, uint64(i)<<16|uint64(j), vocab)), j >= prompt
+	}
+	return x
+}
+
+// dpoTrainee is a model on so many pairs of random answers, whose log-probabilities
+// under the reference are known.
+func dpoTrainee(b tensor.Backend, s plan.Shape, pairs int) (*trainee, error) {
+	e, err := pretrainee(b, s, 1)
+	if err != nil {
+		return nil, err
+	}
+	loss, err := objective.NewPreference("sigmoid", objective.PreferenceOptions{Beta: 0.1})
+	if err != nil {
+		return nil, err
+	}
+	p := &posttrain.Preferences{
+		Losses: []posttrain.WeightedLoss{{Preference: loss, Weight: 1}}, Policy: e.m, Scorer: posttrain.NewScorer(b, e.m, nil),
+		Row: trainTokens, Places: microTokens,
+	}
+	data := make([]posttrain.Preferred, pairs)
+	e.places = 0
+	for i := range data {
+		answers := [2]*posttrain.Completion{}
+		for k := range answers {
+			x := randomExample(2*i+k, s.Vocab)
+			known := -8 * float64(len(x.IDs))
+			answers[k] = &posttrain.Completion{Example: x, Reference: &known}
+			e.places += len(x.IDs) - 1
+		}
+		data[i] = posttrain.Preferred{Chosen: answers[0], Rejected: answers[1]}
+	}
+	e.flop = p.FLOP(s, data, 3)
+	e.micro = func(int) []train.Micro { return p.Micro(data) }
+	e.close = p.Scorer.Close
+	return e, nil
+}
+
+// sftTrainee is a model on demonstrations of random tokens, packed.
 func sftTrainee(b tensor.Backend, s plan.Shape, rows int) (*trainee, error) {
 	e, err := pretrainee(b, s, rows)
 	if err != nil {
@@ -21,12 +65,7 @@ func sftTrainee(b tensor.Backend, s plan.Shape, rows int) (*trainee, error) {
 	}
 	examples := make([]batch.Example, 1000)
 	for i := range examples {
-		prompt, answer := 16+rng.Intn(5, 1, uint64(i), 64), 16+rng.Intn(5, 2, uint64(i), 64)
-		x := batch.Example{IDs: make([]int32, prompt+answer), Train: make([]bool, prompt+answer)}
-		for j := range x.IDs {
-			x.IDs[j], x.Train[j] = int32(rng.Intn(5, 3, uint64(i)<<16|uint64(j), s.Vocab)), j >= prompt
-		}
-		examples[i] = x
+		examples[i] = randomExample(i, s.Vocab)
 	}
 	packed, err := batch.PackExamples(examples, trainTokens, batch.PackOptions{})
 	if err != nil {
