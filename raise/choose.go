@@ -208,14 +208,14 @@ func (p *Plan) preferences(b tensor.Backend, c plan.Candidate, secondsPerToken f
 		Pairs: preferPairs, Places: microBatch, Beta: 0.1, NLL: 0.2, Epochs: 3,
 		Reward: o(p.Shares.Judge), Train: o(p.Shares.Prefer),
 	}
-	p.Eval.Functions = int(clamp(functions(0.25*p.Shares.Evaluate, 4), 8, 400))
+	p.Eval.Functions = int(clamp(functions(0.25*p.Shares.Evaluate, 4), 8, 600))
 	p.Eval.BestOf = int(clamp(functions(0.2*p.Shares.Evaluate, bestOf), 4, 100))
 	return nil
 }
 
 // drawn is how many tokens are counted on for each that decoding was measured to give:
 // most bodies end long before the limit, but they are checked too.
-const drawn = 1.3
+const drawn = 2
 
 // measureDecoding is the tokens a second of many texts in a batch.
 func measureDecoding(b tensor.Backend, s plan.Shape) (float64, error) {

@@ -35,7 +35,7 @@ var trainBench = []struct {
 	{"train/gpt-12m/b16t256", func(b tensor.Backend) (*trainee, error) { return pretrainee(b, gpt12m, 16) }},
 	{"train/llama-12m/b16t256", func(b tensor.Backend) (*trainee, error) { return pretrainee(b, llama12m, 16) }},
 	{"train/sft-llama-12m/b16t256", func(b tensor.Backend) (*trainee, error) { return sftTrainee(b, llama12m, 16) }},
-	{"train/dpo-llama-12m/p40", func(b tensor.Backend) (*trainee, error) { return dpoTrainee(b, llama12m, 40) }},
+	{"train/dpo-llama-12m/p20", func(b tensor.Backend) (*trainee, error) { return dpoTrainee(b, llama12m, 20) }},
 	{"train/lora-135m/b8t512", func(b tensor.Backend) (*trainee, error) {
 		return loraTrainee(b, publicShapes["smollm2-135m"], 8, 512)
 	}},
@@ -52,7 +52,7 @@ type trainee struct {
 	micro  func(n int) []train.Micro // of step n
 	places int                       // tokens of a step
 	flop   float64                   // of the products of one token, forward and backward
-	close  func()                    // nil: nothing else to give back
+	close  func()                    // nil: nothing
 }
 
 // trainCases measure whole steps (forward, backward, clipping, AdamW): tokens a

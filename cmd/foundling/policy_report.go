@@ -24,7 +24,7 @@ type policyResult struct {
 	Steps    int                 `json:"steps"`
 	Rollouts int                 `json:"rollouts"`
 	Prompts  int                 `json:"prompts"`
-	Dropped  int                 `json:"dropped"` // prompts without room for a completion
+	Dropped  int                 `json:"dropped"` // prompts without room for a completion, or that cannot be read
 	Skips    dataset.Skips       `json:"skips"`
 	First    map[string]float64  `json:"first"` // figures, mean of the first tenth of the rollouts
 	Last     map[string]float64  `json:"last"`  // of the last tenth
@@ -48,7 +48,7 @@ func (r *policyRun) report(context.Context) error {
 	rollouts := posttrain.Summaries(log)
 	x := policyResult{
 		Out: r.c.Out, Method: r.Options.Method, Steps: len(log), Rollouts: len(rollouts),
-		Prompts: len(r.prompts), Dropped: r.read.Dropped, Skips: r.skips,
+		Prompts: len(r.prompts), Dropped: r.read.Dropped + r.read.Failed, Skips: r.skips,
 		Findings: posttrain.Diagnose(rollouts), Spent: posttrain.SpentOn(rollouts),
 	}
 	tenth := max(1, len(rollouts)/10)

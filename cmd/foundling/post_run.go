@@ -29,6 +29,7 @@ type postMethod[O any] struct {
 	given    any                           // pointer to all flags that the result depends on
 	defaults O                             // of a new run
 	frame    func(o *O) *postOptions       // the part of O that all methods have
+	unit     string                        // of what the loss is a mean over; "": tokens
 	rate     float64                       // default learning rate as a share of that of pre-training
 	resolve  func() error                  // fills in and checks the method's own options in a new run
 	stages   []func(context.Context) error // after the model is open: settle and train are among what they call
@@ -228,6 +229,7 @@ func (r *postRun[O]) train(ctx context.Context, name string, j posttrain.Job) er
 	}
 	j.Overrun = r.overrun(&j)
 	show := newTraining(r.p, name, j.Train.Schedule.End(), peak)
+	show.unit = r.unit
 	own := j.Progress
 	j.Progress = func(m train.Metrics) {
 		if show.step(m); own != nil {

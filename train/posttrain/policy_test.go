@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/text/chat"
@@ -136,6 +137,64 @@ func TestRatioIsOne(t *testing.T) {
 			if x := p.log[0].Extra; x[posttrain.ObjectiveKL] != 0 {
 				t.Errorf("%s: the divergence begins at %g", method, x[posttrain.ObjectiveKL])
 			}
+		}
+	}
+}
+
+// TestRatioIsOneEverywhere does the same for other families, in bf16, and for an
+// adapter whose model below is the reference.
+func TestRatioIsOneEverywhere(t *testing.T) {
+	for _, c := range []struct {
+		family, precision string
+		adapter           bool
+	}{{"gemma2", "f32", false}, {"qwen2_moe", "f32", false}, {"gpt2", "bf16", false}, {"llama", "bf16", true}} {
+		b, err := cpu.New(cpu.Options{Precision: c.precision, Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.Close()
+		p := policy(t, b, "ppo", 4)
+		s := zoo.Shape{Family: c.family, Layers: 2, Width: 32, Heads: 2, Vocab: p.Base.Tokenizer.VocabSize(), Context: 32, BOS: -1, EOS: -1, Pad: -1}
+		m, err := zoo.FromShape(b, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Init(b, 2)
+		p.Base.Model, p.Value, p.Places, p.Epochs = m, posttrain.NewValue(b, m), 150, 2
+		var a *lora.Adapter
+		if c.adapter {
+			if a, err = lora.Attach(b, m, lora.Options{Rank: 2}); err != nil {
+				t.Fatal(err)
+			}
+			p.Reference = posttrain.Reference{Off: a.Off}
+		} else {
+			before, err := zoo.FromShape(b, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before.Init(b, 2)
+			p.Reference.Model = before
+		}
+		j, err := p.Job(context.Background(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.Out, j.Train, j.Adapter = filepath.Join(p.Dir, "out"), p.Train, a
+		j.Write = func(*bundle.Bundle) error { return nil }
+		j.Progress = func(m train.Metrics) {
+			x := m.Extra
+			if one := x[posttrain.Ratio] == 1 && x[posttrain.RatioVar] == 0; one != (m.Step%2 == 1) {
+				t.Errorf("%+v step %d: ratio %v, variance %g", c, m.Step, x[posttrain.Ratio], x[posttrain.RatioVar])
+			}
+			if kl, ok := x[posttrain.ObjectiveKL]; ok && (kl == 0) != (m.Step == 1) {
+				t.Errorf("%+v step %d: the divergence is %g", c, m.Step, kl)
+			}
+			if x[posttrain.SamplerGap] != 0 {
+				t.Errorf("%+v step %d: the engine is %g nats away", c, m.Step, x[posttrain.SamplerGap])
+			}
+		}
+		if err := j.Run(context.Background(), b); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -28,14 +28,16 @@ type PromptReader struct {
 	Long   LongPolicy // of longer prompts: DropLong, TruncateLeft or RefuseLong
 
 	Read, Dropped, Truncated int
+	Failed                   int   // prompts longer than the context, or that the model cannot read
+	FirstFailure             error // why
 }
 
-// Prompt is the prompt of a record; ok is false where it was dropped. An error is
-// one of the record.
+// Prompt is the prompt of a record; ok is false where it was left out. An error is
+// one of the record, and comes with RefuseLong only.
 func (r *PromptReader) Prompt(rec dataset.Record) (p Prompt, ok bool, err error) {
-	p.Given, p.Reference = promptOf(rec)
+	p.Given, p.Reference = PromptOf(rec)
 	if p.Given.Blank() {
-		return p, false, errors.New("it has no prompt")
+		return p, false, r.fail(errors.New("a record without prompt"))
 	}
 	context := r.Writer.z.Model.Dims().Context
 	if p.IDs, err = r.Writer.Prompt(p.Given, context-r.Row+r.Room); err == nil {
@@ -45,7 +47,7 @@ func (r *PromptReader) Prompt(rec dataset.Record) (p Prompt, ok bool, err error)
 	ids, wrong := r.Writer.Prompt(p.Given, 0)
 	switch most := r.Row - r.Room; {
 	case wrong != nil: // longer than the context, or of a form that the model cannot read
-		return p, false, wrong
+		return p, false, r.fail(wrong)
 	case r.Long == TruncateLeft:
 		p.IDs = ids[len(ids)-most:]
 		r.Truncated++
@@ -58,8 +60,19 @@ func (r *PromptReader) Prompt(rec dataset.Record) (p Prompt, ok bool, err error)
 	return p, false, nil
 }
 
-// promptOf is what a record gives, and the answer that it shows as right.
-func promptOf(rec dataset.Record) (given dataset.Text, reference string) {
+// fail counts a record that cannot be used.
+func (r *PromptReader) fail(err error) error {
+	if r.Long == RefuseLong {
+		return err
+	}
+	if r.Failed++; r.FirstFailure == nil {
+		r.FirstFailure = err
+	}
+	return nil
+}
+
+// PromptOf is what a record gives, and the answer that it shows as right.
+func PromptOf(rec dataset.Record) (given dataset.Text, reference string) {
 	switch rec.Kind {
 	case dataset.Messages:
 		for i := len(rec.Messages) - 1; i > 0; i-- {

@@ -4,6 +4,11 @@
 // SFT is supervised fine-tuning (Ouyang et al. 2022, arXiv 2203.02155, section
 // 3.5): the model learns the assistant's part of demonstrations, the end of the
 // turn included.
+//
+// Preferences (DPO and its relatives) learn from pairs of answers, Heads are reward
+// models and classifiers, and a Policy (PPO, GRPO and their kin) learns from rewards
+// of what it samples: a Rollout by the engine is scored by Terms and then read in
+// minibatches; Diagnose finds known faults in the figures.
 package posttrain
 
 import (
