@@ -188,6 +188,10 @@ func (l *Language) Empty() (bool, error) {
 	return empty, nil
 }
 
+// Size is the number of terms that were made for the language so far: a measure of the
+// work that it took.
+func (l *Language) Size() int { return len(l.a.nodes) }
+
 // ShortestLen is the length in bytes of a shortest text; of none it is 0, as of the
 // empty one.
 func (l *Language) ShortestLen() int {
