@@ -146,7 +146,7 @@ func TestCourt(t *testing.T) {
 		if strings.HasSuffix(a, "4") {
 			return "as you like it", nil
 		}
-		return good(nil, a, "")
+		return good(context.Background(), a, "")
 	}), 9)
 	if r.Nonsense != 2 || r.Decided != 8 || r.Said != "as you like it" {
 		t.Errorf("a judge that talks nonsense once: %+v", r)

@@ -87,12 +87,32 @@ func (p *Panel) Remarks() []Remark {
 	}
 	var out []Remark
 	f := p.figures()
-	out = append(out, p.falls(f)...)
+	if r, online := p.rounds(); online {
+		out = append(out, r)
+	} else {
+		out = append(out, p.falls(f)...)
+	}
 	out = append(out, p.learned(f)...)
 	if last := p.Log[len(p.Log)-1]; p.tail()[RewardsAccuracy] > 0.999 && last.Loss < doneLoss {
 		out = append(out, Remark{Text: "The loss of the learned pairs is nearly 0: more steps would only lead farther from the reference."})
 	}
 	return out
+}
+
+// rounds says what became of the score of answers that the policy gave on the way.
+func (p *Panel) rounds() (r Remark, online bool) {
+	first, last := p.Log[0].Extra, p.Log[len(p.Log)-1].Extra
+	if _, online = first[RoundMean]; !online {
+		return r, false
+	}
+	r.Text = fmt.Sprintf("The mean score of answers went from %.3f in the first round to %.3f in the last, %.1f nats an answer from the reference.", first[RoundMean], last[RoundMean], last[RoundKL])
+	if last[RoundNumber] > 1 && last[RoundMean] <= first[RoundMean] {
+		r.Worry = true
+		r.Text += " It did not rise: take more answers to a prompt (--n), more steps, or a higher --lr."
+	} else if last[RoundNumber] > 1 {
+		r.Text += " Read some answers (rounds/ in the directory): a score can rise without what it stands for."
+	}
+	return r, true
 }
 
 // falls explains what became of the probabilities of both answers.
