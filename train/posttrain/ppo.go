@@ -156,7 +156,7 @@ func (r *Rollout) scored() []*Sample {
 }
 
 // learn works out the advantages of a rollout and its figures.
-func (p *policyRun) learn(r *Rollout) error {
+func (p *policyRun) learn(r *Rollout) {
 	r.learned = map[*Sample]*lesson{}
 	samples := r.scored()
 	if p.method.Critic {
@@ -165,7 +165,6 @@ func (p *policyRun) learn(r *Rollout) error {
 		p.learnGroups(r)
 	}
 	r.figures = p.figuresOf(r)
-	return nil
 }
 
 // learnCritic gives samples the advantages of PPO: the divergence from the
