@@ -22,6 +22,7 @@ func exactBackend(t *testing.T, threads int) *cpu.Backend {
 // PPO, RLOO and DPO end at the reference times exp(reward/beta), best-of-n has the
 // divergence of its exact distribution.
 func TestTilt(t *testing.T) {
+	t.Parallel()
 	o := TiltOptions{Betas: []float64{0.3, 0.05}, Rounds: 150, Batch: 512, Draws: 100_000}
 	r, err := Tilt(t.Context(), exactBackend(t, 1), o, nil)
 	if err != nil {

@@ -90,7 +90,7 @@ func (r *Run) functions(ctx context.Context, e *Evaluation, names []string, zs [
 	}
 	var before [][]written
 	for i, z := range zs {
-		all, err := r.write(ctx, "functions, "+names[i], z, checker, prompts, 1, functionTemperature, r.Plan.Eval.AnswerTokens)
+		all, err := r.write(ctx, z, checker, prompts, drawing{"functions, " + names[i], 1, functionTemperature, 0.95})
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,9 @@ func (r *Run) functions(ctx context.Context, e *Evaluation, names []string, zs [
 		if before != nil {
 			f.More = gain(before, all)
 			if zs[i-1].Chat == z.Chat { // else their prompts differ
-				f.More.KL = r.divergence(z, zs[i-1], all, r.Plan.Pretrain.Context, r.Plan.Prefer.Places)
+				if f.More.KL, err = r.divergence(ctx, z, zs[i-1], checker, prompts); err != nil {
+					return err
+				}
 			}
 		}
 		e.Functions, before = append(e.Functions, f), all

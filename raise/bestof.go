@@ -28,7 +28,7 @@ type BestPoint struct {
 // bestOfN draws many bodies of each function and lets the verifier and the reward
 // model choose among the first of them.
 func (r *Run) bestOfN(ctx context.Context, e *Evaluation, z *bundle.Bundle, checker *gosrc.Checker, prompts []gosrc.FunctionPrompt) error {
-	all, err := r.write(ctx, "best of many", z, checker, prompts, bestOf, functionTemperature, r.Plan.Eval.AnswerTokens)
+	all, err := r.write(ctx, z, checker, prompts, drawing{"best of many", bestOf, functionTemperature, 0.95})
 	if err != nil {
 		return err
 	}

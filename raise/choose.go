@@ -177,8 +177,8 @@ const bestOf = 16
 // What learning from preferences starts from.
 const (
 	bodies      = 8    // of each function
-	preferRate  = 4e-4 // learning rate of AdamW at rateWidth
-	preferPairs = 16   // of a step
+	preferRate  = 3e-4 // learning rate of AdamW at rateWidth
+	preferPairs = 8    // of a step
 )
 
 // preferences turns the time of comparing, of the reward model and of preference
@@ -204,18 +204,18 @@ func (p *Plan) preferences(b tensor.Backend, c plan.Candidate, secondsPerToken f
 		}
 	}
 	p.Prefer = PreferPlan{
-		Prompts: int(clamp(functions(p.Shares.Compare, bodies), 16, 20000)), Samples: bodies, Temperature: 0.8, Tokens: tokens,
-		Pairs: preferPairs, Places: microBatch, Beta: 0.1, NLL: 0.2, Epochs: 2,
+		Prompts: int(clamp(functions(p.Shares.Compare, bodies), 16, 20000)), Samples: bodies, Temperature: 0.8,
+		Pairs: preferPairs, Places: microBatch, Beta: 0.1, NLL: 0.2, Epochs: 3,
 		Reward: o(p.Shares.Judge), Train: o(p.Shares.Prefer),
 	}
-	p.Eval.Functions = int(clamp(functions(0.25*p.Shares.Evaluate, 3), 8, 400))
+	p.Eval.Functions = int(clamp(functions(0.25*p.Shares.Evaluate, 4), 8, 600))
 	p.Eval.BestOf = int(clamp(functions(0.2*p.Shares.Evaluate, bestOf), 4, 100))
 	return nil
 }
 
-// drawn is the share of the measured decoding speed that is counted on: texts end
-// at different places, and are checked.
-const drawn = 0.7
+// drawn is how many tokens are counted on for each that decoding was measured to give:
+// most bodies end long before the limit, but they are checked too.
+const drawn = 2
 
 // measureDecoding is the tokens a second of many texts in a batch.
 func measureDecoding(b tensor.Backend, s plan.Shape) (float64, error) {

@@ -16,29 +16,29 @@ import (
 type Grade struct {
 	Parses     bool    `json:"parses"`
 	TypeChecks bool    `json:"type_checks"`
-	Named      float64 `json:"named"` // share of what the doc comment names that the body uses
-	Sound      bool    `json:"sound"` // it says something, and does not go round in a loop
+	Named      float64 `json:"named"`     // share of what the doc comment names that the body uses
+	Substance  float64 `json:"substance"` // statements of the body as a share of those of the original (of four, at most), 0 for one that repeats itself
 	Statements int     `json:"statements"`
 	Reach      float64 `json:"reach"` // share of the text before the first syntax error, less for a text that repeats itself
 }
 
-// Reward is the verifier's reward in [0, 1]: four tenths for a function that
-// parses, and if it does, three for one that type-checks, two for what the doc
-// comment names, one for a sound body; if it does not, up to two for how far it
-// does.
+// Reward is the verifier's reward in [0, 1]: three tenths for a function that
+// parses, and if it does, two for what the doc comment names, two for substance and
+// three for one that type-checks, as far as it has substance: a body of one statement
+// type-checks nearly anywhere. If it does not parse, up to two for how far it does.
 func (g Grade) Reward() float64 {
 	if !g.Parses {
 		return 0.2 * g.Reach
 	}
-	x := 0.4 + 0.2*g.Named
+	x := 0.3 + 0.2*g.Named + 0.2*g.Substance
 	if g.TypeChecks {
-		x += 0.3
-	}
-	if g.Sound {
-		x += 0.1
+		x += 0.3 * g.Substance
 	}
 	return x
 }
+
+// wholeBody is how many statements are substance enough for any function.
+const wholeBody = 4
 
 // maxRepetition is the share of repeated phrases of a text that goes round.
 const maxRepetition = 0.5
@@ -51,10 +51,14 @@ func grade(ctx context.Context, c *gosrc.Checker, p gosrc.FunctionPrompt, out *g
 		return Grade{}, err
 	}
 	repetition := search.Repetition(out.Text)
+	substance := 0.0
+	if repetition < maxRepetition {
+		substance = min(1, float64(v.Statements)/float64(max(1, min(wholeBody, gosrc.Statements(p.Reference)))))
+	}
 	return Grade{
 		Reach:  gosrc.Reach(function) * (1 - repetition),
 		Parses: v.Parses, TypeChecks: v.TypeChecks, Statements: v.Statements, Named: gosrc.Named(p, function),
-		Sound: v.Parses && v.Statements > 0 && repetition < maxRepetition,
+		Substance: substance,
 	}, nil
 }
 
@@ -74,9 +78,18 @@ func (w *written) answer() []int32 {
 	return ids
 }
 
-// write asks a model for bodies of functions, so many each, and grades them. Body
-// k of prompt i is stream i*n+k of the seed, so the first ones do not depend on n.
-func (r *Run) write(ctx context.Context, what string, z *bundle.Bundle, checker *gosrc.Checker, prompts []gosrc.FunctionPrompt, n int, temperature float64, tokens int) ([][]written, error) {
+// drawing is how bodies are drawn: so many of each function.
+type drawing struct {
+	what        string // for the progress
+	n           int
+	temperature float64
+	topP        float64
+}
+
+// write asks a model for bodies of functions and grades them. Body k of prompt i has
+// a stream of its own, so the first ones do not depend on how many there are.
+func (r *Run) write(ctx context.Context, z *bundle.Bundle, checker *gosrc.Checker, prompts []gosrc.FunctionPrompt, d drawing) ([][]written, error) {
+	n := d.n
 	g := generate.New(r.b, z.Model, z.TokenBytes())
 	defer g.Close()
 	all := make([][]written, len(prompts))
@@ -94,8 +107,8 @@ func (r *Run) write(ctx context.Context, what string, z *bundle.Bundle, checker 
 			}
 			for k := range n {
 				requests = append(requests, generate.Request{Prompt: ids, Options: generate.Options{
-					MaxTokens: tokens, StopIDs: z.Generation.EOS, Stream: uint64((from+i)*bestOf + k),
-					Sample: sample.Options{Temperature: temperature, TopP: 0.95, Seed: r.Plan.Seed},
+					MaxTokens: r.Plan.Eval.AnswerTokens, StopIDs: z.Generation.EOS, Stream: uint64((from+i)*bestOf + k),
+					Sample: sample.Options{Temperature: d.temperature, TopP: d.topP, Seed: r.Plan.Seed},
 				}})
 			}
 		}
@@ -113,7 +126,7 @@ func (r *Run) write(ctx context.Context, what string, z *bundle.Bundle, checker 
 				all[from+i] = append(all[from+i], written{requests[i*n+k].Prompt, out, grade})
 			}
 		}
-		r.w.Bytes(what, int64(from+len(part)), int64(len(prompts)))
+		r.w.Bytes(d.what, int64(from+len(part)), int64(len(prompts)))
 	}
 	return all, nil
 }

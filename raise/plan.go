@@ -114,7 +114,7 @@ type Shares struct {
 
 // DefaultShares is how a budget is divided. Together they leave a little for
 // what was measured too well.
-var DefaultShares = Shares{Prepare: 0.05, Tokenizer: 0.02, Shards: 0.02, Pretrain: 0.54, SFT: 0.10, Compare: 0.08, Judge: 0.03, Prefer: 0.05, Evaluate: 0.11}
+var DefaultShares = Shares{Prepare: 0.05, Tokenizer: 0.02, Shards: 0.02, Pretrain: 0.54, SFT: 0.10, Compare: 0.09, Judge: 0.02, Prefer: 0.05, Evaluate: 0.11}
 
 // Load reads a plan; it reports false where there is none.
 func Load(path string) (*Plan, bool, error) {

@@ -28,7 +28,6 @@ type PreferPlan struct {
 	Prompts     int           `json:"prompts"` // functions of the training side
 	Samples     int           `json:"samples"` // bodies of each
 	Temperature float64       `json:"temperature"`
-	Tokens      int           `json:"tokens"` // of a body, at most
 	Pairs       int           `json:"pairs"`  // of a step
 	Places      int           `json:"places"` // tokens of a micro-batch, at most
 	Beta        float64       `json:"beta"`   // DPO's
@@ -131,7 +130,7 @@ func (r *Run) compare(ctx context.Context) ([]Pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := r.write(ctx, "preferences", z, checker, prompts, p.Samples, p.Temperature, p.Tokens)
+	all, err := r.write(ctx, z, checker, prompts, drawing{"preferences", p.Samples, p.Temperature, 0.95})
 	if err != nil {
 		return nil, err
 	}
@@ -356,9 +355,13 @@ func (r *Run) prefer(ctx context.Context, z *bundle.Bundle) (last train.Metrics,
 	return last, j.Run(ctx, r.b)
 }
 
-// divergence estimates the divergence of one model from another in nats a body,
-// over bodies that the first one drew (k1 of Schulman's note).
-func (r *Run) divergence(z, from *bundle.Bundle, all [][]written, row, places int) eval.Interval {
+// divergence estimates the divergence of one model from another in nats a body, over
+// bodies that the first one draws from its whole distribution (k1 of Schulman's note).
+func (r *Run) divergence(ctx context.Context, z, from *bundle.Bundle, checker *gosrc.Checker, prompts []gosrc.FunctionPrompt) (eval.Interval, error) {
+	all, err := r.write(ctx, z, checker, prompts, drawing{"divergence", 1, 1, 1})
+	if err != nil {
+		return eval.Interval{}, err
+	}
 	var cs []posttrain.Completion
 	for _, bodies := range all {
 		cs = append(cs, posttrain.Sampled(bodies[0].prompt, bodies[0].answer()))
@@ -366,7 +369,7 @@ func (r *Run) divergence(z, from *bundle.Bundle, all [][]written, row, places in
 	sums := func(z *bundle.Bundle) []float64 {
 		s := posttrain.NewScorer(r.b, z.Model, nil)
 		defer s.Close()
-		return s.LogProbs(cs, row, places)
+		return s.LogProbs(cs, r.Plan.Pretrain.Context, r.Plan.Prefer.Places)
 	}
-	return eval.Paired(sums(z), sums(from))
+	return eval.Paired(sums(z), sums(from)), nil
 }

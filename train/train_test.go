@@ -440,3 +440,37 @@ func TestAdapterTrainsAlone(t *testing.T) {
 	got, _, _ := run(3)
 	sameBits(t, "adapter trained with 3 threads", got, want)
 }
+
+// TestNoiseIsOfTrainingAlone trains every family with NEFTune's noise: it changes
+// the loss of a step, not that of a pass without gradients, and threads change no
+// bit of it.
+func TestNoiseIsOfTrainingAlone(t *testing.T) {
+	for _, family := range zoo.Families() {
+		loss := func(noise float64, threads int) (training, plain float64) {
+			b := backend(t, cpu.Options{Threads: threads, Precision: "f32"})
+			m := small(t, b, family)
+			o := options(1)
+			o.Noise = noise
+			tr, err := train.New(b, m.Params(), m.Unembedding(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			one := random(0, 2, 22, 67)
+			training, _ = tr.Accumulate(train.Language(m, one))
+			p := op.NewPass(b, op.Options{})
+			defer p.Close()
+			in := train.Forward{Noise: noise}.Input(one)
+			for _, x := range model.Loss(p, m, m.Hidden(p, in), one.Targets, op.CrossEntropy{}) {
+				plain += x / float64(one.Trained)
+			}
+			return training, plain
+		}
+		quiet, plain := loss(0, 1)
+		noisy, same := loss(5, 1)
+		again, _ := loss(5, 3)
+		if noisy == quiet || same != plain || again != noisy || math.Abs(quiet-plain) > 1e-6 {
+			t.Errorf("%s: losses %g without noise, %g and %g with; not training %g and %g", family, quiet, noisy, again, plain, same)
+		}
+	}
+}

@@ -28,8 +28,9 @@ type Forward struct {
 	Scale   float64 // 1 / units of the step
 	ZLoss   float64 // Options.ZLoss
 	Dropout float64
-	Seed    uint64 // of dropout
-	Step    uint64 // of dropout: different for every micro-batch
+	Noise   float64 // of embeddings
+	Seed    uint64  // of dropout and noise
+	Step    uint64  // of dropout and noise: different for every micro-batch
 	Balance *model.Balance
 	// Note adds to a figure of the step, Metrics.Extra[name]: the sum of all sums
 	// over the sum of all n.
@@ -40,7 +41,7 @@ type Forward struct {
 func (f Forward) Input(b *batch.Batch) *model.Input {
 	return &model.Input{
 		B: b.B, T: b.T, IDs: b.IDs, Pos: b.Pos, Start: b.Start,
-		Dropout: f.Dropout, Seed: f.Seed, Step: f.Step, Balance: f.Balance,
+		Dropout: f.Dropout, Noise: f.Noise, Seed: f.Seed, Step: f.Step, Balance: f.Balance,
 	}
 }
 
@@ -62,11 +63,34 @@ type language struct {
 func (l language) Size() (units, places int) { return l.b.Trained, l.b.B * l.b.T }
 
 func (l language) Forward(p *op.Pass, f Forward) (sum float64) {
-	h := l.m.Hidden(p, f.Input(l.b))
-	for _, x := range model.Loss(p, l.m, h, l.b.Targets, op.CrossEntropy{Scale: f.Scale, ZLoss: f.ZLoss}) {
+	h, targets := l.m.Hidden(p, f.Input(l.b)), l.b.Targets
+	if rows := l.trained(); len(rows) <= len(targets)*mostGathered/8 {
+		h = op.Gather(p, h, rows)
+		all := targets
+		targets = make([]int32, len(rows))
+		for i, r := range rows {
+			targets[i] = all[r]
+		}
+	}
+	for _, x := range model.Loss(p, l.m, h, targets, op.CrossEntropy{Scale: f.Scale, ZLoss: f.ZLoss}) {
 		sum += x
 	}
 	return sum
+}
+
+// mostGathered is the eighths of a batch up to which the rows that are trained are
+// brought together, so that the unembedding runs over them alone.
+const mostGathered = 7
+
+// trained are the rows of the batch that have a target.
+func (l language) trained() []int32 {
+	var rows []int32
+	for i, t := range l.b.Targets {
+		if t >= 0 {
+			rows = append(rows, int32(i))
+		}
+	}
+	return rows
 }
 
 // Trainer is parameters in training.
@@ -168,7 +192,7 @@ func (t *Trainer) Accumulate(micro []Micro) (loss float64, units int) {
 		t.pass.Draw = uint64(t.state.Step)<<16 | uint64(i)
 		loss += m.Forward(t.pass, Forward{
 			Scale: 1 / float64(max(1, units)), ZLoss: t.o.ZLoss,
-			Dropout: t.o.Dropout, Seed: t.o.Seed, Step: t.pass.Draw,
+			Dropout: t.o.Dropout, Noise: t.o.Noise, Seed: t.o.Seed, Step: t.pass.Draw,
 			Balance: &t.balance,
 			Note: func(name string, sum float64, n int) {
 				t.notes[name] = note{t.notes[name].sum + sum, t.notes[name].n + n}

@@ -141,7 +141,7 @@ func (c *bestCmd) Run(ctx context.Context) error {
 	candidates, err := c.candidates(ctx, m, ids, o)
 	var budget *grammar.BudgetError
 	if errors.As(err, &budget) {
-		return fmt.Errorf("--max-tokens: %w", budget)
+		return tooFew(budget, c.MaxTokens, m.Bundle.Model.Dims().Context-len(ids))
 	}
 	drawn := time.Since(start)
 	stopped := ctx.Err() != nil

@@ -64,8 +64,8 @@ func (c *dataShowCmd) Validate() error {
 
 // shownRecord is a record as it is shown.
 type shownRecord struct {
-	Source string      `json:"source"`
-	Kind   string      `json:"kind"`
+	Source string       `json:"source"`
+	Kind   string       `json:"kind"`
 	Texts  []maskedText `json:"texts,omitempty"` // with --model
 	record dataset.Record
 }

@@ -182,9 +182,7 @@ func (c *dataSynthesizeCmd) synthesize(ctx context.Context, records []dataset.Re
 		p := newProgress("generating")
 		defer p.Close()
 		o := m.Options(c.decoding())
-		if writer.Chats() {
-			o.StopIDs = m.Bundle.Stops()
-		}
+		o.StopIDs = m.Bundle.Stops()
 		s := posttrain.Synthesis{Writer: writer, Engine: m.Engine, Options: o, Seed: c.Seed, Prompts: records, Tasks: c.SeedTasks != "", Judge: c.judge}
 		for first := before; first < c.N; first += c.Batch {
 			p.Set(fmt.Sprintf("attempt %d, %d kept", first, len(kept)), int64(first), int64(c.N))

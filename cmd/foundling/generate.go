@@ -170,7 +170,7 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	var budget *grammar.BudgetError
 	switch {
 	case results == nil && errors.As(err, &budget):
-		return fmt.Errorf("--max-tokens: %w", budget)
+		return tooFew(budget, c.MaxTokens, m.Bundle.Model.Dims().Context-len(ids))
 	case results == nil:
 		return fmt.Errorf("--prompt: %w", err)
 	}

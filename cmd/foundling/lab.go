@@ -16,6 +16,8 @@ import (
 // labCmd is the experiments of package lab.
 type labCmd struct {
 	Consistency labConsistencyCmd `cmd:"" help:"How much a model agrees with itself: the same prompt again, paraphrases, samplers, batches and threads."`
+	Over        labOverCmd        `cmd:"" name:"overoptimisation" help:"Gold and proxy reward over the root of the divergence: the proxy rises, gold rises and falls."`
+	RewardModel labRewardCmd      `cmd:"" help:"Accuracy of reward models beside its ceiling, under noise and biases of the labels."`
 	Structured  labStructuredCmd  `cmd:"" help:"The layers of structured output on one task: prompt, repair, retry, constrained sampling, fine-tuning."`
 	Tilt        labTiltCmd        `cmd:"" help:"PPO, RLOO and DPO reach one optimum, the reference times exp(reward/beta); best-of-n beside them."`
 	TestTime    labTestTimeCmd    `cmd:"" help:"Accuracy and coverage against the number of candidates and tokens, for every way to choose."`
@@ -27,9 +29,14 @@ type labOutput struct {
 	JSON bool   `name:"json" help:"Print the result as JSON, instead of the tables."`
 }
 
-// write leaves a lab's result in folder dir as name.json and report.html, and
-// prints its tables, or the result as JSON.
+// write leaves a lab's result in folder dir and prints its tables, or it as JSON.
 func (o labOutput) write(dir, name string, result any, page *report.Page, tables []report.Table) error {
+	return saveLab(dir, name, result, page, o.JSON, func() error { return printTables(os.Stdout, tables) })
+}
+
+// saveLab leaves a lab's result in folder dir as name.json and report.html and
+// prints it, as JSON or by table.
+func saveLab(dir, name string, result any, page *report.Page, asJSON bool, table func() error) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
@@ -45,10 +52,10 @@ func (o labOutput) write(dir, name string, result any, page *report.Page, tables
 	if err := page.WriteFile(html); err != nil {
 		return err
 	}
-	if o.JSON {
+	if asJSON {
 		return json.NewEncoder(os.Stdout).Encode(result)
 	}
-	if err := printTables(os.Stdout, tables); err != nil {
+	if err := table(); err != nil {
 		return err
 	}
 	_, err = fmt.Printf("%s\n%s\n", data, html)

@@ -3,17 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/foundling-lm/foundling"
 	sources "github.com/foundling-lm/foundling/generate/grammar/language"
-	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/lab"
 )
 
@@ -148,7 +144,7 @@ func (c *labStructuredCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.write(r)
+	return saveLab(c.Out, "structured", r, r.Page(c.Model), c.JSON, func() error { return c.table(r) })
 }
 
 // prompt is the ids of a prompt.
@@ -230,26 +226,8 @@ func (c *labStructuredCmd) writer(m *foundling.Model, g *foundling.Grammar) lab.
 	}
 }
 
-// write leaves the files and prints the table.
-func (c *labStructuredCmd) write(r *lab.StructuredResult) error {
-	if err := os.MkdirAll(c.Out, 0o755); err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	data, page := filepath.Join(c.Out, "structured.json"), filepath.Join(c.Out, "report.html")
-	err := atomicfile.Write(data, func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
-	})
-	if err != nil {
-		return err
-	}
-	if err := r.Page(c.Model).WriteFile(page); err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(os.Stdout).Encode(r)
-	}
+// table prints the layers.
+func (c *labStructuredCmd) table(r *lab.StructuredResult) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "layer\tvalid\tright\tfields right\ttokens\tms\ttries")
 	for _, row := range r.Rows {
@@ -269,6 +247,5 @@ func (c *labStructuredCmd) write(r *lab.StructuredResult) error {
 	for _, note := range r.Notes() {
 		fmt.Println("note: " + note)
 	}
-	_, err = fmt.Printf("%s\n%s\n", data, page)
-	return err
+	return nil
 }

@@ -36,6 +36,8 @@ type cli struct {
 	Raise     raiseCmd     `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
 	Pretrain  pretrainCmd  `cmd:"" help:"Train a new model on text."`
 	SFT       sftCmd       `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
+	DPO       dpoCmd       `cmd:"" name:"dpo" help:"Learn from preferences: DPO and its family, offline or online."`
+	RLAIF     rlaifCmd     `cmd:"" name:"rlaif" help:"Let a judge or rewards choose among a model's answers, and learn from that."`
 	Data      dataCmds     `cmd:"" help:"Data of post-training: show it, say what it consists of, label it, have a model make it."`
 	Reward    rewardCmd    `cmd:"" help:"Train a reward model on preferences, scores or steps."`
 	Classify  classifyCmds `cmd:"" help:"Classifiers: train one over a model, measure it."`
@@ -71,7 +73,7 @@ func run(args []string) int {
 		kong.Name("foundling"),
 		kong.Description("The whole life of a foundation model in one program."),
 		kong.UsageOnError(),
-		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames()},
+		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames(), "rewards": rewardHelp},
 		kong.NamedMapper("filled", kong.MapperFunc(filled)),
 		kong.Exit(func(n int) { code = n }),
 	)

@@ -15,7 +15,7 @@ import (
 // trainFlags.
 type policyFlags struct {
 	postFlags
-	Reward  []string `json:"reward,omitempty" sep:"none" placeholder:"SUM" help:"What a completion is worth: a weighted sum as 0.7*verifier:go-parse+0.3*model:DIR; repeat it to add more. Kinds: verifier:go-parse|arithmetic|json, answer:number|choice|json|code|text (the answer is that of the data), match:REGEX, schema:FILE, command:COMMAND, http://URL, model:DIR, ended, length, overlong:N, repetition."`
+	Reward  []string `json:"reward,omitempty" sep:"none" placeholder:"SUM" help:"What a completion is worth: a weighted sum as 0.7*verifier:go-parse+0.3*model:DIR; repeat it to add more. Kinds: ${rewards}."`
 	TooLong *string  `json:"too-long,omitempty" name:"too-long" help:"What happens to prompts that leave no room for --max-tokens in --context (default drop)." placeholder:"drop|truncate-left|error"`
 
 	Rollout     *int     `json:"rollout,omitempty" help:"Prompts of a rollout (default 16 with several completions, else 64)." placeholder:"N"`

@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/zeebo/xxh3"
 
 	"github.com/foundling-lm/foundling/bundle"
-	"github.com/foundling-lm/foundling/generate"
-	"github.com/foundling-lm/foundling/generate/search"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/train"
@@ -29,13 +25,11 @@ const (
 // policyRun trains a policy in its directory.
 type policyRun struct {
 	postRun[policyOptions]
-	limit   time.Duration
+	open    rewards
 	prompts []posttrain.Prompt
 	read    *posttrain.PromptReader
 	skips   dataset.Skips
 	rewards []posttrain.Term
-	judges  []string // hashes of reward models
-	close   []func()
 
 	log  []posttrain.Summary
 	seen map[string]bool // findings that were printed
@@ -47,12 +41,8 @@ func runPolicy(ctx context.Context, command string, f *policyFlags, given any, c
 	if c.RewardLimit <= 0 {
 		return usageError{fmt.Errorf("--reward-limit is %s: it must be positive", c.RewardLimit)}
 	}
-	r := &policyRun{limit: c.RewardLimit, seen: map[string]bool{}}
-	defer func() {
-		for _, f := range r.close {
-			f()
-		}
-	}()
+	r := &policyRun{open: rewards{limit: c.RewardLimit}, seen: map[string]bool{}}
+	defer r.open.close()
 	return r.run(ctx, &c.postCmd, postMethod[policyOptions]{
 		command: command, flags: &f.postFlags, given: given, rate: policyRate, defaults: defaults,
 		frame:   func(o *policyOptions) *postOptions { return &o.postOptions },
@@ -110,61 +100,9 @@ func (r *policyRun) readPrompts(ctx context.Context) error {
 
 // openRewards opens what the rewards need.
 func (r *policyRun) openRewards(context.Context) (err error) {
-	kinds := posttrain.RewardKinds()
-	kinds["schema"] = func(file string, _ int) (posttrain.Term, error) {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return posttrain.Term{}, err
-		}
-		v, err := search.Schema(data)
-		return posttrain.Term{Reward: posttrain.Verified(v)}, err
-	}
-	kinds["command"] = func(command string, _ int) (posttrain.Term, error) {
-		if command == "" {
-			return posttrain.Term{}, errors.New("the command is empty")
-		}
-		return posttrain.Term{Outside: true, Batch: rewardBatch, Reward: posttrain.CommandReward(&search.Command{Argv: shell(command), Limit: r.limit})}, nil
-	}
-	for _, scheme := range []string{"http", "https"} {
-		kinds[scheme] = func(rest string, _ int) (posttrain.Term, error) {
-			s := &rewardService{url: scheme + ":" + rest, limit: r.limit, pause: rewardPause}
-			return posttrain.Term{Outside: true, Batch: rewardBatch, Reward: s.reward}, nil
-		}
-	}
-	kinds["model"] = func(dir string, _ int) (posttrain.Term, error) { return r.judge(dir) }
-	if r.rewards, err = posttrain.ParseRewards(r.Options.Reward, kinds, r.Options.MaxTokens); err != nil {
-		return usageError{fmt.Errorf("--reward: %w", err)}
-	}
-	return nil
-}
-
-// judge is a reward model as a reward.
-func (r *policyRun) judge(dir string) (posttrain.Term, error) {
-	z, err := openJudge(r, dir)
-	if err != nil {
-		return posttrain.Term{}, err
-	}
-	w, err := posttrain.NewWriter(z)
-	if err != nil {
-		return posttrain.Term{}, err
-	}
-	e := generate.New(r.b, z.Model, nil)
-	r.close = append(r.close, e.Close)
-	return posttrain.Term{Reward: posttrain.ModelReward(e, z, w)}, nil
-}
-
-// openJudge opens a reward model.
-func openJudge(r *policyRun, dir string) (*bundle.Bundle, error) {
-	z, err := bundle.Open(r.b, dir)
-	if err != nil {
-		return nil, err
-	}
-	if z.Head == nil || z.Head.Labels != nil {
-		return nil, fmt.Errorf("%s is no reward model: foundling reward trains one", dir)
-	}
-	hash, err := hashWeights(dir)
-	r.judges = append(r.judges, hash)
-	return z, err
+	r.open.b = r.b
+	r.rewards, err = r.open.parse(r.Options.Reward, r.Options.MaxTokens)
+	return err
 }
 
 // begun writes run.json, or compares what it says of prompts and reward models.
@@ -173,7 +111,7 @@ func (r *policyRun) begun(context.Context) error {
 	for _, p := range r.prompts {
 		fmt.Fprint(h, p.IDs, p.Reference, "\n")
 	}
-	fmt.Fprint(h, r.judges)
+	fmt.Fprint(h, r.open.judges)
 	return r.settle(fmt.Sprintf("%016x", h.Sum64()), r.Options.stepsPerEpoch(len(r.prompts)))
 }
 
@@ -227,7 +165,7 @@ func (r *policyRun) critic() (*posttrain.Value, error) {
 		}
 		return posttrain.NewValueModel(z.Model, model.NewHead(r.b, z.Model, 1)), nil
 	default:
-		z, err := openJudge(r, v)
+		z, err := r.open.openJudge(v)
 		if err != nil {
 			return nil, err
 		}

@@ -29,6 +29,7 @@ type postMethod[O any] struct {
 	given    any                           // pointer to all flags that the result depends on
 	defaults O                             // of a new run
 	frame    func(o *O) *postOptions       // the part of O that all methods have
+	unit     string                        // of what the loss is a mean over; "": tokens
 	rate     float64                       // default learning rate as a share of that of pre-training
 	resolve  func() error                  // fills in and checks the method's own options in a new run
 	stages   []func(context.Context) error // after the model is open: settle and train are among what they call
@@ -215,7 +216,9 @@ func (r *postRun[O]) train(ctx context.Context, name string, j posttrain.Job) er
 	if err := r.plan(&j); err != nil {
 		return err
 	}
+	noise := j.Train.Noise // all else is the frame's
 	j.Train = r.o.train()
+	j.Train.Noise = noise
 	j.Train.SaveEvery, j.Train.Schedule.Cuts = r.c.SaveEvery, r.Cuts
 	if j.Validate != nil {
 		j.Train.EvalEvery = max(1, (r.o.Steps+samples-1)/samples)
@@ -226,6 +229,7 @@ func (r *postRun[O]) train(ctx context.Context, name string, j posttrain.Job) er
 	}
 	j.Overrun = r.overrun(&j)
 	show := newTraining(r.p, name, j.Train.Schedule.End(), peak)
+	show.unit = r.unit
 	own := j.Progress
 	j.Progress = func(m train.Metrics) {
 		if show.step(m); own != nil {
@@ -249,7 +253,9 @@ func (r *postRun[O]) plan(j *posttrain.Job) error {
 	t := *r.o
 	t.Steps = 1
 	t.schedule()
+	noise := j.Train.Noise
 	j.Train = t.train()
+	j.Train.Noise = noise
 	per, err := j.Measure(r.b, min(4*time.Second, budget/20))
 	if err != nil {
 		return err

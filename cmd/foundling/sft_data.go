@@ -11,12 +11,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/zeebo/xxh3"
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/internal/parallel"
+	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/corpus"
 	"github.com/foundling-lm/foundling/text/dataset"
@@ -31,6 +33,9 @@ type madeOf struct {
 	Tally   demo.Tally      `json:"tasks"`           // demonstrations by task
 	HeldOut bool            `json:"held_out_known"`  // the text that the model was validated on is known
 	Dropped map[string]int  `json:"dropped_overlap"` // with held-out text, by reason
+	Mix     mixTable        `json:"mix"`             // the parts of an epoch
+	Cut     int             `json:"cut"`             // too long, truncated
+	Long    int             `json:"too_long"`        // left out
 	Packing batch.PackStats `json:"packing"`
 	Skipped dataset.Skips   `json:"skipped"` // rows of records that could not be used
 }
@@ -116,39 +121,98 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var examples []batch.Example
+	c, err := r.collect(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if !demo.Enough(c.found) {
+		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or records with prompt and completion or messages%s",
+			c.found, o.Data, total(r.made.Dropped), demo.MinDemonstrations, leftOut(&r.made.Skipped))
+	}
+	if kept := c.found - r.made.Long; !demo.Enough(kept) {
+		return fmt.Errorf("of %d demonstrations %d fit into --context %d, at least %d are needed: use a larger context, --too-long truncate-left, or shorter texts", c.found, kept, o.Context, demo.MinDemonstrations)
+	}
+	if r.made.Mix, err = c.mix.table(); err != nil {
+		return usageError{err}
+	}
+	if r.examples, err = batch.PackExamples(c.learn, o.Context, batch.PackOptions{}); err != nil {
+		return err
+	}
+	if len(c.unseen) > 0 {
+		if r.unseen, err = batch.PackExamples(c.unseen, o.Context, batch.PackOptions{}); err != nil {
+			return err
+		}
+	}
+	p := r.examples.Stats()
+	r.made.Packing = p
+	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d held out, %d too long, %d cut, %d tokens trained%s",
+		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context),
+		len(c.unseen), r.made.Long, r.made.Cut, p.Trained, skipped(&r.made.Skipped)))
+	if err := r.settle(fingerprint(append(c.learn, c.unseen...)), float64(p.Rows)/float64(o.BatchTokens/o.Context)); err != nil {
+		return err
+	}
+	return r.keep()
+}
+
+// collection is the demonstrations as ids.
+type collection struct {
+	found         int
+	learn, unseen []batch.Example
+	mix           *mixing
+}
+
+// collect encodes the demonstrations of stream, cuts long ones, holds some out and
+// repeats others.
+func (r *sftRun) collect(ctx context.Context, stream demo.Stream) (*collection, error) {
+	o := &r.Options
+	c := &collection{}
+	var err error
+	if c.mix, err = newMix(o.Mix); err != nil {
+		return nil, err
+	}
 	for d, err := range r.held.Deduplicate(stream, r.made.Dropped) {
 		if err := cmp.Or(err, ctx.Err()); err != nil {
-			return err
+			return nil, err
 		}
 		e, err := posttrain.ExampleFor(r.base, d.Messages())
 		if refused(d, err, &r.made.Skipped) {
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", o.Model, err)
+			return nil, fmt.Errorf("%s: %w", o.Model, err)
 		}
-		examples = append(examples, e)
+		c.found++
+		e, cut, ok, err := o.TooLong.Fit(e, o.Context)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", d.Provenance, err)
+		case !ok:
+			r.made.Long++
+			continue
+		case cut:
+			r.made.Cut++
+		}
 		r.made.Tally.Add(d)
-		r.p.set(int64(len(examples)), fmt.Sprint(len(examples)))
+		r.p.set(int64(c.found), fmt.Sprint(c.found))
+		if c.isUnseen(e, o) {
+			c.unseen = append(c.unseen, e)
+			continue
+		}
+		part := partOf(d)
+		n := c.mix.copies(part, o.Seed, c.found)
+		c.mix.add(part, e, n)
+		for range n {
+			c.learn = append(c.learn, e)
+		}
 	}
-	if !demo.Enough(len(examples)) {
-		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or records with prompt and completion or messages%s",
-			len(examples), o.Data, total(r.made.Dropped), demo.MinDemonstrations, leftOut(&r.made.Skipped))
-	}
-	if r.examples, err = batch.PackExamples(examples, o.Context, batch.PackOptions{}); err != nil {
-		return err
-	}
-	p := r.examples.Stats()
-	if r.made.Packing = p; !demo.Enough(p.Examples) {
-		return fmt.Errorf("of %d demonstrations %d fit into --context %d, at least %d are needed: use a larger context, or shorter texts", len(examples), p.Examples, o.Context, demo.MinDemonstrations)
-	}
-	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained%s",
-		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained, skipped(&r.made.Skipped)))
-	if err := r.settle(fingerprint(examples), float64(p.Rows)/float64(o.BatchTokens/o.Context)); err != nil {
-		return err
-	}
-	return r.keep()
+	return c, nil
+}
+
+// isUnseen says whether to hold e out: by its ids, so that equal demonstrations
+// fall on one side.
+func (c *collection) isUnseen(e batch.Example, o *sftOptions) bool {
+	h, _ := strconv.ParseUint(fingerprint([]batch.Example{e})[:16], 16, 64)
+	return len(c.unseen) < mostHeldOut && rng.Float64(o.Seed, rng.Stream("held out"), h) < o.HeldOut
 }
 
 // keep writes what the demonstrations are, once.

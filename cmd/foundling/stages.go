@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -73,6 +74,21 @@ func (p *stages) set(done int64, text string) {
 	}
 }
 
+// note says what is being done within a step of the stage.
+func (p *stages) note(text string) {
+	if p.name == "" {
+		return
+	}
+	if p.bar != nil {
+		p.text = text
+		return
+	}
+	if now := time.Now(); now.Sub(p.last) >= p.every {
+		p.last = now
+		fmt.Fprintln(p.w, p.name+"  "+text)
+	}
+}
+
 // end closes the stage with a line.
 func (p *stages) end(text string) {
 	if p.name == "" {
@@ -107,6 +123,7 @@ type training struct {
 	steps int
 	done  int
 	peak  float64 // FLOP/s of this machine at its best; 0: not known
+	unit  string  // of what the loss is a mean over; "": tokens
 
 	began        time.Time
 	first        int // step at which this process began
@@ -150,7 +167,7 @@ func (t *training) line(m train.Metrics) string {
 	if t.valLoss > 0 {
 		fmt.Fprintf(&s, "  val %.3f nats/token %.3f bpb", t.valLoss, t.bpb)
 	}
-	fmt.Fprintf(&s, "  %stok/s  %sFLOP/s", amount(t.rate), amount(t.flops))
+	fmt.Fprintf(&s, "  %s%s/s  %sFLOP/s", amount(t.rate), cmp.Or(t.unit, "tok"), amount(t.flops))
 	if t.peak > 0 {
 		fmt.Fprintf(&s, " (%.0f %% of peak)", 100*t.flops/t.peak)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/foundling-lm/foundling"
+	"github.com/foundling-lm/foundling/generate/grammar"
 	lang "github.com/foundling-lm/foundling/generate/grammar/language"
 )
 
@@ -86,4 +87,16 @@ func (f *structuredFlags) compile(ctx context.Context, m *foundling.Model) (*fou
 		fmt.Fprintf(os.Stderr, "note: %s\n", n)
 	}
 	return g, nil
+}
+
+// tooFew says which limit leaves too few tokens for a grammar: room is what the
+// context has left behind the prompt.
+func tooFew(b *grammar.BudgetError, maxTokens, room int) error {
+	switch b.Have {
+	case maxTokens:
+		return fmt.Errorf("--max-tokens: %w", b)
+	case room:
+		return fmt.Errorf("the grammar needs %d tokens to finish the text, the end token included, and behind the prompt the model's context has %d left", b.Need, b.Have)
+	}
+	return fmt.Errorf("--budget: %w", b)
 }

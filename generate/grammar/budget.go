@@ -189,7 +189,7 @@ func (g *Grammar) search(s machine.State) int {
 		if here.far+1 >= best {
 			break
 		}
-		walk(g.v.all, stack, here.at, -1, func(ids []int32, behind machine.State) {
+		walk(g.v.all, stack, 0, here.at, -1, func(ids []int32, behind machine.State) {
 			visits++
 			if seen[behind] || visits > searchVisits {
 				return

@@ -67,7 +67,7 @@ func After(marker []byte, then machine.State) machine.State {
 	fail := 0 // the state behind marker[1:k]
 	for k := range states {
 		s := &states[k]
-		s.rest, s.runes = rest[k:], utf8.RuneCount(marker[k:])
+		s.rest, s.runes, s.most = rest[k:], utf8.RuneCount(marker[k:]), len(rest)
 		for b := range s.next {
 			s.next[b] = &states[0]
 			if k > 0 {
@@ -101,6 +101,7 @@ type markerState struct {
 	next  [256]machine.State
 	rest  []byte
 	runes int // characters of the marker that are missing
+	most  int // the length of the longest rest
 }
 
 func (m *markerState) Next(b byte) machine.State { return m.next[b] }
@@ -109,7 +110,7 @@ func (m *markerState) Shortest() []byte          { return m.rest }
 
 // FreeRunes is the characters that the marker needs at least: until then every byte
 // is allowed.
-func (m *markerState) FreeRunes() int { return m.runes }
+func (m *markerState) FreeRunes() (n, bound int) { return m.runes, m.most }
 
 // Anything is the language of all texts.
 func Anything() machine.State { return anything{} }
@@ -120,4 +121,6 @@ func (anything) Next(byte) machine.State { return anything{} }
 func (anything) Accepting() bool         { return true }
 func (anything) Shortest() []byte        { return nil }
 
-func (anything) AfterRune() (machine.State, bool) { return anything{}, true }
+func (anything) AfterRune() (machine.State, machine.Bytes, bool) {
+	return anything{}, machine.Bytes{}, true
+}

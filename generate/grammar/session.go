@@ -79,47 +79,74 @@ func (s *Session) Mask(remaining int) ([]uint64, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	at := sketch(s.at)
-	m := g.allowed(at, remaining > 0)
+	m := g.allowed(g.outline(s.at))
+	doubt := m.doubt
 	var mask []uint64
-	var err error
 	switch {
 	case remaining > 0 && remaining-1 < m.worst:
-		mask, err = s.tight(m, at, remaining)
+		var err error
+		if doubt, err = s.tight(m, remaining); err != nil {
+			return nil, err
+		}
+		mask = s.words
 	case m.words != nil:
 		mask = m.words
 	default:
 		mask = s.own()
 		m.put(mask, g.v.Size())
 	}
-	if err != nil || at == s.at {
-		return mask, err
+	if len(doubt) == 0 {
+		return mask, nil
 	}
-	return s.unsketched(mask, remaining), nil
+	return s.settle(mask, doubt, remaining), nil
 }
 
-// unsketched adds the ids that the sketch of the state refused to a mask.
-func (s *Session) unsketched(mask []uint64, remaining int) []uint64 {
-	c := &scan{g: s.g, limit: remaining - 1}
+// settle adds the ids that the sketch of the state said nothing about, as far as the
+// state allows them.
+func (s *Session) settle(mask []uint64, doubt []int32, remaining int) []uint64 {
+	g := s.g
+	c := &scan{g: g, limit: remaining - 1}
 	if remaining == 0 {
 		c.limit = noLimit
 	}
-	walk(s.g.v.long, s.g.stack, s.at, -1, c.take)
-	for _, id := range c.ids {
-		if !has(mask, id) {
-			if words := s.own(); &words[0] != &mask[0] {
-				copy(words, mask)
-				mask = words
-			}
-			set(mask, id)
+	stack := g.stack // states behind the bytes of last, as far as they are live
+	stack[0] = s.at
+	live := 0
+	var last []byte
+	for _, id := range doubt {
+		text := g.v.text[id]
+		same := commonPrefix(last, text)
+		last = text
+		if same > live {
+			continue // the byte that was refused is in it
 		}
+		for live = same; live < len(text); live++ {
+			to := stack[live].Next(text[live])
+			if to == nil {
+				break
+			}
+			stack[live+1] = to
+		}
+		if live == len(text) {
+			c.take([]int32{id}, stack[live])
+		}
+	}
+	if words := s.own(); &words[0] != &mask[0] {
+		copy(words, mask)
+		mask = words
+	}
+	for _, id := range c.ids {
+		set(mask, id)
+	}
+	if len(c.ids) == 0 && countBits(mask) == 0 {
+		set(mask, g.ending(s.at)[0])
 	}
 	return mask
 }
 
-// tight is the mask where some ids of m lead too far from the end. At is the sketch of
-// the state.
-func (s *Session) tight(m *idSet, at machine.State, remaining int) ([]uint64, error) {
+// tight finds the mask where some ids of m lead too far from the end. It returns the
+// ids in doubt.
+func (s *Session) tight(m *idSet, remaining int) (doubt []int32, err error) {
 	g := s.g
 	if err := s.hold(remaining); err != nil {
 		return nil, err
@@ -129,16 +156,25 @@ func (s *Session) tight(m *idSet, at machine.State, remaining int) ([]uint64, er
 		for _, id := range g.v.end {
 			set(s.words, id)
 		}
-		return s.words, nil
+		return nil, nil
 	}
 	c := &scan{g: g, limit: remaining - 1}
-	g.find(c, at).put(s.own(), g.v.Size())
+	near := g.find(c, sketch(s.at))
+	near.put(s.own(), g.v.Size())
 	set(s.words, s.way[0])
-	m.worst = min(m.worst, c.worst)
-	return s.words, nil
+	return near.doubt, nil
 }
 
-// sketch is the state from which tokens are tried.
+// outline is the state from which tokens are tried. Where the vocabulary lacks bytes
+// each is judged by its cost, which takes a sketch.
+func (g *Grammar) outline(s machine.State) machine.State {
+	if k, ok := s.(machine.Sketched); ok && !g.v.lacks {
+		return k.Outline()
+	}
+	return sketch(s)
+}
+
+// sketch is the state from which tokens are tried where their cost matters.
 func sketch(s machine.State) machine.State {
 	if k, ok := s.(machine.Sketched); ok {
 		return k.Sketch()

@@ -14,14 +14,17 @@ type idSet struct {
 	few   []int32  // without words: the ids, or those that are not in it
 	not   bool     // few are those that are not in it
 	count int
-	worst int // tokens that finish the text behind any of the ids; never: unknown
+	doubt []int32 // ids that only the state itself can judge, not its sketch, see scan
+	worst int     // tokens that finish the text behind any of the ids
+	// forced: the language refuses all, but the first step of the way to the end is left.
+	forced bool
 }
 
 // manyIDs is the length from which a list is kept as bits.
 const manyIDs = 512
 
 // bytes is the memory of the set, about.
-func (s *idSet) bytes() int { return 128 + 8*len(s.words) + 4*len(s.few) }
+func (s *idSet) bytes() int { return 128 + 8*len(s.words) + 4*len(s.few) + 4*len(s.doubt) }
 
 // put writes the set as bits into dst.
 func (s *idSet) put(dst []uint64, size int) {
@@ -118,15 +121,12 @@ func (c *setCache) keep(s machine.State, m *idSet) {
 	c.bytes += m.bytes()
 }
 
-// allowed is the set of a state, whatever the budget. With ahead its worst is known.
-func (g *Grammar) allowed(s machine.State, ahead bool) *idSet {
-	if m := g.sets.get(s); m != nil && (!ahead || m.worst < never) {
+// allowed is the set of a state, whatever the budget.
+func (g *Grammar) allowed(s machine.State) *idSet {
+	if m := g.sets.get(s); m != nil {
 		return m
 	}
-	m := g.find(&scan{g: g, limit: noLimit, ahead: ahead}, s)
-	if !ahead && !g.v.lacks {
-		m.worst = never
-	}
+	m := g.find(&scan{g: g, limit: noLimit}, s)
 	g.sets.keep(s, m)
 	return m
 }
@@ -140,10 +140,11 @@ func (g *Grammar) find(c *scan, s machine.State) *idSet {
 		c.ids = append(c.ids, g.v.end...)
 	}
 	m := c.pack()
+	m.doubt = c.doubt
 	g.ids = c.ids
-	if m.count == 0 {
+	if m.count == 0 && len(m.doubt) == 0 {
 		way := g.ending(s)
-		m.few, m.count = append(m.few, way[0]), 1
+		m.few, m.count, m.forced = append(m.few, way[0]), 1, true
 		c.worst = len(way) - 1
 	}
 	m.worst = c.worst

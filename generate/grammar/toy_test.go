@@ -209,24 +209,24 @@ func (a *listAt) inString(b byte) machine.State {
 	return a.l.at(s)
 }
 
-func (a *listAt) FreeRunes() int {
+func (a *listAt) FreeRunes() (n, bound int) {
 	switch {
 	case a.in != '"':
-		return 0
+		return 0, 0
 	case a.l.long < 0:
-		return 1 << 30
+		return 1 << 30, len(a.rest)
 	}
-	return a.l.long - a.runes
+	return a.l.long - a.runes, len(a.rest)
 }
 
-func (a *listAt) AfterRune() (machine.State, bool) {
+func (a *listAt) AfterRune() (machine.State, machine.Bytes, bool) {
 	if a.in != '"' || !a.l.uniform || a.runes < a.l.odd {
-		return nil, false
+		return nil, machine.Bytes{}, false
 	}
 	if a.l.long >= 0 && a.runes == a.l.long {
-		return nil, true
+		return nil, machine.Bytes{}, true
 	}
-	return a.Next('x'), true
+	return a.Next('x'), machine.Bytes{}, true
 }
 
 // vocabulary is the bytes, some special tokens and random strings of the pieces; the

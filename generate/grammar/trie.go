@@ -28,6 +28,7 @@ type node struct {
 	b     byte   // the last of them
 	runes uint8  // most ordinary characters that a string of the subtree begins with
 	rest  bool   // some string of the subtree is not of ordinary characters only
+	plain bool   // all strings of the subtree go on from here by ordinary characters only
 }
 
 // entry is a string of a trie.
@@ -47,6 +48,7 @@ func newTrie(entries []entry) *trie {
 	t := &trie{nodes: make([]node, 1, 2*len(entries)+2), ids: make([]int32, 0, len(entries))}
 	path := []int32{0} // nodes from the root to the last one
 	var last []byte
+	var plain []bool
 	for _, e := range entries {
 		same := commonPrefix(last, e.text)
 		for _, i := range path[same+1:] {
@@ -55,7 +57,7 @@ func newTrie(entries []entry) *trie {
 		path = path[:same+1]
 		for d := same; d < len(e.text); d++ {
 			path = append(path, int32(len(t.nodes)))
-			t.nodes = append(t.nodes, node{first: int32(len(t.ids)), depth: uint16(d + 1), b: e.text[d]})
+			t.nodes = append(t.nodes, node{first: int32(len(t.ids)), depth: uint16(d + 1), b: e.text[d], plain: true})
 		}
 		t.ids = append(t.ids, e.id)
 		t.deep = max(t.deep, len(e.text))
@@ -64,6 +66,10 @@ func newTrie(entries []entry) *trie {
 			n := &t.nodes[i]
 			n.runes = max(n.runes, uint8(min(runes, 255)))
 			n.rest = n.rest || at < len(e.text)
+		}
+		plain = plainRests(e.text, plain)
+		for d, i := range path {
+			t.nodes[i].plain = t.nodes[i].plain && plain[d]
 		}
 		last = e.text
 	}

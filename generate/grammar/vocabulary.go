@@ -1,7 +1,6 @@
 package grammar
 
 import (
-	"bytes"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -30,8 +29,6 @@ type Vocabulary struct {
 	tails []*trie
 	tail  *trie
 	later *trie // those behind one character and more
-	// The tokens that a sketch (machine.Sketched) may refuse though the state does not.
-	long *trie
 }
 
 // maxBulk bounds the characters of tokens that masks take in bulk; few real tokens
@@ -78,13 +75,6 @@ func NewVocabulary(tokens [][]byte, special []bool, end []int32) (*Vocabulary, e
 	if len(all) == 0 {
 		return nil, fmt.Errorf("vocabulary: none of the %d tokens stands for text", len(tokens))
 	}
-	var long []entry
-	for _, e := range all {
-		if sketchy(e.text) {
-			long = append(long, e)
-		}
-	}
-	v.long = newTrie(long)
 	v.lacks = slices.Contains(v.missing[:], true)
 	v.group(all)
 	v.all = newTrie(all)
@@ -150,24 +140,12 @@ func (v *Vocabulary) Text(id int32) []byte {
 	return v.text[id]
 }
 
-// sketchy says whether a comma follows a colon that follows a quotation mark.
-func sketchy(text []byte) bool {
-	for _, b := range []byte(`":,`) {
-		i := bytes.IndexByte(text, b)
-		if i < 0 {
-			return false
-		}
-		text = text[i+1:]
-	}
-	return true
-}
-
 // ordinary counts the ordinary characters (machine.Free) at the beginning of text,
 // and the bytes that they take.
 func ordinary(text []byte) (runes, bytes int) {
 	for bytes < len(text) {
-		r, n := utf8.DecodeRune(text[bytes:])
-		if r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError && n == 1 {
+		n := ordinaryRune(text[bytes:])
+		if n == 0 {
 			break
 		}
 		runes, bytes = runes+1, bytes+n
@@ -175,8 +153,33 @@ func ordinary(text []byte) (runes, bytes int) {
 	return runes, bytes
 }
 
+// ordinaryRune is the length of the ordinary character at the beginning of text, 0 if
+// there is none.
+func ordinaryRune(text []byte) int {
+	r, n := utf8.DecodeRune(text)
+	if r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError && n == 1 {
+		return 0
+	}
+	return n
+}
+
+// plainRests says for each place of a text whether it goes on from there by ordinary
+// characters only.
+func plainRests(text []byte, dst []bool) []bool {
+	dst = slices.Grow(dst[:0], len(text)+1)[:len(text)+1]
+	dst[len(text)] = true
+	for at := len(text) - 1; at >= 0; at-- {
+		n := ordinaryRune(text[at:])
+		dst[at] = n > 0 && dst[at+n]
+	}
+	return dst
+}
+
 // set adds an id to a mask.
 func set(words []uint64, id int32) { words[id>>6] |= 1 << (id & 63) }
+
+// unset takes an id from a mask.
+func unset(words []uint64, id int32) { words[id>>6] &^= 1 << (id & 63) }
 
 // has says whether a mask has an id.
 func has(words []uint64, id int32) bool { return words[id>>6]>>(id&63)&1 != 0 }

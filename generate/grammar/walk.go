@@ -1,45 +1,52 @@
 package grammar
 
 import (
+	"slices"
+
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 )
 
-// walk calls visit for the tokens of t that lead from s to a live state, with the
-// ids of a token and that state. Of tokens of at most over ordinary characters it
-// leaves out those that have nothing else; over of -1 leaves out none. A byte that
-// the language refuses ends a whole subtree.
-func walk(t *trie, stack []machine.State, s machine.State, over int, visit func(ids []int32, behind machine.State)) {
+// walk calls visit for the tokens of the subtree of a node of t, without its own, that
+// lead from s to a live state, with the ids of tokens and that state. Of tokens of at
+// most over ordinary characters it leaves out those that have nothing else; over of -1
+// leaves out none. A byte that the language refuses ends a whole subtree. Where all that
+// follows is ordinary characters and these lead nowhere else, it is taken whole, and so
+// it is behind machine.Doubt.
+func walk(t *trie, stack []machine.State, root int32, s machine.State, over int, visit func(ids []int32, behind machine.State)) {
 	stack[0] = s
-	nodes := t.nodes
-	for i := int32(1); i < int32(len(nodes)-1); {
+	nodes, from := t.nodes, t.nodes[root].depth
+	for i, end := root+1, nodes[root].end; i < end; {
 		n := &nodes[i]
 		if over >= int(n.runes) && !n.rest {
 			i = n.end
 			continue
 		}
-		behind := stack[n.depth-1].Next(n.b)
+		behind := stack[n.depth-from-1].Next(n.b)
 		if behind == nil {
 			i = n.end
 			continue
 		}
 		i++
+		if behind == machine.Doubt || n.plain && n.end > i && steady(behind) {
+			i = n.end
+		}
 		if ids := t.ids[n.first:nodes[i].first]; len(ids) > 0 {
 			visit(ids, behind)
 		}
-		stack[n.depth] = behind
+		stack[n.depth-from] = behind
 	}
 }
 
 // scan finds the ids that may follow a state.
 type scan struct {
 	g     *Grammar
-	limit int  // tokens that may finish the text behind an id, its end included; noLimit: any number
-	ahead bool // find worst
+	limit int // tokens that may finish the text behind an id, its end included; noLimit: any number
 
 	words []uint64 // ids found in bulk; nil: none
 	ids   []int32  // ids found one by one
-	// worst is a number of tokens that finish the text behind any id found without
-	// a limit, the end token included: exact with a limit, else a bound.
+	doubt []int32  // ids that a sketch says nothing about, in the order of the trie
+	// worst is a number of tokens that finish the text behind any id found, the end
+	// token included.
 	worst int
 
 	last machine.State // judged last, with the verdict
@@ -52,28 +59,120 @@ const noLimit = -1
 // run scans the tokens from s.
 func (c *scan) run(s machine.State) {
 	g := c.g
-	if behind, ok := afterRune(s); ok {
-		c.uniform(s, behind)
-		return
+	if behind, except, ok := afterRune(s); ok {
+		switch {
+		case except.None():
+			c.uniform(s, behind)
+			return
+		case behind == nil || steady(behind):
+			if behind != nil {
+				c.begin(behind)
+			}
+			c.branch(0, s, behind, except)
+			return
+		}
 	}
 	over := -1
 	if f, ok := s.(machine.Free); ok && c.limit == noLimit && !g.v.lacks {
-		if n := min(f.FreeRunes(), maxBulk); n > 0 {
-			over = n
-			c.words = append(c.words, g.v.bulk[min(n, len(g.v.bulk)-1)]...)
-			if c.ahead {
-				c.free(s, n)
-			}
+		if n, bound := f.FreeRunes(); n > 0 {
+			over, c.worst = min(n, maxBulk), bound+1
+			c.words = append(c.words, g.v.bulk[min(over, len(g.v.bulk)-1)]...)
 		}
 	}
-	walk(g.v.all, g.stack, s, over, c.take)
+	walk(g.v.all, g.stack, 0, s, over, c.take)
 }
 
-// take judges the state behind a token.
+// begin takes the ids that may follow a state, its end aside.
+func (c *scan) begin(s machine.State) {
+	g := c.g
+	c.words = make([]uint64, g.v.words)
+	if c.limit != noLimit {
+		other := &scan{g: g, limit: c.limit}
+		other.run(s)
+		copy(c.words, other.words)
+		for _, id := range other.ids {
+			set(c.words, id)
+		}
+		c.worst, c.doubt = other.worst, other.doubt
+		return
+	}
+	m := g.allowed(s)
+	if m.forced {
+		return
+	}
+	m.put(c.words, g.v.Size())
+	for _, id := range g.v.end {
+		unset(c.words, id)
+	}
+	c.worst, c.doubt = m.worst, slices.Clone(m.doubt)
+}
+
+// branch scans the tokens of the subtree of node i, without its own, from the state s
+// at the node, given those that may follow d: all ordinary characters lead there, but
+// for those that begin with bytes of except.
+func (c *scan) branch(i int32, s, d machine.State, except machine.Bytes) {
+	t := c.g.v.all
+	for k := t.from[i]; k < t.from[i+1]; k++ {
+		b := t.kidBytes[k]
+		if b >= ' ' && b != '"' && b != '\\' && !except.Has(b) {
+			continue
+		}
+		kid := t.kids[k]
+		behind := s.Next(b)
+		if behind != nil && behind == d {
+			continue
+		}
+		n := &t.nodes[kid]
+		var to machine.State
+		var more machine.Bytes
+		same := false // the rest of the subtree is as behind d, but for more
+		if behind != nil && n.end > kid+1 {
+			to, more, same = afterRune(behind)
+			same = same && to == d
+		}
+		if end := kid + 1; c.words != nil {
+			if !same {
+				end = n.end
+			}
+			for _, id := range t.ids[n.first:t.nodes[end].first] {
+				unset(c.words, id)
+			}
+		}
+		switch {
+		case behind == nil:
+			continue
+		case behind == machine.Doubt:
+			c.take(t.ids[n.first:t.nodes[n.end].first], behind)
+			continue
+		}
+		if own := t.own(kid); len(own) > 0 {
+			c.take(own, behind)
+		}
+		if same {
+			c.branch(kid, behind, d, more)
+		} else {
+			walk(t, c.g.stack, kid, behind, -1, c.take)
+		}
+	}
+}
+
+// take judges the state behind tokens.
 func (c *scan) take(ids []int32, behind machine.State) {
-	if c.judge(behind) {
+	switch {
+	case behind == machine.Doubt || c.unknown(behind):
+		c.doubt = append(c.doubt, ids...)
+	case c.judge(behind):
 		c.ids = append(c.ids, ids...)
 	}
+}
+
+// unknown says that only the states that a sketch stands for can be judged.
+func (c *scan) unknown(behind machine.State) bool {
+	if c.limit == noLimit && !c.g.v.lacks {
+		return false
+	}
+	k, ok := behind.(machine.Sketched)
+	return ok && !k.Exact() && (c.g.v.lacks || bound(behind) > c.limit)
 }
 
 func (c *scan) judge(behind machine.State) bool {
@@ -81,36 +180,72 @@ func (c *scan) judge(behind machine.State) bool {
 		return c.ok
 	}
 	c.last = behind
-	switch {
-	case c.limit != noLimit || c.g.v.lacks:
-		cost := c.g.cost(behind)
-		c.ok = cost < never && (c.limit == noLimit || cost <= c.limit)
-		if cost < never {
-			c.worst = max(c.worst, cost)
-		}
-	case c.ahead: // a token has a byte at least
-		c.worst, c.ok = max(c.worst, shortestLen(behind)+1), true
-	default:
-		c.ok = true
+	cost := c.cost(behind)
+	c.ok = cost < never && (c.limit == noLimit || cost <= c.limit)
+	if cost < never {
+		c.worst = max(c.worst, cost)
 	}
 	return c.ok
 }
 
-// shortestLen is the length of the shortest rest.
-func shortestLen(s machine.State) int {
-	if m, ok := s.(machine.Measured); ok {
-		return m.ShortestLen()
+// cost is a number of tokens that finish the text from s, the end token included: the
+// least, if it is above the limit.
+func (c *scan) cost(s machine.State) int {
+	if !c.g.v.lacks {
+		if n := bound(s); c.limit == noLimit || n <= c.limit {
+			return n
+		}
+		if n := c.g.bound(s); n <= c.limit {
+			return n
+		}
 	}
-	return len(s.Shortest())
+	return c.g.cost(s)
 }
 
-// afterRune is the state behind any ordinary character; ok is false where there is no
-// such state.
-func afterRune(s machine.State) (behind machine.State, ok bool) {
+// bound is bound, with the tokens of what is known to come instead of its bytes.
+func (g *Grammar) bound(s machine.State) int {
+	m, ok := s.(machine.Bounded)
+	if !ok {
+		return never
+	}
+	most := 0
+	for _, t := range m.Tails() {
+		most = max(most, t.Bytes+g.cost(t.Then))
+	}
+	if most == 0 {
+		return never
+	}
+	return most
+}
+
+// bound is a number of tokens in which the text can be finished from s, if there is a
+// token for each byte: a token has a byte at least, and one more ends the text.
+func bound(s machine.State) int {
+	if m, ok := s.(machine.Bounded); ok {
+		return m.ShortestBound() + 1
+	}
+	return len(s.Shortest()) + 1
+}
+
+// afterRune is machine.Uniform's; ok is false where a state is none.
+func afterRune(s machine.State) (behind machine.State, except machine.Bytes, ok bool) {
 	if u, is := s.(machine.Uniform); is {
 		return u.AfterRune()
 	}
-	return nil, false
+	return nil, machine.Bytes{}, false
+}
+
+// afterAny is the state behind any ordinary character; ok is false where there is no
+// such state.
+func afterAny(s machine.State) (behind machine.State, ok bool) {
+	behind, except, ok := afterRune(s)
+	return behind, ok && except.None()
+}
+
+// steady says whether every ordinary character leads to s itself.
+func steady(s machine.State) bool {
+	behind, ok := afterAny(s)
+	return ok && behind == s
 }
 
 // uniform scans from a state in which characters only count: tokens of ordinary
@@ -121,6 +256,13 @@ func (c *scan) uniform(s, next machine.State) {
 	from := -1 // of the numbers of characters whose tokens are allowed and not yet added
 	here, ok := s, true
 	for k := 0; k <= most; k++ { // here is the state behind k characters
+		if c.unknown(here) {
+			if from >= 0 {
+				c.add(from, k-1)
+			}
+			c.doubtFrom(k)
+			return
+		}
 		kept := c.judge(here)
 		if kept && from < 0 {
 			from = k
@@ -134,9 +276,9 @@ func (c *scan) uniform(s, next machine.State) {
 			}
 			switch k {
 			case 0:
-				walk(v.tail, stack, here, -1, c.take)
+				walk(v.tail, stack, 0, here, -1, c.take)
 			case 1:
-				walk(v.later, stack, here, -1, c.take)
+				walk(v.later, stack, 0, here, -1, c.take)
 			default:
 				for ; k < len(v.tails); k++ {
 					c.tail(k, here)
@@ -156,7 +298,7 @@ func (c *scan) uniform(s, next machine.State) {
 			return
 		}
 		here = next
-		next, ok = afterRune(here)
+		next, ok = afterAny(here)
 	}
 	if from >= 0 {
 		c.add(from, most)
@@ -164,10 +306,19 @@ func (c *scan) uniform(s, next machine.State) {
 	c.long(s, maxBulk)
 }
 
+// doubtFrom adds all tokens of at least k ordinary characters to those in doubt.
+func (c *scan) doubtFrom(k int) {
+	for id, text := range c.g.v.text {
+		if runes, _ := ordinary(text); len(text) > 0 && runes >= k {
+			c.doubt = append(c.doubt, int32(id))
+		}
+	}
+}
+
 // tail scans the tokens of k ordinary characters and more from the state behind them.
 func (c *scan) tail(k int, behind machine.State) {
 	if tails := c.g.v.tails; k < len(tails) && tails[k] != nil {
-		walk(tails[k], c.g.stack, behind, -1, c.take)
+		walk(tails[k], c.g.stack, 0, behind, -1, c.take)
 	}
 }
 
@@ -191,45 +342,6 @@ func (c *scan) add(from, to int) {
 // there are any.
 func (c *scan) long(s machine.State, than int) {
 	if int(c.g.v.all.nodes[0].runes) > than {
-		walk(c.g.v.all, c.g.stack, s, than, c.take)
+		walk(c.g.v.all, c.g.stack, 0, s, than, c.take)
 	}
-}
-
-// free bounds worst over the tokens of up to n ordinary characters, which run takes
-// in bulk: it walks them, and leaves out the subtrees behind uniform states.
-func (c *scan) free(s machine.State, n int) {
-	t, stack := c.g.v.all, c.g.stack
-	stack[0] = s
-	for i := int32(1); i < int32(len(t.nodes)-1); {
-		x := &t.nodes[i]
-		behind := stack[x.depth-1].Next(x.b)
-		if behind == nil || x.runes == 0 {
-			i = x.end
-			continue
-		}
-		i++
-		c.judge(behind)
-		stack[x.depth] = behind
-		if x.end == i || !c.even(behind, min(n, int(x.runes))) {
-			continue
-		}
-		i = x.end
-	}
-}
-
-// even judges the states behind up to n ordinary characters, if there is one for each
-// number of them.
-func (c *scan) even(s machine.State, n int) bool {
-	for range n {
-		next, ok := afterRune(s)
-		if !ok {
-			return false
-		}
-		if next == nil || next == s {
-			break
-		}
-		c.judge(next)
-		s = next
-	}
-	return true
 }

@@ -222,7 +222,6 @@ type pass struct {
 	seen  map[xxh3.Uint128]struct{}
 	stats *Stats
 	buf   []byte // file or line being read
-	rec   recordReader
 }
 
 func newPass(c *Corpus, yield func(text.Document, error) bool) *pass {

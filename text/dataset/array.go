@@ -38,7 +38,7 @@ func (r *reader) array(in *bufio.Reader) error {
 		line := counted.line(dec.InputOffset() - int64(len(v)))
 		if len(v) > r.o.MaxRowBytes {
 			err = r.bad(line, "", TooLong, fmt.Sprintf("the record has more than %d bytes: split it", r.o.MaxRowBytes))
-		} else if row, decodeErr := decodeRow(v); decodeErr != nil {
+		} else if row, decodeErr := ParseRow(v); decodeErr != nil {
 			err = r.bad(line, "", Malformed, decodeErr.Error())
 		} else {
 			err = r.row(row, line)

@@ -7,7 +7,7 @@ import (
 	"github.com/foundling-lm/foundling/text/chat"
 )
 
-func readMessages(r *row) ([]Record, error) {
+func readMessages(r *Row) ([]Record, error) {
 	name := r.first(messageColumns...)
 	turns, err := turnsOf(name, r.values[name])
 	if err != nil {
@@ -24,7 +24,7 @@ func readMessages(r *row) ([]Record, error) {
 	return []Record{{Messages: turns, Tools: tools}}, err
 }
 
-func readPair(r *row) ([]Record, error) {
+func readPair(r *Row) ([]Record, error) {
 	prompt, err := r.prompt()
 	if err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func readPair(r *row) ([]Record, error) {
 
 // readAlpaca reads the shape of Taori et al., Stanford Alpaca (2023): the prompt
 // is the instruction and, after a blank line, the input.
-func readAlpaca(r *row) ([]Record, error) {
+func readAlpaca(r *Row) ([]Record, error) {
 	prompt, err := r.prompt()
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func readAlpaca(r *row) ([]Record, error) {
 }
 
 // task is the kind of demonstration that a column names.
-func (r *row) task() string {
+func (r *Row) task() string {
 	for _, name := range []string{"task", "category"} {
 		if r.kind(name) == '"' {
 			return unquote(r.values[name])
@@ -60,7 +60,7 @@ func (r *row) task() string {
 
 // readSeed reads the shape of the seeds of Wang et al., Self-Instruct, arXiv
 // 2212.10560: one instruction with several inputs and outputs.
-func readSeed(r *row) ([]Record, error) {
+func readSeed(r *Row) ([]Record, error) {
 	instruction, err := r.str("instruction")
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func questionText(s string) (prompt, answer string, ok bool) {
 	return s[:at], s[at:], true
 }
 
-func isQuestionText(r *row) bool {
+func isQuestionText(r *Row) bool {
 	if r.kind("text") != '"' {
 		return false
 	}
@@ -119,17 +119,17 @@ func isQuestionText(r *row) bool {
 	return ok
 }
 
-func readQuestionText(r *row) ([]Record, error) {
+func readQuestionText(r *Row) ([]Record, error) {
 	prompt, answer, _ := questionText(unquote(r.values["text"]))
 	return []Record{{Prompt: Text{Plain: prompt}, Completion: Text{Plain: answer}}}, nil
 }
 
-func readText(r *row) ([]Record, error) {
+func readText(r *Row) ([]Record, error) {
 	s, err := r.str("text")
 	return []Record{{Completion: Text{Plain: s}}}, err
 }
 
-func readPrompt(r *row) ([]Record, error) {
+func readPrompt(r *Row) ([]Record, error) {
 	prompt, err := r.prompt()
 	if err != nil {
 		return nil, err

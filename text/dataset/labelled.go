@@ -2,7 +2,7 @@ package dataset
 
 import "fmt"
 
-func readUnpaired(r *row) ([]Record, error) {
+func readUnpaired(r *Row) ([]Record, error) {
 	records, err := readPair(r)
 	if err != nil {
 		return nil, err
@@ -12,7 +12,7 @@ func readUnpaired(r *row) ([]Record, error) {
 	return records, err
 }
 
-func readScored(r *row) ([]Record, error) {
+func readScored(r *Row) ([]Record, error) {
 	records, err := readPair(r)
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func readScored(r *row) ([]Record, error) {
 }
 
 // readClassified reads a text with the name or the number of its class.
-func readClassified(r *row) ([]Record, error) {
+func readClassified(r *Row) ([]Record, error) {
 	s, err := r.str("text")
 	if err != nil {
 		return nil, err
@@ -46,7 +46,7 @@ func readClassified(r *row) ([]Record, error) {
 // readStepwise reads the shape of process supervision (Lightman et al., arXiv
 // 2305.20050) as TRL has it: completions are the steps of one answer, labels
 // say which are right.
-func readStepwise(r *row) ([]Record, error) {
+func readStepwise(r *Row) ([]Record, error) {
 	prompt, err := r.prompt()
 	if err != nil {
 		return nil, err

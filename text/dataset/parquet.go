@@ -75,7 +75,7 @@ type parquetRows struct {
 	buf  [1]parquet.Row
 }
 
-func (p *parquetRows) next() (out *row, err error) {
+func (p *parquetRows) next() (out *Row, err error) {
 	defer malformedParquet(&err)
 	n, err := p.rows.ReadRows(p.buf[:])
 	if n == 0 {
@@ -89,7 +89,7 @@ func (p *parquetRows) next() (out *row, err error) {
 		columns = append(columns, values)
 		return true
 	})
-	out = &row{values: map[string]value{}}
+	out = &Row{values: map[string]value{}}
 	at := 0
 	for _, field := range p.root.Columns() {
 		n := leaves(field)

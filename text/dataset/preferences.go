@@ -12,7 +12,7 @@ import (
 // readPreference reads chosen and rejected: answers to a prompt, or whole
 // conversations, of which the common beginning is the prompt (as in TRL's
 // implicit prompts), as turns, as transcripts of HH-RLHF or as plain text.
-func readPreference(r *row) ([]Record, error) {
+func readPreference(r *Row) ([]Record, error) {
 	var rec Record
 	var err error
 	explicit := r.first(promptColumns...) != ""
@@ -108,7 +108,7 @@ func transcript(t Text) Text {
 }
 
 // margin is the column margin, or the difference of the scores of the two.
-func (r *row) margin() (*float64, error) {
+func (r *Row) margin() (*float64, error) {
 	if r.kind("margin") != 0 {
 		x, err := r.number("margin")
 		return &x, err
@@ -134,7 +134,7 @@ func (r *row) margin() (*float64, error) {
 // readJudged reads annotations as AlpacaEval has them: the preference is 1 or 2
 // for the better output, 0 or 1.5 for a draw; others (a judge's certainty
 // between 1 and 2) count for the nearer.
-func readJudged(r *row) ([]Record, error) {
+func readJudged(r *Row) ([]Record, error) {
 	var rec Record
 	var err error
 	if rec.Prompt, err = r.prompt(); err != nil {

@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/foundling-lm/foundling/text/corpus"
+	"github.com/foundling-lm/foundling/text"
 )
 
 // Options says what is read. The zero value reads everything.
@@ -124,7 +124,7 @@ func (r *reader) read() error {
 	if ext == ".parquet" {
 		return r.parquet()
 	}
-	f, err := corpus.OpenFile(r.file)
+	f, err := text.OpenFile(r.file)
 	if err != nil {
 		return fmt.Errorf("dataset: %w: make the file readable or leave it out", err)
 	}
@@ -167,8 +167,11 @@ func firstByte(in *bufio.Reader) byte {
 // lines reads JSON Lines; blank lines are skipped.
 func (r *reader) lines(in *bufio.Reader) error {
 	return r.eachLine(in, func(line int, b []byte) error {
-		row, err := decodeRow(b)
+		row, err := ParseRow(b)
 		if err != nil {
+			if line == 1 && extension(r.file) == ".json" {
+				return errors.New("line 1 is neither the beginning of an array nor an object of its own: write [{...}, {...}], or one object a line")
+			}
 			return r.bad(line, "", Malformed, err.Error())
 		}
 		return r.row(row, line)
@@ -179,7 +182,7 @@ func (r *reader) lines(in *bufio.Reader) error {
 func (r *reader) prompts(in *bufio.Reader) error {
 	return r.eachLine(in, func(line int, b []byte) error {
 		s := strings.ToValidUTF8(string(b), "\uFFFD")
-		return r.row(&row{names: []string{"prompt"}, values: map[string]value{"prompt": quoted(s)}}, line)
+		return r.row(&Row{names: []string{"prompt"}, values: map[string]value{"prompt": quoted(s)}}, line)
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -15,22 +16,24 @@ import (
 // value is a JSON value as it lies in the file.
 type value = jsontext.Value
 
-// row is one object of a file: its columns in their order.
-type row struct {
+// Row is one object of a file: its columns in their order.
+type Row struct {
 	names  []string
 	values map[string]value
 }
 
-// decodeRow reads one JSON object; of a repeated name the last value counts.
-func decodeRow(b []byte) (*row, error) {
-	dec := jsontext.NewDecoder(bytes.NewReader(b), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+// ParseRow reads one JSON object; of a repeated name the last value counts. The
+// row keeps nothing of b.
+func ParseRow(b []byte) (*Row, error) {
+	b = bytes.Clone(b)
+	dec := jsontext.NewDecoder(bytes.NewBuffer(b), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 	if k := dec.PeekKind(); k != '{' && k != 0 {
 		return nil, fmt.Errorf("the row is %s: want one JSON object a row", kindName(k))
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, malformed(err)
 	}
-	r := &row{values: map[string]value{}}
+	r := &Row{values: map[string]value{}}
 	for dec.PeekKind() != '}' {
 		t, err := dec.ReadToken()
 		if err != nil {
@@ -44,7 +47,8 @@ func decodeRow(b []byte) (*row, error) {
 		if _, ok := r.values[name]; !ok {
 			r.names = append(r.names, name)
 		}
-		r.values[name] = v.Clone()
+		end := dec.InputOffset()
+		r.values[name] = value(b[end-int64(len(v)) : end : end])
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return nil, malformed(err)
@@ -67,7 +71,7 @@ func malformed(err error) error {
 }
 
 // rename gives columns the names of Options.Columns.
-func (r *row) rename(columns map[string]string) {
+func (r *Row) rename(columns map[string]string) {
 	for from, to := range columns {
 		v, ok := r.values[from]
 		if !ok {
@@ -97,7 +101,7 @@ func remove(names []string, name string) []string {
 }
 
 // kind of a column's value; 0 where the column is missing or null.
-func (r *row) kind(name string) jsontext.Kind {
+func (r *Row) kind(name string) jsontext.Kind {
 	v, ok := r.values[name]
 	if !ok || v.Kind() == 'n' {
 		return 0
@@ -106,7 +110,7 @@ func (r *row) kind(name string) jsontext.Kind {
 }
 
 // first is the first of the names whose column is there, or "".
-func (r *row) first(names ...string) string {
+func (r *Row) first(names ...string) string {
 	for _, n := range names {
 		if r.kind(n) != 0 {
 			return n
@@ -130,7 +134,7 @@ func wrongType(field string, v value, want string) error {
 }
 
 // str is a column that holds a string; "" where it is missing or null.
-func (r *row) str(name string) (string, error) {
+func (r *Row) str(name string) (string, error) {
 	switch r.kind(name) {
 	case 0:
 		return "", nil
@@ -141,7 +145,7 @@ func (r *row) str(name string) (string, error) {
 }
 
 // number is a column that holds a finite number.
-func (r *row) number(name string) (float64, error) {
+func (r *Row) number(name string) (float64, error) {
 	v := r.values[name]
 	switch v.Kind() {
 	case '0':
@@ -186,11 +190,11 @@ func list(field string, v value) ([]value, error) {
 }
 
 // object is the columns of a value that is an object.
-func object(field string, v value) (*row, error) {
+func object(field string, v value) (*Row, error) {
 	if v.Kind() != '{' {
 		return nil, wrongType(field, v, "an object")
 	}
-	r, err := decodeRow(v)
+	r, err := ParseRow(v)
 	if err != nil {
 		return nil, &fault{field, Malformed, err.Error()}
 	}
@@ -200,8 +204,11 @@ func object(field string, v value) (*row, error) {
 // unquote is the string of a JSON string. What is no Unicode in it becomes
 // U+FFFD.
 func unquote(v value) string {
-	b, _ := jsontext.AppendUnquote(nil, v)
-	return strings.ToValidUTF8(string(b), "\uFFFD")
+	if len(v) >= 2 && bytes.IndexByte(v, '\\') < 0 && utf8.Valid(v) { // nothing to undo
+		return string(v[1 : len(v)-1])
+	}
+	b, _ := jsontext.AppendUnquote(make([]byte, 0, len(v)), v) // the error is that of bytes it replaced
+	return string(b)
 }
 
 // quoted is s as a JSON string.
@@ -236,7 +243,7 @@ func kindName(k jsontext.Kind) string {
 }
 
 // described are the names of the columns; those that hold nothing say so.
-func (r *row) described() []string {
+func (r *Row) described() []string {
 	out := make([]string, len(r.names))
 	for i, name := range r.names {
 		if out[i] = name; r.kind(name) == 0 {
@@ -245,3 +252,30 @@ func (r *row) described() []string {
 	}
 	return out
 }
+
+// Text is the text of a column, and whether there is one that is not null.
+func (r *Row) Text(column string) (s string, found bool, err error) {
+	if r.kind(column) == 0 {
+		return "", false, nil
+	}
+	s, err = r.str(column)
+	return s, true, err
+}
+
+// Records are those of a row, in the first of the shapes that give one of the
+// kinds; the error says which columns there are and which are wanted.
+func (r *Row) Records(kinds ...Kind) ([]Record, error) {
+	of := &reader{o: &Options{Kinds: kinds}}
+	s, err := of.shapeOf(r)
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.read(r)
+	for i := range out {
+		out[i].Kind = s.kind
+	}
+	return out, err
+}
+
+// Has tells whether one of the columns is there and not null.
+func (r *Row) Has(columns ...string) bool { return r.first(columns...) != "" }

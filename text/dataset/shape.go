@@ -24,8 +24,8 @@ type shape struct {
 	name string
 	kind Kind
 	want string // the columns, as an error says them
-	fits func(r *row) bool
-	read func(r *row) ([]Record, error)
+	fits func(r *Row) bool
+	read func(r *Row) ([]Record, error)
 }
 
 // Columns that hold the same under several names.
@@ -57,7 +57,7 @@ var shapes = []shape{
 }
 
 // row finds the shape of a row and yields its records.
-func (r *reader) row(row *row, line int) error {
+func (r *reader) row(row *Row, line int) error {
 	row.rename(r.o.Columns)
 	s, err := r.shapeOf(row)
 	if err != nil {
@@ -95,7 +95,7 @@ func (r *reader) row(row *row, line int) error {
 }
 
 // shapeOf is the shape of a row, which must go with that of the rows before.
-func (r *reader) shapeOf(row *row) (*shape, error) {
+func (r *reader) shapeOf(row *Row) (*shape, error) {
 	if r.shape != nil && r.shape.fits(row) {
 		return r.shape, nil
 	}
@@ -149,8 +149,8 @@ func clipNames(names []string) string {
 }
 
 // has tells whether all columns are there.
-func has(columns ...string) func(*row) bool {
-	return func(r *row) bool {
+func has(columns ...string) func(*Row) bool {
+	return func(r *Row) bool {
 		for _, c := range columns {
 			if r.kind(c) == 0 {
 				return false
@@ -160,16 +160,16 @@ func has(columns ...string) func(*row) bool {
 	}
 }
 
-func isAlpaca(r *row) bool {
+func isAlpaca(r *Row) bool {
 	return r.kind("instruction") == '"' && r.first("output", "response") != ""
 }
 
 // isPair leaves out rows with a thumb: their completions may be bad ones.
-func isPair(r *row) bool {
+func isPair(r *Row) bool {
 	return r.first(promptColumns...) != "" && r.first(completionColumns...) != "" && !isLabelled(r)
 }
 
-func isLabelled(r *row) bool {
+func isLabelled(r *Row) bool {
 	if r.first(promptColumns...) == "" || r.first(completionColumns...) == "" {
 		return false
 	}
@@ -177,24 +177,24 @@ func isLabelled(r *row) bool {
 	return r.kind("label") != 0 && err == nil
 }
 
-func isScored(r *row) bool {
+func isScored(r *Row) bool {
 	return r.first(promptColumns...) != "" && r.first(completionColumns...) != "" && r.first(scoreColumns...) != ""
 }
 
-func isPrompt(r *row) bool {
+func isPrompt(r *Row) bool {
 	return r.first(promptColumns...) != "" && r.first(completionColumns...) == "" && r.first("chosen", "rejected") == ""
 }
 
 // isJudged takes rows whose verdict is null too: nobody decided.
-func isJudged(r *row) bool {
+func isJudged(r *Row) bool {
 	_, judged := r.values["preference"]
 	return judged && r.kind("output_1") != 0 && r.kind("output_2") != 0
 }
 
 // isMessages tells by the first turn whether a conversation names its speakers
 // so.
-func isMessages(key string) func(*row) bool {
-	return func(r *row) bool {
+func isMessages(key string) func(*Row) bool {
+	return func(r *Row) bool {
 		name := r.first(messageColumns...)
 		if name == "" {
 			return false

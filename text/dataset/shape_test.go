@@ -220,6 +220,7 @@ func TestFileForms(t *testing.T) {
 		{"x.json", []string{"\xef\xbb\xbf[", row + ",", "", row, "]", ""}, "2 4", ""},
 		{"x.json", []string{"[" + row + ", " + row, "]"}, "1 1", ""},
 		{"x.json", []string{"[]"}, "", ""},
+		{"x.json", []string{"{", row + "}"}, "", "line 1 is neither"},
 		{"x.json", []string{"[", row + ",", row}, "2 3", "line 3: the file ends inside the array"},
 		{"x.json", []string{"[", row, row, "]"}, "2", "line 3: "},
 		{"x.json", []string{"[" + row + "]", "x"}, "1", "text follows the array"},

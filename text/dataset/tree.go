@@ -19,7 +19,7 @@ type message struct {
 	Replies []message `json:"replies"`
 }
 
-func isTree(r *row) bool {
+func isTree(r *Row) bool {
 	if r.kind("prompt") != '{' {
 		return false
 	}
@@ -27,7 +27,7 @@ func isTree(r *row) bool {
 	return err == nil && root.kind("replies") != 0
 }
 
-func tree(r *row) (message, error) {
+func tree(r *Row) (message, error) {
 	var root message
 	if err := json.Unmarshal(r.values["prompt"], &root); err != nil {
 		return root, &fault{"prompt", WrongType, err.Error()}
@@ -61,7 +61,7 @@ func (m *message) usable(role string) []*message {
 
 // readTreePairs makes a pair of every two answers of different rank to the same
 // turn, as Ouyang et al. (arXiv 2203.02155, section 3.5) of every ranking.
-func readTreePairs(r *row) ([]Record, error) {
+func readTreePairs(r *Row) ([]Record, error) {
 	root, err := tree(r)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func readTreePairs(r *row) ([]Record, error) {
 
 // readTreeThread makes one conversation of a tree: the best reply at every turn,
 // up to the assistant's last.
-func readTreeThread(r *row) ([]Record, error) {
+func readTreeThread(r *Row) ([]Record, error) {
 	root, err := tree(r)
 	if err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func turnOf(field string, v value) (Turn, error) {
 	return m, nil
 }
 
-func noRole(field string, r *row) error {
+func noRole(field string, r *Row) error {
 	return &fault{field, WrongColumns, fmt.Sprintf("columns %s: want role and content, or from and value", clipNames(r.described()))}
 }
 
@@ -101,7 +101,7 @@ func within(field string, err error) error {
 }
 
 // textOf reads a column that holds plain text or turns.
-func (r *row) textOf(name string) (Text, error) {
+func (r *Row) textOf(name string) (Text, error) {
 	switch r.kind(name) {
 	case 0:
 		return Text{}, nil
@@ -116,7 +116,7 @@ func (r *row) textOf(name string) (Text, error) {
 
 // prompt reads the prompt: turns, or a string with what input adds; a system
 // column makes a conversation of it.
-func (r *row) prompt() (Text, error) {
+func (r *Row) prompt() (Text, error) {
 	name := r.first(promptColumns...)
 	t, err := r.textOf(name)
 	if err != nil || t.Turns != nil {
@@ -140,7 +140,7 @@ func (r *row) prompt() (Text, error) {
 }
 
 // completion reads the answer in a column: as turns where the prompt has turns.
-func (r *row) completion(name string, prompt Text) (Text, error) {
+func (r *Row) completion(name string, prompt Text) (Text, error) {
 	t, err := r.textOf(name)
 	if prompt.Turns != nil && t.Plain != "" {
 		t = Text{Turns: t.Conversation(chat.RoleAssistant)}
@@ -150,7 +150,7 @@ func (r *row) completion(name string, prompt Text) (Text, error) {
 
 // tools is the list of tools of a conversation; some files have it as a string
 // of JSON.
-func (r *row) tools() (json.RawMessage, error) {
+func (r *Row) tools() (json.RawMessage, error) {
 	v := r.values["tools"]
 	switch r.kind("tools") {
 	case 0:

@@ -73,7 +73,7 @@ func Reinforce(scores []float64, baseline float64) []float64 {
 }
 
 // RLOO subtracts from each score the mean of the others of its prompt (Ahmadian et
-// al. 2024, arXiv 2402.14740, eq. 10). One completion alone has nothing to learn.
+// al. 2024, arXiv 2402.14740). One completion alone has nothing to learn.
 func RLOO(group []float64) []float64 {
 	out := make([]float64, len(group))
 	if len(group) < 2 {

@@ -40,20 +40,20 @@ type PreferenceMethod struct {
 func PreferenceMethods() []PreferenceMethod {
 	return []PreferenceMethod{
 		{Name: "sigmoid", Title: "DPO; with smoothing the conservative cDPO", Source: "Rafailov et al. 2023, arXiv 2305.18290, eq. 7", Reference: true, Smooth: true, Beta: 0.1, pair: sigmoidLoss},
-		{Name: "robust", Title: "DPO, unbiased under flipped labels of the rate given as smoothing", Source: "Chowdhury et al. 2024, arXiv 2403.00409, eq. 8", Reference: true, Smooth: true, Beta: 0.1, Smoothing: 0.1, pair: robustLoss},
+		{Name: "robust", Title: "DPO, unbiased under flipped labels of the rate given as smoothing", Source: "Chowdhury et al. 2024, arXiv 2403.00409, section 3", Reference: true, Smooth: true, Beta: 0.1, Smoothing: 0.1, pair: robustLoss},
 		{Name: "ipo", Title: "squared distance of the margin from 1/(2 beta)", Source: "Azar et al. 2023, arXiv 2310.12036, eq. 17", Reference: true, Average: true, Beta: 0.1, pair: ipoLoss},
 		{Name: "hinge", Title: "SLiC's hinge on the margin over the reference", Source: "Zhao et al. 2023, arXiv 2305.10425; Liu et al. 2023, arXiv 2309.06657", Reference: true, Beta: 0.1, pair: hingeLoss},
 		{Name: "kto", Title: "gains and losses against a reference point, thumbs suffice", Source: "Ethayarajh et al. 2024, arXiv 2402.01306, section 4.1", Reference: true, Unpaired: true, Baseline: true, Beta: 0.1, single: ktoLoss},
 		{Name: "orpo", Title: "odds ratio beside SFT, no reference", Source: "Hong et al. 2024, arXiv 2403.07691, eq. 6", Average: true, Beta: 0.1, NLL: 1, pair: orpoLoss},
 		{Name: "simpo", Title: "mean log-probability with a target margin, no reference", Source: "Meng et al. 2024, arXiv 2405.14734, eq. 6", Average: true, Smooth: true, Beta: 2, Gamma: 1, pair: simpoLoss},
-		{Name: "cpo", Title: "DPO with a uniform reference beside SFT", Source: "Xu et al. 2024, arXiv 2401.08417, eq. 5", Smooth: true, Beta: 0.1, NLL: 1, pair: sigmoidLoss},
+		{Name: "cpo", Title: "DPO with a uniform reference beside SFT", Source: "Xu et al. 2024, arXiv 2401.08417, section 3", Smooth: true, Beta: 0.1, NLL: 1, pair: sigmoidLoss},
 		{Name: "rpo", Title: "DPO beside SFT of the chosen", Source: "Pang et al. 2024, arXiv 2404.19733, eq. 1", Reference: true, Smooth: true, Beta: 0.1, NLL: 1, pair: sigmoidLoss},
 		{Name: "apo_zero", Title: "raises the chosen, lowers the rejected", Source: "D'Oosterlinck et al. 2024, arXiv 2408.06266, eq. 7", Reference: true, Unpaired: true, Beta: 0.1, single: apoZeroLoss},
 		{Name: "apo_down", Title: "lowers both, the rejected more", Source: "D'Oosterlinck et al. 2024, arXiv 2408.06266, eq. 8", Reference: true, Beta: 0.1, pair: apoDownLoss},
 		{Name: "aot", Title: "the distribution of margins dominates the reference's", Source: "Melnyk et al. 2024, arXiv 2406.05882, section 3", Reference: true, Batch: true, Smooth: true, Beta: 0.1, sorted: aotLoss},
 		{Name: "aot_unpaired", Title: "the distribution of chosen rewards dominates that of rejected ones", Source: "Melnyk et al. 2024, arXiv 2406.05882, section 3", Reference: true, Batch: true, Smooth: true, Beta: 0.1, sorted: aotUnpairedLoss},
 		{Name: "exo_pair", Title: "reverse KL from the smoothed labels", Source: "Ji et al. 2024, arXiv 2402.00856, eq. 16", Reference: true, Smooth: true, Beta: 0.1, Smoothing: 1e-3, pair: exoLoss},
-		{Name: "nca_pair", Title: "noise contrast that keeps the chosen likely", Source: "Chen et al. 2024, arXiv 2402.05369, section 3.2", Reference: true, Beta: 0.1, pair: ncaLoss},
+		{Name: "nca_pair", Title: "noise contrast that keeps the chosen likely", Source: "Chen et al. 2024, arXiv 2402.05369", Reference: true, Beta: 0.1, pair: ncaLoss},
 		{Name: "sppo_hard", Title: "self-play: log-ratios towards +1/(2 beta) and -1/(2 beta)", Source: "Wu et al. 2024, arXiv 2405.00675, eq. 4.7", Reference: true, Unpaired: true, Beta: 0.1, single: sppoLoss},
 	}
 }

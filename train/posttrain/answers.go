@@ -11,80 +11,28 @@ import (
 	"github.com/foundling-lm/foundling/text/dataset"
 )
 
-// Writer turns prompts and answers into ids for one model: in its chat format, or,
-// where its tokenizer has no tokens for turns, as plain text between its start and
-// end tokens.
+// Writer turns prompts and answers into ids as one model writes conversations.
 type Writer struct {
-	z     *bundle.Bundle
-	chats bool
+	z *bundle.Bundle
 }
 
-// NewWriter looks at what the model's tokenizer has.
+// NewWriter makes z a model that converses (bundle.Converse).
 func NewWriter(z *bundle.Bundle) (*Writer, error) {
-	if z.Tokenizer == nil {
-		return nil, fmt.Errorf("%s has no tokenizer to read text with: %w", z.Dir, z.NoTokens)
-	}
-	w := &Writer{z: z, chats: z.Template != nil || z.Chat}
-	if !w.chats {
-		w.chats = true
-		for _, name := range chat.SpecialTokens() {
-			if _, ok := z.Tokenizer.SpecialID(name); !ok {
-				w.chats = false
-			}
-		}
-	}
-	return w, nil
+	return &Writer{z}, z.Converse()
 }
-
-// Chats says whether prompts and answers are turns.
-func (w *Writer) Chats() bool { return w.chats }
 
 // Prompt is the ids of what is given, up to where the answer begins; it leaves
 // room for as many tokens of an answer.
 func (w *Writer) Prompt(prompt dataset.Text, room int) ([]int32, error) {
-	if w.chats {
-		z := *w.z
-		z.Chat = true
-		ids, _, err := z.ChatPrompt(prompt.Conversation(chat.RoleUser), room)
-		return ids, err
-	}
-	ids := w.z.Tokenizer.EncodeAppend(slices.Clone(w.z.Start()), plainPrompt(prompt))
-	if n := w.z.Model.Dims().Context; len(ids)+room > n {
-		return nil, fmt.Errorf("the prompt takes %d tokens, the context is %d and %d are kept for the answer: shorten it", len(ids), n, room)
-	}
-	if len(ids) == 0 {
-		return nil, errors.New("the prompt is empty, and the model has no token that a text starts with")
-	}
-	return ids, nil
-}
-
-// plainPrompt is a prompt as text; the answer follows a conversation after a blank
-// line.
-func plainPrompt(t dataset.Text) string {
-	if t.Turns == nil {
-		return t.Plain
-	}
-	return t.String() + "\n\n"
+	ids, _, err := w.z.ChatPrompt(prompt.Conversation(chat.RoleUser), room)
+	return ids, err
 }
 
 // Answer is a prompt and its answer, of which the answer with its end token is
 // learned.
-func (w *Writer) Answer(prompt, answer dataset.Text) (e batch.Example, err error) {
-	if !w.chats {
-		e.IDs = w.z.Tokenizer.EncodeAppend(slices.Clone(w.z.Start()), plainPrompt(prompt))
-		n := len(e.IDs)
-		e.IDs = w.z.Tokenizer.EncodeAppend(e.IDs, answer.String())
-		if ends := w.z.Stops(); len(ends) > 0 {
-			e.IDs = append(e.IDs, ends[0])
-		}
-		e.Train = make([]bool, len(e.IDs))
-		for i := n; i < len(e.IDs); i++ {
-			e.Train[i] = true
-		}
-		return e, nil
-	}
+func (w *Writer) Answer(prompt, answer dataset.Text) (batch.Example, error) {
 	given := prompt.Conversation(chat.RoleUser)
-	e, err = ExampleFor(w.z, slices.Concat(given, answer.Conversation(chat.RoleAssistant)))
+	e, err := ExampleFor(w.z, slices.Concat(given, answer.Conversation(chat.RoleAssistant)))
 	if err != nil || len(given) == 0 {
 		return e, err
 	}

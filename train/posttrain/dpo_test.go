@@ -131,7 +131,7 @@ func smallRun(t *testing.T, ctx context.Context, dir, loss string, threads int, 
 	b := fastBackend(t, threads)
 	policy := tiny(t, b, 2)
 	data := somePreferred(9)
-	mismatch(data, 24)
+	Mismatch(data, 24)
 	s := &small{
 		Preferences: newPreferences(t, b, policy, NewScorer(b, tiny(t, b, 2), nil), loss),
 		b:           b, params: policy.Params(), data: data[:7], held: data[7:],

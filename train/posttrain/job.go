@@ -28,7 +28,8 @@ type Job struct {
 	More    []*op.Param    // trained besides, a head's; they are not in Out unless Write puts them there
 
 	Train    train.Options
-	Context  int // tokens of a sequence, for the rate of floating-point operations
+	Context  int     // tokens of a sequence, for the rate of floating-point operations
+	FLOP     float64 // of a place, forward and backward; 0: that of a language model with sequences of Context
 	Source   func(step int) ([]train.Micro, error)
 	Validate func(m *train.Metrics)              // nil: none
 	Progress func(train.Metrics)                 // nil: none
@@ -116,7 +117,10 @@ func (j *Job) Measure(b tensor.Backend, d time.Duration) (seconds float64, err e
 
 // flop is that of one place in the job.
 func (j *Job) flop() float64 {
-	if j.Frozen {
+	switch {
+	case j.FLOP > 0:
+		return j.FLOP
+	case j.Frozen:
 		return Shape(j.Base.Model).FLOP(j.Context).Forward
 	}
 	return FLOP(j.Base.Model, j.Adapter, j.Context)

@@ -30,8 +30,8 @@ func (p Preferred) each(f func(c Completion, good bool)) {
 	}
 }
 
-// size is the places of its completions.
-func (p Preferred) size() (n int) {
+// Size is the places of its completions.
+func (p Preferred) Size() (n int) {
 	p.each(func(c Completion, _ bool) { n += len(c.IDs) - 1 })
 	return n
 }
@@ -67,12 +67,13 @@ func (p *Preferences) needs(f func(objective.PreferenceMethod) bool) bool {
 }
 
 func needsReference(m objective.PreferenceMethod) bool { return m.Reference }
+func needsBaseline(m objective.PreferenceMethod) bool  { return m.Baseline }
 
 // Micro are the micro-batches of a step.
 func (p *Preferences) Micro(step []Preferred) []train.Micro {
 	s := &preferenceStep{Preferences: p, pairs: p.needs(func(m objective.PreferenceMethod) bool { return !m.Unpaired })}
 	var micro []train.Micro
-	for _, part := range split(step, p.Places, Preferred.size) {
+	for _, part := range split(step, p.Places, Preferred.Size) {
 		m := &preferenceMicro{preferenceStep: s, judged: newJudged(part, p.Row)}
 		s.parts = append(s.parts, m)
 		micro = append(micro, m)
@@ -171,7 +172,7 @@ func (s *preferenceStep) prepare() {
 		return
 	}
 	s.ready = true
-	if s.needs(func(m objective.PreferenceMethod) bool { return m.Baseline }) {
+	if s.needs(needsBaseline) {
 		var others []Completion
 		for _, m := range s.parts {
 			for _, p := range m.preferred {
@@ -390,9 +391,9 @@ func (p *Preferences) Measure(held []Preferred) map[string]float64 {
 	return figures
 }
 
-// mismatch gives every preference the answers of the next one as Others, after
+// Mismatch gives every preference the answers of the next one as Others, after
 // its own prompt and cut at t ids.
-func mismatch(ps []Preferred, t int) {
+func Mismatch(ps []Preferred, t int) {
 	for i := range ps {
 		next := ps[(i+1)%len(ps)]
 		var prompt []int32

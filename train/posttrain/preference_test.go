@@ -239,7 +239,7 @@ func accumulator(t *testing.T, b tensor.Backend, m model.Model) *train.Trainer {
 func TestLossesAndGradients(t *testing.T) {
 	b := ref.New()
 	step := somePreferred(5)
-	mismatch(step, 20)
+	Mismatch(step, 20)
 	for _, method := range objective.PreferenceMethods() {
 		want, ok := plainLosses[method.Name]
 		if !ok {
@@ -302,7 +302,7 @@ func TestInFloat32(t *testing.T) {
 	}
 	t.Cleanup(fast.Close)
 	step := somePreferred(5)
-	mismatch(step, 20)
+	Mismatch(step, 20)
 	for _, method := range objective.PreferenceMethods() {
 		var losses []float64
 		var grads [][]float32

@@ -35,7 +35,7 @@ type PromptReader struct {
 // Prompt is the prompt of a record; ok is false where it was left out. An error is
 // one of the record, and comes with RefuseLong only.
 func (r *PromptReader) Prompt(rec dataset.Record) (p Prompt, ok bool, err error) {
-	p.Given, p.Reference = promptOf(rec)
+	p.Given, p.Reference = PromptOf(rec)
 	if p.Given.Blank() {
 		return p, false, r.fail(errors.New("a record without prompt"))
 	}
@@ -71,8 +71,8 @@ func (r *PromptReader) fail(err error) error {
 	return nil
 }
 
-// promptOf is what a record gives, and the answer that it shows as right.
-func promptOf(rec dataset.Record) (given dataset.Text, reference string) {
+// PromptOf is what a record gives, and the answer that it shows as right.
+func PromptOf(rec dataset.Record) (given dataset.Text, reference string) {
 	switch rec.Kind {
 	case dataset.Messages:
 		for i := len(rec.Messages) - 1; i > 0; i-- {

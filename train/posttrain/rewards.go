@@ -127,15 +127,23 @@ func (s *Sample) add(k int, t Term, x Score) {
 // ask asks a term for the scores of all answers.
 func (p *policyRun) ask(ctx context.Context, j *Journal, k int, answers []Answer) ([]Score, error) {
 	t := p.Rewards[k]
+	return t.scores(ctx, j, fmt.Sprintf("%s/%d", t.Name, k), answers, func(done int) {
+		p.tell("reward", k*len(answers)+done, len(p.Rewards)*len(answers))
+	})
+}
+
+// scores are those of all answers; the journal has what came from outside, under
+// name.
+func (t Term) scores(ctx context.Context, j *Journal, name string, answers []Answer, tell func(done int)) ([]Score, error) {
 	size := t.Batch
 	if size == 0 {
 		size = len(answers)
 	}
 	out := make([]Score, 0, len(answers))
 	for lo := 0; lo < len(answers); lo += size {
-		p.tell("reward", k*len(answers)+lo, len(p.Rewards)*len(answers))
+		tell(lo)
 		part := answers[lo:min(lo+size, len(answers))]
-		key := fmt.Sprintf("%s/%d/%d", t.Name, k, lo)
+		key := fmt.Sprintf("%s/%d", name, lo)
 		var scores []Score
 		if t.Outside {
 			if known, err := j.Get(key, &scores); err != nil {

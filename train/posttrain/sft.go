@@ -17,6 +17,7 @@ import (
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor"
+	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/train"
@@ -64,6 +65,22 @@ func Demonstrations(m model.Model, l *batch.ExampleLoader, micro int) func(step 
 		}
 		return train.Language(m, bs...), nil
 	}
+}
+
+// Loss is the mean loss of m on all examples, in nats per trained token.
+func Loss(b tensor.Backend, m model.Model, e *batch.Examples) float64 {
+	p := op.NewPass(b, op.Options{CachePacks: true})
+	defer p.Close()
+	l, sum := e.Loader(1, 0), 0.0
+	for i := range l.RowsPerEpoch() {
+		p.Reset()
+		x := l.At(i)
+		h := m.Hidden(p, train.Forward{}.Input(x))
+		for _, nats := range model.Loss(p, m, h, x.Targets, op.CrossEntropy{}) {
+			sum += nats
+		}
+	}
+	return sum / float64(e.Stats().Trained)
 }
 
 // ExampleFor is Example in the format of a base model that brings its own.

@@ -107,10 +107,7 @@ func (s *Synthesis) instructions(ctx context.Context, out []Attempt) error {
 			a.Why = noInstruction
 			continue
 		}
-		a.Prompt = dataset.Text{Plain: text + "\n"}
-		if s.Writer.Chats() {
-			a.Prompt = dataset.Text{Turns: []dataset.Turn{{Role: chat.RoleUser, Content: text}}}
-		}
+		a.Prompt = dataset.Text{Turns: []dataset.Turn{{Role: chat.RoleUser, Content: text}}}
 	}
 	return nil
 }

@@ -72,14 +72,15 @@ func TestFreeRunes(t *testing.T) {
 		{counter{all, 5}, 5, true, true},
 		{counter{all, 1000}, freeSteps, true, true},
 		{counter{all, 0}, 0, true, false},
-		{counter{noSeparator, -1}, 0, false, false},
+		{counter{noSeparator, -1}, 0, false, true},
 		{counter{twoClasses, 3}, 3, true, true},
 	} {
 		s := NewMachine[int](c.a).State(0).(*state[int])
-		if got := s.FreeRunes(); got != c.free {
+		if got, _ := s.FreeRunes(); got != c.free {
 			t.Errorf("%v: %d free characters, want %d", c.a.most, got, c.free)
 		}
-		behind, ok := s.AfterRune()
+		behind, except, ok := s.AfterRune()
+		ok = ok && except.None()
 		if ok != c.uniform || (behind != nil) != c.following {
 			t.Errorf("%v: behind a character %v %v", c.a.most, behind, ok)
 		}

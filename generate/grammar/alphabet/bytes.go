@@ -55,7 +55,9 @@ type state[S comparable] struct {
 	key      key[S]
 	next     [4]*[64]machine.State // by the upper two bits, then the lower six; nil: not computed
 	shortest []byte
-	free     int  // FreeRunes, -1: not computed
+	free     int // FreeRunes, -1: not computed
+	dear     int // its bound
+	most     *mostly[S]
 	found    bool // shortest is computed
 }
 
@@ -80,7 +82,7 @@ func (m *Machine[S]) at(k key[S]) *state[S] {
 func (m *Machine[S]) forget() {
 	for _, s := range m.states {
 		s.next = [4]*[64]machine.State{}
-		s.shortest, s.found = nil, false
+		s.shortest, s.found, s.most = nil, false, nil
 	}
 	clear(m.states)
 	clear(m.words)
@@ -201,6 +203,17 @@ func (s *state[S]) Shortest() []byte {
 	s.m.used += len(s.shortest)
 	return s.shortest
 }
+
+// ShortestBound is the length of Shortest, or a little more.
+func (s *state[S]) ShortestBound() int {
+	if s.found || s.key.missing > 0 && !s.key.settled {
+		return len(s.Shortest())
+	}
+	return int(s.key.missing) + s.m.a.Cost(s.key.state)
+}
+
+// Tails knows none.
+func (s *state[S]) Tails() []machine.Tail { return nil }
 
 // finish is the shortest rest behind the beginning of a character.
 func (m *Machine[S]) finish(k key[S]) []byte {

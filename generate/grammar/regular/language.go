@@ -188,6 +188,10 @@ func (l *Language) Empty() (bool, error) {
 	return empty, nil
 }
 
+// Size is the number of terms that were made for the language so far: a measure of the
+// work that it took.
+func (l *Language) Size() int { return len(l.a.nodes) }
+
 // ShortestLen is the length in bytes of a shortest text; of none it is 0, as of the
 // empty one.
 func (l *Language) ShortestLen() int {
@@ -211,10 +215,11 @@ func (l *Language) Machine() machine.State {
 
 // FreeRunes is a number n such that every sequence of up to n plain characters leads
 // to a live state. Plain are the characters from U+0020 on but quotation mark and
-// backslash. Where there is no bound it is math.MaxInt32.
-func (l *Language) FreeRunes(state int32) int {
+// backslash. Where there is no bound it is math.MaxInt32. Most is the greatest length of
+// Shortest, in bytes, of these states.
+func (l *Language) FreeRunes(state int32) (n, most int) {
 	if state < 0 {
-		return 0
+		return 0, 0
 	}
 	return alphabet.FreeRunes[int32](reader{l.a}, state)
 }

@@ -102,7 +102,7 @@ func Compile(src []byte, o Options) (*Schema, error) {
 	c.fill()
 	if c.err == nil && s.value != nil {
 		if s.start, err = s.value.Machine(shape.Format{}); err == nil {
-			c.affordable(root, "the shortest text has %d bytes", s.start.(machine.Measured).ShortestLen(), maxShortest)
+			c.affordable(root, "the shortest text has %d bytes", shape.ShortestLen(s.start), maxShortest)
 		}
 	}
 	s.Notes = c.notes.list

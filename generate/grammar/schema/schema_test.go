@@ -140,6 +140,10 @@ func TestLimits(t *testing.T) {
 		all = append(all, branch(i))
 		one = append(one, fmt.Sprintf(`{"properties":{"a%d":{"type":"string"},"b%d":{"type":"string"},"c":{"minimum":%d}}}`, i, i, i))
 	}
+	var patterns []string
+	for i := range 12 {
+		patterns = append(patterns, fmt.Sprintf(`{"anyOf":[{"pattern":"a%d"},{"pattern":"b%d"}]}`, i, i))
+	}
 	doubling := `"d0":{"type":"object"}`
 	for i := 1; i < 40; i++ {
 		doubling += fmt.Sprintf(`,"d%d":{"anyOf":[{"properties":{"a%d":{"$ref":"#/$defs/d%d"}},"required":["x%d"]},{"properties":{"b%d":{"$ref":"#/$defs/d%d"}},"required":["y%d"]}],"allOf":[{"$ref":"#/$defs/d%d"}]}`, i, i, i-1, i, i, i-1, i, i-1)
@@ -148,6 +152,7 @@ func TestLimits(t *testing.T) {
 		"products":   `{"type":"object","allOf":[` + strings.Join(all, ",") + `]}`,
 		"oneOf":      `{"type":"object","oneOf":[` + strings.Join(one, ",") + `]}`,
 		"doubling":   `{"$ref":"#/$defs/d39","$defs":{` + doubling + `}}`,
+		"patterns":   `{"type":"string","allOf":[` + strings.Join(patterns, ",") + `]}`,
 		"deep const": `{"const":` + strings.Repeat(`[`, 999) + strings.Repeat(`]`, 999) + `}`,
 	} {
 		err := bounded(t, name, src)

@@ -107,10 +107,13 @@ func (m *Machine) scalar(p *plan) int32 {
 
 // cost is the length of the shortest rest of a thread.
 func (m *Machine) cost(t thread) int32 {
-	if t.rec != nil {
-		return m.uniqueEnd(t).cost
+	switch {
+	case t.rec == nil:
+		return m.relaxed(t)
+	case t.rec == m.unknown:
+		return m.bound(t) // of a sketch
 	}
-	return m.relaxed(t)
+	return m.uniqueEnd(t).cost
 }
 
 // relaxed is cost up to the end of the item, in an item of a unique array, whether it
@@ -164,11 +167,22 @@ func (m *Machine) after(f *frame) int32 {
 
 // closing is the cost behind a value of the frame up to its end.
 func (m *Machine) closing(f *frame) (cost int32, mayClose bool) {
-	c := m.costs(f.room())
-	if f.array != nil {
-		return m.closingArray(f, c), f.array.mayClose(int(f.count), f.tally)
+	if f.closing == 0 {
+		if c := m.costs(f.room()); f.array != nil {
+			f.closing = m.closingArray(f, c)
+		} else {
+			f.closing = m.closingObject(f, c)
+		}
 	}
-	return m.closingObject(f, c), f.mayClose()
+	return f.closing, f.mayEnd()
+}
+
+// mayEnd says whether the container may end behind a value.
+func (f *frame) mayEnd() bool {
+	if f.array != nil {
+		return f.array.mayClose(int(f.count), f.tally)
+	}
+	return f.mayClose()
 }
 
 // An offer is one more item or property and what it costs.
@@ -207,7 +221,7 @@ func (m *Machine) next(f *frame) offer {
 
 // property is the cost of a declared property from its first quotation mark on.
 func (p *objectPlan) property(c costs, i int32) int32 {
-	return 3 + int32(spelledLen(p.declared[i].name)) + c.of(p.declared[i].plan)
+	return 3 + p.declared[i].size + c.of(p.declared[i].plan)
 }
 
 // closingObject is the cost behind a property up to the end of the object.
@@ -247,11 +261,21 @@ func (m *Machine) fillers(f *frame, c costs) []filler {
 			continue
 		}
 		for _, w := range m.shortNames(f, i, class.start(), m.noName, n.fill) {
-			all = append(all, filler{-1, i, w, 3 + int32(spelledLen(w)) + c.of(class.value)})
+			all = append(all, filler{-1, i, w, 3 + spelledLen(w) + c.of(class.value)})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b filler) int { return cmp.Compare(a.cost, b.cost) })
 	return all[:min(n.fill, len(all))]
+}
+
+// A candidate is a way to end a name: the one that is declared, or if that is -1 a name
+// of a class. The rest of its spelling is size bytes.
+type candidate struct {
+	declared int32
+	size     int32
+	class    int
+	first    rune   // how a character that was begun ends; -1: none was
+	word     string // behind it
 }
 
 // name is the cheapest way to end a name: its cost goes up to the end of the text.
@@ -259,55 +283,84 @@ func (m *Machine) name(t thread) offer {
 	f, l, p := t.frame, t.local, t.frame.object
 	n, c := f.names(), m.costs(f.room())
 	around := m.after(f.above)
-	closing, mayClose := m.closing(f)
-	best := offer{cost: never}
-	// take offers a name whose spelling goes on with text; rest is the cost of the
-	// object behind its value.
-	take := func(text string, value *plan, frame func() *frame, rest int32) {
-		if cost := int32(len(text)) + 2 + c.of(value) + rest + around; cost < best.cost {
-			best = offer{text: text, frame: frame(), cost: cost}
-		}
-	}
-	declare := func(i int32, text string) {
-		to := func() *frame { return m.declare(f, i) }
-		d := p.declared[i]
-		rest := int32(1)
-		switch {
-		case len(d.then) > 0 || !mayClose && !slices.Contains(n.owed, i):
-			rest, _ = m.closing(m.done(to()))
-		case !mayClose:
-			rest = closing - 1 - p.property(c, i)
-		}
-		take(text, d.plan, to, rest)
-	}
-	use := func(i int, text, name string) {
-		to := func() *frame { return m.use(f, i, m.wordOf(name)) }
-		rest := int32(1)
-		if !mayClose {
-			rest, _ = m.closing(m.done(to()))
-		}
-		take(text, p.classes[i].value, to, rest)
-	}
+	closing, _ := m.closing(f)
 	begin := t.name
 	for begin != nil && begin.r < 0 {
 		begin = begin.before
 	}
-	m.eachName(f, l, begin, declare, use)
-	return best
+	best, chosen := never, candidate{}
+	var behind *frame
+	m.eachName(f, l, begin, func(x candidate) {
+		var to *frame
+		var value *plan
+		rest := closing // of the object behind the name's value
+		if i := x.declared; i >= 0 {
+			d := &p.declared[i]
+			value = d.plan
+			_, owed := slices.BinarySearch(n.owed, i)
+			switch {
+			case len(d.then) > 0 || !owed && n.fill > 0:
+				to = m.declare(f, i)
+				rest, _ = m.closing(m.done(to))
+			case owed:
+				rest = closing - 1 - p.property(c, i)
+			}
+		} else {
+			value = p.classes[x.class].value
+			if n.fill > 0 {
+				to = m.use(f, x.class, m.wordOf(x.text(begin)))
+				rest, _ = m.closing(m.done(to))
+			}
+		}
+		if cost := x.size + 2 + c.of(value) + rest + around; cost < best {
+			best, chosen, behind = cost, x, to
+		}
+	})
+	if best == never {
+		return offer{cost: never}
+	}
+	o := offer{cost: best, frame: behind, text: chosen.spelled(p, l)}
+	switch {
+	case behind != nil:
+	case chosen.declared >= 0:
+		o.frame = m.declare(f, chosen.declared)
+	default:
+		o.frame = m.use(f, chosen.class, m.wordOf(chosen.text(begin)))
+	}
+	return o
 }
 
-// eachName calls declare or use for the names that may come behind the position l; of
-// each class, for a cheapest one.
-func (m *Machine) eachName(f *frame, l *local, begin *word, declare func(i int32, text string), use func(i int, text, name string)) {
+// text is the whole name of a class that begins with begin.
+func (x *candidate) text(begin *word) string {
+	if x.first >= 0 {
+		return begin.text() + string(x.first) + x.word
+	}
+	return begin.text() + x.word
+}
+
+// spelled is the rest of the spelling.
+func (x *candidate) spelled(p *objectPlan, l *local) string {
+	switch {
+	case x.declared >= 0:
+		text, _ := l.part.ended(p.declared[x.declared].name[p.naming.points[l.point].depth:])
+		return text
+	case x.first >= 0:
+		return l.part.rest(x.first) + spelled(x.word)
+	}
+	return spelled(x.word)
+}
+
+// eachName calls take for the names that may come behind the position l; of each class,
+// for a cheapest one.
+func (m *Machine) eachName(f *frame, l *local, begin *word, take func(candidate)) {
 	n, p := f.names(), f.object
 	at := p.naming.points[l.point]
 	for i := at.lo; i < at.hi; i++ {
 		if !n.has(i) {
 			continue
 		}
-		rest := p.declared[i].name[at.depth:]
-		if text, ok := l.part.ended(rest); ok {
-			declare(i, text)
+		if size, ok := l.part.endedLen(p.declared[i].name[at.depth:]); ok {
+			take(candidate{declared: i, size: size})
 		}
 	}
 	if !n.others || begin == nil {
@@ -320,7 +373,7 @@ func (m *Machine) eachName(f *frame, l *local, begin *word, declare func(i int32
 		}
 		if l.part.form == whole {
 			for _, w := range m.shortNames(f, i, q, begin, 1) {
-				use(i, spelled(w), begin.text()+w)
+				take(candidate{-1, spelledLen(w), i, -1, w})
 			}
 			continue
 		}
@@ -329,7 +382,7 @@ func (m *Machine) eachName(f *frame, l *local, begin *word, declare func(i int32
 			for _, g := range ranges[:count] {
 				for _, r := range cheapRunes(max(e.lo, g.lo), min(e.hi, g.hi), 1+m.taken(f)) {
 					for _, w := range m.shortNames(f, i, e.to, m.word(begin, r), 1) {
-						use(i, l.part.rest(r)+spelled(w), begin.text()+string(r)+w)
+						take(candidate{-1, int32(len(l.part.rest(r))) + spelledLen(w), i, r, w})
 					}
 				}
 			}

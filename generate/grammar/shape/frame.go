@@ -9,10 +9,12 @@ type frame struct {
 	id    int32
 	depth int32 // containers open, this one included
 
-	valued *frame // the same, its value read
-	after  int32  // cost of what follows a value of the frame, up to the end of the text; -1: not computed
-	next   *next  // of an object: names that may come
-	unique *frame // of the array of unique items whose item is being read, maybe the frame itself
+	valued          *frame // the same, its value read
+	after           int32  // cost of what follows a value of the frame, up to the end of the text; -1: not computed
+	closing         int32  // cost of what follows a value of the frame, up to its end; 0: not computed
+	outline, around *frame // the frame, or those around it, sealed; nil: not made
+	next            *next  // of an object: names that may come
+	unique          *frame // of the array of unique items whose item is being read, maybe the frame itself
 }
 
 // frameKey is what tells frames apart.
@@ -28,6 +30,7 @@ type frameKey struct {
 	used  *used  // other names so far
 	tally string // counts of items so far
 	items *items // so far, of an array of unique items
+	seal  seal   // instead of what names there are, see sketch.go
 }
 
 // next is what names may come next in an object.
@@ -41,7 +44,7 @@ type next struct {
 func (m *Machine) frame(k frameKey) *frame {
 	f, ok := m.frames[k]
 	if !ok {
-		f = &frame{frameKey: k, id: m.ids.next(), after: -1}
+		f = &frame{frameKey: k, id: m.ids.next(), after: -1, closing: k.seal.closing}
 		if k.above != nil {
 			f.depth = k.above.depth + 1
 		}
@@ -74,6 +77,13 @@ func (f *frame) names() *next {
 		return f.next
 	}
 	p, h := f.object, f.room()
+	if f.seal != (seal{}) {
+		f.next = &next{allowed: make([]uint64, (len(p.declared)+63)/64), others: true}
+		if f.seal.closing > 1 {
+			f.next.fill = 1
+		}
+		return f.next
+	}
 	n := &next{owed: p.owed(f.seen), allowed: make([]uint64, (len(p.declared)+63)/64)}
 	room := manyWords
 	if p.Max != nil {

@@ -206,13 +206,16 @@ func TestFreeRunes(t *testing.T) {
 			for i := range rapid.IntRange(0, len(text)-1).Draw(rt, "at") {
 				at = at.Next(text[i])
 			}
-			n := at.(machine.Free).FreeRunes()
+			n, bound := at.(machine.Free).FreeRunes()
 			for range min(n, 12) {
 				for _, b := range utf8.AppendRune(nil, plain.Draw(rt, "rune")) {
 					if at = at.Next(b); at == nil {
 						rt.Fatalf("%s: %q: %d free characters, but one is refused", c.name, text, n)
 					}
 				}
+			}
+			if got := len(at.Shortest()); n > 0 && bound >= 0 && got > bound {
+				rt.Fatalf("%s: behind %q the rest has %d bytes, more than %d", c.name, text, got, bound)
 			}
 			checkShortest(rt, at, text)
 		})

@@ -27,13 +27,15 @@ type namePoint struct {
 	states []int32 // of the classes; -1: no name of the class begins so
 	edges  []edge
 	done   bool
+	fall   *fallback // nil: not computed
 }
 
 // A class is names that share a value and are not declared.
 type class struct {
 	names *regular.Language // nil: all names
 	value *plan
-	words map[int32]int // number of words from a state
+	words map[int32]int      // number of words from a state
+	short map[[2]int32]int32 // what shortEnd found
 	// phrase is the names as strings, for finding short ones.
 	phrase *phrase
 }

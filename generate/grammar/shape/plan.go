@@ -35,10 +35,13 @@ type objectPlan struct {
 	required []int32
 	classes  []*class
 	naming   *naming
+	// patterned: the names of some class are not all names.
+	patterned bool
 }
 
 type declared struct {
 	name string
+	size int32   // of its spelling
 	plan *plan   // nil: the name may not be
 	then []int32 // names that must be where this is
 }
@@ -151,7 +154,7 @@ func (m *Machine) object(o *Object) (*objectPlan, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(values)) { // plans are numbered as they come
-		d := declared{name: name}
+		d := declared{name: name, size: spelledLen(name)}
 		if matches(o.Names, name) {
 			d.plan = m.planFor(values[name])
 		}
@@ -201,9 +204,10 @@ func (m *Machine) classes(p *objectPlan) error {
 				return nil
 			}
 		}
-		c := &class{names: names, value: m.planFor(v), words: map[int32]int{}}
+		c := &class{names: names, value: m.planFor(v), words: map[int32]int{}, short: map[[2]int32]int32{}}
 		c.phrase, _ = newPhrase([]*String{{Language: names}}, &m.ids)
 		p.classes = append(p.classes, c)
+		p.patterned = p.patterned || names != nil
 		return nil
 	}
 	var taken []*regular.Language

@@ -126,7 +126,13 @@ func (m *Machine) leave(out []thread, t thread, f *frame, last string) []thread 
 	to := m.done(f)
 	if f.unique == f {
 		to = nil
-		if value, ok := t.rec.value(last); ok {
+		if t.rec == m.unknown {
+			if f.items != nil {
+				m.doubt = true
+				return out
+			}
+			to = m.added(f, unread)
+		} else if value, ok := t.rec.value(last); ok {
 			to = m.added(f, value)
 		}
 		if to == nil {
@@ -227,6 +233,8 @@ func (m *Machine) inArray(out []thread, t thread, b byte) []thread {
 		switch {
 		case b == ']' && p.mayClose(index, f.tally):
 			out = m.leave(out, t, f.above, "]")
+		case b == ',' && t.local == after && f.items != nil && f.items.value == unread:
+			m.doubt = true
 		case b == ',' && t.local == after && m.another(f):
 			out = append(out, thread{frame: f, local: comma})
 		}
@@ -290,8 +298,17 @@ func (m *Machine) inObject(out []thread, t thread, b byte) []thread {
 		if f.mayClose() {
 			out = m.leave(out, t, f.above, "}")
 		}
+	case f.seal != (seal{}) && b == ',' && t.local == after:
+		m.doubt = m.doubt || f.seal.comma == commaDoubt || f.used.has(m.unknown)
+		if f.seal.comma == commaYes {
+			out = append(out, thread{frame: f, local: comma})
+		}
+	case f.seal != (seal{}) && b == '"' && t.local == comma:
+		out = append(out, thread{frame: f, local: f.object.naming.at(0), name: m.noName})
 	case b == ',' && t.local == after:
-		if !f.used.has(m.unknown) && f.nameLive(f.object.naming.at(0), m.noName) {
+		if f.used.has(m.unknown) {
+			m.doubt = true
+		} else if f.nameLive(f.object.naming.at(0), m.noName) {
 			out = append(out, thread{frame: f, local: comma})
 		}
 	case b == '"' && t.local != after:
@@ -326,6 +343,10 @@ func (m *Machine) named(t thread) thread {
 
 func (m *Machine) inName(out []thread, t thread, b byte) []thread {
 	l, f, g := t.local, t.frame, t.frame.object.naming
+	if f.seal != (seal{}) && t.name != m.unknown {
+		m.doubt = true
+		return out
+	}
 	if b == '"' && l.part.form == whole {
 		return m.endName(out, t)
 	}

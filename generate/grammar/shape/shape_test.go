@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -180,9 +181,50 @@ func checkRests(t *testing.T, s machine.State, text string) {
 	}
 }
 
+// checkBounds compares what a state and its sketch say of the shortest rest with it.
+func checkBounds(t testingT, s machine.State, begin string) {
+	t.Helper()
+	sketch, outline := s.(machine.Sketched).Sketch(), s.(machine.Sketched).Outline()
+	bounds := []int{s.(machine.Bounded).ShortestBound(), sketch.(machine.Bounded).ShortestBound(), outline.(machine.Bounded).ShortestBound()}
+	tails := append(s.(machine.Bounded).Tails(), sketch.(machine.Bounded).Tails()...)
+	rest := s.Shortest()
+	for _, n := range bounds {
+		if len(rest) > n {
+			t.Fatalf("%.200q: the rest %.100q is longer than %d", begin, rest, n)
+		}
+	}
+	fits := func(tail machine.Tail) bool {
+		end := tail.Then.Shortest()
+		return len(rest)-len(end) <= tail.Bytes && bytes.HasSuffix(rest, end)
+	}
+	if len(tails) > 0 && !slices.ContainsFunc(tails, fits) {
+		t.Fatalf("%.200q: the rest %.100q has none of the tails", begin, rest)
+	}
+	if sketch.(machine.Sketched).Exact() && !bytes.Equal(sketch.Shortest(), rest) {
+		t.Fatalf("%.200q: the rest is %.100q, of the sketch %.100q", begin, rest, sketch.Shortest())
+	}
+	for _, more := range goingOn {
+		for _, k := range []machine.State{sketch, outline} {
+			a := s
+			for i := 0; i < len(more) && a != nil && k != machine.Doubt; i++ {
+				if a, k = a.Next(more[i]), k.Next(more[i]); k != machine.Doubt && (a == nil) != (k == nil) {
+					t.Fatalf("%.200q: with %q the state goes on %v, its sketch %v", begin, more[:i+1], a != nil, k != nil)
+				}
+				if k != nil && k != machine.Doubt && len(a.Shortest()) > k.(machine.Bounded).ShortestBound() {
+					t.Fatalf("%.200q: behind %q the rest is longer than the %d of the sketch", begin, more[:i+1], k.(machine.Bounded).ShortestBound())
+				}
+			}
+		}
+	}
+}
+
+// goingOn are what a text may go on with.
+var goingOn = []string{`x`, `a"`, `":1}`, `":"a",`, `","`, `","ab`, `"},{"`, `"],"a`, `}}`, `],[`, `1,2,`, `,"b":`, `{"a":{"b":[`, `["a","a"`, "\xc3\xa9", "\xc4", `\u00`, `null,true`, `]}`}
+
 // checkShortest follows the shortest rest of a state.
 func checkShortest(t testingT, s machine.State, begin string) {
 	t.Helper()
+	checkBounds(t, s, begin)
 	rest := bytes.Clone(s.Shortest())
 	for i, b := range rest {
 		if s.Accepting() {

@@ -63,7 +63,7 @@ func (p *phrase) finish(from place) finish {
 				}
 			}
 			r := cheapRunes(e.lo, e.hi, 1)[0]
-			cost := here.cost + int32(len(spelledOne(r)))
+			cost := here.cost + spelledSize(r)
 			if old := reached[to]; old == nil || cost < old.cost {
 				reached[to] = &came{from: v.at, r: r, cost: cost}
 				heap.Push(queue, visit{at: to, cost: cost})

@@ -2,6 +2,7 @@ package shape
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
@@ -11,57 +12,177 @@ import (
 // that none comes twice: behind every beginning of a name it is another state. For
 // trying one token that is too much. A sketch replaces a name that differs from all
 // others already by an unknown one. It matters again only when another name comes in
-// the same object, so behind an unknown name a sketch takes no comma.
+// the same object: behind an unknown name a comma is in doubt.
+//
+// So it is with the items of an array whose items differ. What was read of an item is
+// left out while it can surely be ended with a new value; where that is not plain any
+// more, and behind the item unless it is the first, the rest is in doubt.
+
+// An outline leaves out which names its objects have, too, while a value is read: it
+// has their frames sealed. Behind a comma the names of a sealed object are in doubt from
+// the first letter on.
+
+// How much a state leaves out.
+const (
+	full = iota
+	sketched
+	outlined
+)
 
 // Sketch is machine.Sketched's.
 func (s *state) Sketch() machine.State {
-	if s.sketch {
+	if s.level == sketched {
 		return s
 	}
 	if s.drawn == nil {
-		s.drawn = s.m.sketch(slices.Clone(s.threads))
+		s.drawn = s.m.sketch(slices.Clone(s.threads), sketched)
 	}
 	return s.drawn
 }
 
-// sketch interns the sketch of a set of threads.
-func (m *Machine) sketch(threads []thread) *state {
+// Outline is machine.Sketched's.
+func (s *state) Outline() machine.State {
+	if s.level == outlined {
+		return s
+	}
+	if s.outline == nil {
+		s.outline = s.m.sketch(slices.Clone(s.threads), outlined)
+	}
+	return s.outline
+}
+
+// Exact is machine.Sketched's: the cheapest end of an item depends on the others.
+func (s *state) Exact() bool {
+	return !slices.ContainsFunc(s.threads, func(t thread) bool { return t.rec != nil && t.rec == s.m.unknown })
+}
+
+// doubted stands for machine.Doubt among states.
+var doubted = &state{}
+
+// sketch interns the sketch or outline of a set of threads.
+func (m *Machine) sketch(threads []thread, level uint8) *state {
 	if m.unknown == nil {
 		m.unknown = &word{id: m.ids.next(), size: -1}
 	}
 	for i := range threads {
 		threads[i] = m.forgotten(threads[i])
+		if level == outlined {
+			threads[i].frame = m.outline(threads[i])
+		}
 	}
 	threads = m.ordered(threads)
 	if len(threads) == 0 {
 		return dying
 	}
-	key := make([]byte, 0, 16*len(threads))
+	if m.sketches == nil {
+		m.sketches = map[string]*state{}
+	}
+	key := append(m.key[:0], level)
 	for _, t := range threads {
 		for _, x := range t.order() {
 			key = binary.LittleEndian.AppendUint32(key, uint32(x))
 		}
 	}
+	m.key = key
 	s, ok := m.sketches[string(key)]
 	if !ok {
-		if m.sketches == nil {
-			m.sketches = map[string]*state{}
-		}
-		s = &state{m: m, threads: slices.Clone(threads), sketch: true}
+		s = &state{m: m, threads: slices.Clone(threads), level: level}
 		m.sketches[string(key)] = s
 	}
 	return s
+}
+
+// A seal stands for the names of an object; the zero seal for none.
+type seal struct {
+	closing int32 // cost up to the end of the object behind a value, or a little more
+	comma   uint8 // whether a name may follow: commaNo, commaYes, commaDoubt
+}
+
+const (
+	commaNo = iota
+	commaYes
+	commaDoubt
+)
+
+// outline is the frame of a thread as outlines have it.
+func (m *Machine) outline(t thread) *frame {
+	f := t.frame
+	switch {
+	case t.rec != nil && t.rec != m.unknown || f.above == nil || f.seal != seal{}:
+		return f
+	case t.local.kind == inName && t.name != m.unknown, t.local == open, t.local == comma,
+		t.local.kind == inName && f.names().fill > 0: // its names matter
+		if f.around == nil {
+			k := f.frameKey
+			k.above = m.sealed(f.above)
+			f.around = m.frame(k)
+			f.around.around = f.around
+		}
+		return f.around
+	}
+	return m.sealed(f)
+}
+
+// sealed is a frame with the objects from it on outwards sealed.
+func (m *Machine) sealed(f *frame) *frame {
+	if f.above == nil || f.seal != (seal{}) {
+		return f
+	}
+	if f.outline == nil {
+		k := f.frameKey
+		k.above = m.sealed(f.above)
+		if k.object != nil && (f.used == nil || !k.object.patterned) {
+			closing, _ := m.closing(f)
+			k.seal = seal{closing: rounded(closing)}
+			switch {
+			case f.used.has(m.unknown):
+				k.seal.comma = commaDoubt
+			case f.nameLive(k.object.naming.at(0), m.noName):
+				k.seal.comma = commaYes
+			}
+			k.seen, k.used, k.count = "", nil, 0
+		}
+		f.outline = m.frame(k)
+		f.outline.outline = f.outline
+	}
+	return f.outline
+}
+
+// rounded is a cost or a little more: of those above 1 there are few.
+func rounded(cost int32) int32 {
+	if cost <= 8 {
+		return cost
+	}
+	step := int32(1) << (bits.Len32(uint32(cost)) - 3)
+	return (cost + step - 1) / step * step
+}
+
+// novel says that the item of a unique array which a thread reads can be ended with a
+// new value, whatever was read: it is the first, or more characters may come.
+func (m *Machine) novel(t thread) bool {
+	u := t.frame.unique
+	if int(u.count) < u.array.Min {
+		return false
+	}
+	if u.items == nil {
+		return true
+	}
+	free, _ := m.free(t)
+	return free > 0 && u.items.few()
 }
 
 // forgotten is a thread with its name unknown, if nothing before the next name depends
 // on which it is: no declared and no used name begins so, there are always others, and
 // none is needed for the number of properties.
 func (m *Machine) forgotten(t thread) thread {
-	if t.name == nil || t.rec != nil || t.local.kind != inName || t.name == m.unknown {
+	if t.rec != nil && t.rec != m.unknown && m.novel(t) {
+		t.rec = m.unknown
+	}
+	if t.name == nil || t.local.kind != inName || t.name == m.unknown || t.rec != nil && t.rec != m.unknown {
 		return t
 	}
 	f, g := t.frame, t.frame.object.naming
-	if f.names().fill > 1 || g.declares(t.local) {
+	if f.seal != (seal{}) || f.names().fill > 1 || g.declares(t.local) {
 		return t
 	}
 	begin := t.name
@@ -99,68 +220,4 @@ func (g *naming) declares(l *local) bool {
 		}
 	}
 	return false
-}
-
-// ordinary are the characters of which machine.Free speaks.
-var ordinary = [][2]rune{{' ', '!'}, {'#', '['}, {']', 0xD7FF}, {0xE000, 0x10FFFF}}
-
-// AfterRune is machine.Uniform's.
-func (s *state) AfterRune() (machine.State, bool) {
-	some := false
-	for _, t := range s.threads {
-		var edges []edge
-		switch l := t.local; {
-		case l.part.form != whole || t.rec != nil:
-			return nil, false
-		case l.kind == inString:
-			edges = t.frame.reading.phrase.edges(l.point)
-		case l.kind == inName && (t.name == nil || t.name == s.m.unknown):
-			edges = t.frame.object.naming.edges(l.point)
-		default:
-			return nil, false
-		}
-		leads, even := evenly(edges)
-		if !even {
-			return nil, false
-		}
-		some = some || leads
-	}
-	if !some {
-		return nil, true
-	}
-	return s.Next('x'), true
-}
-
-// evenly says whether edges lead all ordinary characters to one point, or none
-// anywhere.
-func evenly(edges []edge) (leads, even bool) {
-	to, covered, all := int32(-1), rune(0), rune(0)
-	for _, o := range ordinary {
-		all += o[1] - o[0] + 1
-		for _, e := range edges {
-			if n := min(e.hi, o[1]) - max(e.lo, o[0]) + 1; n > 0 {
-				if to >= 0 && to != e.to {
-					return false, false
-				}
-				to, covered = e.to, covered+n
-			}
-		}
-	}
-	return covered > 0, covered == 0 || covered == all
-}
-
-// taken says whether a name of class c that is read whole is there already or declared.
-func (f *frame) taken(c *class, name *word) bool {
-	if name.size < 0 {
-		return false // unknown
-	}
-	if f.used.has(name) {
-		return true
-	}
-	if c.names != nil {
-		return false // classes with patterns leave declared names out
-	}
-	declared := f.object.naming.declared
-	_, found := slices.BinarySearch(declared, name.text())
-	return found
 }

@@ -35,7 +35,7 @@ func cheapRunes(lo, hi rune, most int) []rune {
 			out = append(out, r)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b rune) int { return len(spelledOne(a)) - len(spelledOne(b)) })
+	slices.SortStableFunc(out, func(a, b rune) int { return int(spelledSize(a) - spelledSize(b)) })
 	return out[:min(most, len(out))]
 }
 
@@ -87,12 +87,25 @@ func spelled(text string) string {
 	return b.String()
 }
 
-func spelledLen(text string) int {
-	n := 0
+// spelledLen is the length of spelled.
+func spelledLen(text string) (n int32) {
 	for _, r := range text {
-		n += len(spelledOne(r))
+		n += spelledSize(r)
 	}
 	return n
+}
+
+// spelledSize is the length of spelledOne.
+func spelledSize(r rune) int32 {
+	switch {
+	case r == '"' || r == '\\' || r == '\b' || r == '\f' || r == '\n' || r == '\r' || r == '\t':
+		return 2
+	case r < 0x20:
+		return 6
+	case r < utf8.RuneSelf:
+		return 1
+	}
+	return int32(len(utf8.AppendRune(nil, r)))
 }
 
 // rest is the shortest spelling of what is left of the character r.
@@ -128,4 +141,13 @@ func (p partial) ended(text string) (string, bool) {
 		return "", false
 	}
 	return p.rest(r) + spelled(text[size:]), true
+}
+
+// endedLen is the length of ended.
+func (p partial) endedLen(text string) (int32, bool) {
+	if p.form == whole {
+		return spelledLen(text), true
+	}
+	ended, ok := p.ended(text)
+	return int32(len(ended)), ok
 }

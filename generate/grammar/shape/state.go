@@ -35,6 +35,9 @@ type Machine struct {
 
 	most int      // what may be interned
 	out  []thread // scratch
+	key  []byte   // scratch
+	// doubt: what was left out of a sketch matters for the byte being read.
+	doubt bool
 }
 
 // remembered bounds how many states and frames are interned before the machine
@@ -123,8 +126,11 @@ type state struct {
 	next    [4]*[64]*state
 	rest    []byte
 	closed  bool   // rest is known
-	sketch  bool   // see sketch.go
+	level   uint8  // what is left out, see sketch.go
 	drawn   *state // its sketch; nil: not made
+	outline *state // nil: not made
+	even    *even  // nil: not computed
+	bound   int32  // ShortestBound and one more; 0: not computed
 }
 
 // busy is the number of steps after which a state keeps a table of them.
@@ -137,10 +143,7 @@ var dying = &state{}
 func (s *state) Next(b byte) machine.State {
 	if row := s.next[b>>6]; row != nil {
 		if to := row[b&63]; to != nil {
-			if to == dying {
-				return nil
-			}
-			return to
+			return to.public()
 		}
 	}
 	to := s.read(b)
@@ -154,10 +157,18 @@ func (s *state) Next(b byte) machine.State {
 		}
 		row[b&63] = to
 	}
-	if to == dying {
+	return to.public()
+}
+
+// public is the state as others see it.
+func (s *state) public() machine.State {
+	switch s {
+	case dying:
 		return nil
+	case doubted:
+		return machine.Doubt
 	}
-	return to
+	return s
 }
 
 func (s *state) read(b byte) *state {
@@ -165,6 +176,7 @@ func (s *state) read(b byte) *state {
 	if len(m.frames)+len(m.singles)+len(m.sets)+len(m.sketches)+len(m.words)+len(m.ends) > m.most {
 		m.forget()
 	}
+	m.doubt = false
 	out := m.out[:0]
 	for _, t := range s.threads {
 		first := len(out)
@@ -174,8 +186,11 @@ func (s *state) read(b byte) *state {
 		}
 	}
 	m.out = out
-	if s.sketch {
-		return m.sketch(out)
+	if m.doubt {
+		return doubted
+	}
+	if s.level != full {
+		return m.sketch(out, s.level)
 	}
 	out = m.ordered(out)
 	if len(out) == 0 {
@@ -211,56 +226,62 @@ func (s *state) Accepting() bool {
 // unbounded is FreeRunes without a bound.
 const unbounded = 1 << 30
 
-// FreeRunes is machine.Free's.
-func (s *state) FreeRunes() int {
-	most := 0
+// FreeRunes is machine.Free's. The bound is that of the thread with most characters.
+func (s *state) FreeRunes() (most, bound int) {
 	for _, t := range s.threads {
-		if t.local.part.form != whole {
+		if t.local.part.form != whole || t.rec != nil {
 			continue
 		}
-		free := t.free()
-		if t.rec != nil && t.frame.unique.items != nil && free < unbounded {
-			free-- // one more tells the item from others
-		}
-		if t.rec == nil || t.frame.unique.items.few() {
-			most = max(most, free)
+		if free, end := s.m.free(t); free > most {
+			to := t.frame // behind the string or the name's value
+			if t.local.kind == inString {
+				to = s.m.done(to)
+			}
+			most, bound = free, int(plus(end, s.m.after(to)))
 		}
 	}
-	return most
+	return most, bound
 }
 
 // free is a number of plain characters that may follow, whatever they are, other items
-// of a unique array aside.
-func (t thread) free() int {
-	l := t.local
-	switch {
+// of a unique array aside. The cost of ending what is read, up to what follows a value of
+// the frame, is at most end behind all of them.
+func (m *Machine) free(t thread) (n int, end int32) {
+	switch l := t.local; {
 	case l.kind == inString && l.part.form == whole:
-		return t.frame.reading.phrase.free(l.point, int(t.n))
+		n, end = t.frame.reading.phrase.free(l.point, int(t.n))
+		return n, end + 1
 	case l.kind == inString && l.to >= 0:
-		return t.frame.reading.phrase.free(l.to, int(t.n)+1)
-	case l.kind == inName && l.part.form == whole:
-		return t.frame.free(l.point)
+		n, end = t.frame.reading.phrase.free(l.to, int(t.n)+1)
+		return n, longestPartial + end + 1
+	case l.kind == inName && l.part.form == whole && (t.frame.seal == seal{} || t.name == m.unknown):
+		return m.freeName(t.frame, l.point)
 	}
-	return 0
+	return 0, 0
 }
 
-// free is a number of plain characters that may follow in a name, whatever they are.
-func (f *frame) free(point int32) int {
+// freeName is free in a name.
+func (m *Machine) freeName(f *frame, point int32) (n int, end int32) {
 	if !f.names().others {
-		return 0
+		return 0, 0
 	}
-	most := 0
+	c := m.costs(f.room())
 	for i, q := range f.object.naming.points[point].states {
-		c := f.object.classes[i]
+		class := f.object.classes[i]
+		free, most := 0, 0
 		switch {
-		case q < 0 || !c.value.may(f.room()):
-		case c.names == nil:
-			return unbounded
+		case q < 0 || !class.value.may(f.room()):
+		case class.names == nil:
+			free, most = unbounded, m.longEnd(f)
 		case f.used == nil:
-			most = max(most, c.names.FreeRunes(q))
+			free, most = class.names.FreeRunes(q)
+			most *= longestSpelling
+		}
+		if free > n {
+			n, end = free, plus(int32(min(most, int(never)))+2+c.of(class.value), f.object.brought(c))
 		}
 	}
-	return most
+	return n, end
 }
 
 // number interns the position in a number that is in one of the states.

@@ -26,7 +26,8 @@ type phrase struct {
 type phrasePoint struct {
 	set   []part // in order
 	edges []edge
-	done  bool // edges are computed
+	done  bool      // edges are computed
+	fall  *fallback // nil: not computed
 }
 
 // A part is a part of the union, in one of its states.
@@ -206,21 +207,23 @@ func merge(lists [][]edge, target func(to []int32) int32) []edge {
 }
 
 // free is a number of plain characters that may follow at a point after n characters,
-// whatever they are.
-func (p *phrase) free(point int32, n int) int {
-	most := 0
+// whatever they are. Behind them the string ends in at most so many bytes.
+func (p *phrase) free(point int32, n int) (most int, end int32) {
 	for _, x := range p.points[point].set {
 		s := p.parts[x.index]
-		k := unbounded
+		k, cost := unbounded, max(0, s.Min-n)
 		if s.Language != nil {
 			if s.Min > n || s.Max != nil {
 				continue // a run that the language allows may miss the length
 			}
-			k = s.Language.FreeRunes(x.state)
+			k, cost = s.Language.FreeRunes(x.state)
+			cost *= longestSpelling
 		} else if s.Max != nil {
 			k = *s.Max - n
 		}
-		most = max(most, k)
+		if k > most {
+			most, end = k, int32(min(cost, int(never)))
+		}
 	}
-	return most
+	return most, end
 }

@@ -20,6 +20,9 @@ const (
 	searchLimit = 1000 // beginnings that a search for another value goes on from
 )
 
+// unread is an item that a sketch left out.
+const unread = "?"
+
 // items are the values of an array's items so far, as Canonical writes them.
 type items struct {
 	before *items
@@ -162,6 +165,14 @@ func (m *Machine) recorded(out []thread, first int, t thread, b byte) []thread {
 	kept := out[:first]
 	for _, to := range out[first:] {
 		to = m.record(t, to, b)
+		if to.rec != nil && to.rec == m.unknown {
+			if m.novel(to) {
+				kept = append(kept, to)
+			} else {
+				m.doubt = true
+			}
+			continue
+		}
 		if to.rec == nil || m.surelyNew(to) || m.uniqueEnd(to).frame != nil {
 			kept = append(kept, to)
 		}
@@ -175,7 +186,7 @@ func (m *Machine) recorded(out []thread, first int, t thread, b byte) []thread {
 func (m *Machine) surelyNew(t thread) bool {
 	u := t.frame.unique
 	enough := int(u.count) >= u.array.Min
-	if u.items == nil && enough || t.free() > 0 && u.items.few() {
+	if free, _ := m.free(t); u.items == nil && enough || free > 0 && u.items.few() {
 		return true
 	}
 	if !enough || t.frame != u || t.local.kind != inString || t.rec.escaped {

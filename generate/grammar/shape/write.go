@@ -2,7 +2,10 @@ package shape
 
 import (
 	"container/heap"
+	"slices"
 	"strings"
+
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
 )
 
 // Shortest is machine.State's.
@@ -23,8 +26,9 @@ func (s *state) Shortest() []byte {
 	return s.rest
 }
 
-// ShortestLen is machine.Measured's.
-func (s *state) ShortestLen() int {
+// ShortestLen is the length of the Shortest of a Machine's state, without writing it.
+func ShortestLen(x machine.State) int {
+	s := x.(*state)
 	if s.closed {
 		return len(s.rest)
 	}
@@ -185,21 +189,35 @@ func (m *Machine) shortNames(f *frame, i int, q int32, begin *word, k int) (ends
 		return []string{""} // nothing is shorter
 	}
 	gone := map[string]bool{}
-	for u := f.used; u != nil; u = u.before {
-		gone[u.name.text()] = true
-	}
-	if c.names == nil {
-		for _, d := range f.object.declared {
-			gone[d.name] = true
+	if begin != m.unknown {
+		start := begin.text()
+		add := func(name string) {
+			if strings.HasPrefix(name, start) {
+				gone[name[len(start):]] = true
+			}
+		}
+		for u := f.used; u != nil; u = u.before {
+			add(u.name.text())
+		}
+		if c.names == nil {
+			for _, d := range f.object.declared {
+				add(d.name)
+			}
 		}
 	}
-	start := begin.text()
+	return c.cheapestEnds(q, k, gone)
+}
+
+// cheapestEnds are the cheapest k ends of names of the class from state q that are not
+// gone.
+func (c *class) cheapestEnds(q int32, k int, gone map[string]bool) (ends []string) {
 	breadth := k + len(gone) // as many characters as can be asked for
-	queue := &ways{{at: c.phrase.point([]part{{0, q}}), cost: c.phrase.finish(place{point: c.phrase.point([]part{{0, q}})}).cost}}
+	start := c.phrase.point([]part{{0, q}})
+	queue := &ways{{at: start, cost: c.phrase.finish(place{point: start}).cost}}
 	for queue.Len() > 0 && len(ends) < k {
 		w := heap.Pop(queue).(way)
 		if w.final {
-			if begin == m.unknown || !gone[start+w.text] {
+			if !gone[w.text] {
 				ends = append(ends, w.text)
 			}
 			continue
@@ -211,7 +229,7 @@ func (m *Machine) shortNames(f *frame, i int, q int32, begin *word, k int) (ends
 		for _, e := range c.phrase.edges(w.at) {
 			rest := c.phrase.finish(place{point: e.to}).cost
 			for _, r := range cheapRunes(e.lo, e.hi, breadth) {
-				cost := spent + int32(len(spelledOne(r))) + rest
+				cost := spent + spelledSize(r) + rest
 				heap.Push(queue, way{text: w.text + string(r), at: e.to, cost: cost})
 			}
 		}
@@ -245,4 +263,20 @@ func (w *ways) Pop() any {
 	last := (*w)[len(*w)-1]
 	*w = (*w)[:len(*w)-1]
 	return last
+}
+
+// taken says whether a name of class c that is read whole is there already or declared.
+func (f *frame) taken(c *class, name *word) bool {
+	if name.size < 0 {
+		return false // unknown
+	}
+	if f.used.has(name) {
+		return true
+	}
+	if c.names != nil {
+		return false // classes with patterns leave declared names out
+	}
+	declared := f.object.naming.declared
+	_, found := slices.BinarySearch(declared, name.text())
+	return found
 }

@@ -51,7 +51,8 @@ type Report struct {
 // Diversity is that of near, of at most mostMeasured texts.
 type Diversity = near.Diversity
 
-// mostMeasured bounds the texts whose diversity is measured: evenly spread ones.
+// mostMeasured bounds the texts whose diversity is measured, evenly spaced ones. It
+// is even.
 const mostMeasured = 20000
 
 // Count is a number of records with a name.
@@ -95,7 +96,7 @@ type Counter struct {
 	index                          *near.Index
 	sources                        []string // by number of the index
 	duplicates                     Duplicates
-	promptTexts, answerTexts       []string
+	promptTexts, answerTexts       spaced
 	promptWords, answerWords       int64 // of demonstrations, for the cost
 	demonstrations                 int
 }
@@ -147,9 +148,9 @@ func (c *Counter) Add(r dataset.Record) {
 		c.answerWords += int64(len(strings.Fields(strings.Join(answers, " "))))
 	}
 	c.duplicate(r.Source, prompt, whole)
-	c.promptTexts = append(c.promptTexts, prompt)
+	c.promptTexts.add(prompt)
 	if len(answers) > 0 {
-		c.answerTexts = append(c.answerTexts, answers[0])
+		c.answerTexts.add(answers[0])
 	}
 }
 
@@ -220,7 +221,7 @@ func (c *Counter) Report() Report {
 	r := Report{
 		Records: c.n, Kinds: counts(c.kinds, c.n), Tasks: counts(c.tasks, c.n), Named: counts(c.named, c.n), Languages: counts(c.languages, c.n),
 		Unit: c.o.Unit, Prompt: lengths(c.prompt), Answer: lengths(c.answer), Turns: lengths(c.turns), Duplicates: c.duplicates,
-		Prompts: near.Measure(spread(c.promptTexts)), Answers: near.Measure(spread(c.answerTexts)),
+		Prompts: near.Measure(c.promptTexts.texts), Answers: near.Measure(c.answerTexts.texts),
 	}
 	if c.pairs > 0 {
 		share := c.longer / float64(c.pairs)
@@ -230,17 +231,26 @@ func (c *Counter) Report() Report {
 	return r
 }
 
-// spread takes at most mostMeasured texts at equal distances.
-func spread(texts []string) []string {
-	step := (len(texts) + mostMeasured - 1) / mostMeasured
-	if step < 2 {
-		return texts
+// spaced keeps texts at equal distances, so few that their number stays below
+// mostMeasured.
+type spaced struct {
+	texts []string
+	seen  int
+	step  int
+}
+
+func (s *spaced) add(t string) {
+	s.step = max(s.step, 1)
+	if s.seen%s.step == 0 {
+		if len(s.texts) == mostMeasured { // every second one stays
+			for i := range mostMeasured / 2 {
+				s.texts[i] = s.texts[2*i]
+			}
+			s.texts, s.step = s.texts[:mostMeasured/2], 2*s.step
+		}
+		s.texts = append(s.texts, t)
 	}
-	var out []string
-	for i := 0; i < len(texts); i += step {
-		out = append(out, texts[i])
-	}
-	return out
+	s.seen++
 }
 
 func counts(m map[string]int, n int) []Count {

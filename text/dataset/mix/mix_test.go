@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -178,5 +179,23 @@ func TestEvalOverlap(t *testing.T) {
 	}
 	if _, err := OpenEval(filepath.Join(dir, "none.jsonl"), &skips); err == nil {
 		t.Error("a set that is not there was read")
+	}
+}
+
+// Of many texts, evenly spaced ones are kept.
+func TestSpaced(t *testing.T) {
+	for _, n := range []int{0, 1, mostMeasured, mostMeasured + 1, 2*mostMeasured + 1, 5 * mostMeasured} {
+		var s spaced
+		for i := range n {
+			s.add(strconv.Itoa(i))
+		}
+		if len(s.texts) > mostMeasured || len(s.texts) < min(n, mostMeasured/2) {
+			t.Errorf("%d of %d texts are kept", len(s.texts), n)
+		}
+		for i, text := range s.texts {
+			if text != strconv.Itoa(i*s.step) {
+				t.Fatalf("text %d of %d is %s, want every %d", i, n, text, s.step)
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package mix
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/foundling-lm/foundling/text"
 	"github.com/foundling-lm/foundling/text/corpus"
@@ -31,11 +32,11 @@ type Eval struct {
 // Item is a question and all of its text.
 type Item struct{ Question, Text, Source string }
 
-// OpenEval reads an evaluation set: the records of a data file, or the text of
-// any other file.
+// OpenEval reads an evaluation set: the records of data files, or the text of
+// others.
 func OpenEval(path string, skips *dataset.Skips) (Eval, error) {
 	e := Eval{Name: path}
-	if dataset.Readable(path) {
+	if _, err := dataset.Files(path); err == nil && !strings.HasSuffix(path, ".txt") {
 		for r, err := range dataset.Read(path, dataset.Options{}) {
 			if skips.Add(err) {
 				continue
