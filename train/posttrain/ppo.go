@@ -132,6 +132,11 @@ func (p *policyRun) score(ctx context.Context, r *Rollout) error {
 		}
 		z.each(func(s *Sample, lo, hi int) { s.Reference = before[lo:hi] })
 	}
+	if ref := p.Reference.Model; ref != nil { // packed weights are kept until they change
+		for _, w := range ref.Params() {
+			w.Changed()
+		}
+	}
 	return nil
 }
 
