@@ -3,13 +3,14 @@ package grammar
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
 // maxTokenBytes bounds a token; real vocabularies end at some hundred bytes.
 const maxTokenBytes = 1<<16 - 1
 
-// Vocabulary is the tokens of a model, laid out for walking. It is read-only and
+// Vocabulary is the tokens of a model, laid out for walking. It does not change and
 // may be shared by any number of grammars and goroutines.
 type Vocabulary struct {
 	text  [][]byte // of each id; empty for special and unused ids
@@ -24,6 +25,12 @@ type Vocabulary struct {
 	// Tokens that end within a character are among the others in strict, so that each
 	// is judged; in loose they count as if they had the whole character.
 	strict, loose groups
+
+	lettersOf []letters // of the ordinary characters that each token begins with
+	below     []letters // of the subtree of each node of all, without the node
+
+	mu    sync.Mutex // of loops
+	loops map[letters]*loop
 }
 
 // groups are the tokens by the ordinary characters that they begin with.
@@ -85,6 +92,7 @@ func NewVocabulary(tokens [][]byte, special []bool, end []int32) (*Vocabulary, e
 	v.lacks = slices.Contains(v.missing[:], true)
 	v.strict, v.loose = v.group(all, false), v.group(all, true)
 	v.all = newTrie(all)
+	v.prepare()
 	return v, nil
 }
 

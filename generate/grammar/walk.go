@@ -66,6 +66,8 @@ func (c *scan) run(s machine.State) {
 		case except.None():
 			c.uniform(s, behind)
 			return
+		case behind == nil && c.around(s, except):
+			return
 		case behind == nil || steady(behind):
 			if behind != nil {
 				c.begin(behind)

@@ -34,9 +34,10 @@ type Machine struct {
 	noName   *word
 	sized    map[string]*local // numbers
 
-	most int      // what may be interned
-	out  []thread // scratch
-	key  []byte   // scratch
+	most int                // what may be interned
+	owed map[owedKey]string // what writeOwed found
+	out  []thread           // scratch
+	key  []byte             // scratch
 	// doubt: what was left out of a sketch matters for the byte being read.
 	doubt bool
 }
@@ -78,6 +79,7 @@ func (m *Machine) forget() {
 	m.items = map[items]*items{}
 	m.ends = map[thread]offer{}
 	m.domains = map[domainKey]*domain{}
+	m.owed = map[owedKey]string{}
 	if m.noName == nil {
 		m.noName = &word{}
 	}
