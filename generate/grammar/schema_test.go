@@ -1,9 +1,11 @@
 package grammar
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
+	"github.com/foundling-lm/foundling/generate/grammar/language"
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 	"github.com/foundling-lm/foundling/generate/grammar/schema"
 	"github.com/foundling-lm/foundling/generate/grammar/shape"
@@ -30,6 +32,9 @@ var schemaCases = []string{
 	`{"type":"array","items":{"oneOf":[{"type":"string","minLength":3},{"type":"number","multipleOf":0.5},{"enum":[null,"x"]}]},"minItems":2,"maxItems":4}`,
 	`{"anyOf":[{"type":"object","properties":{"name":{"const":"a"},"x":{"type":"integer"}},"required":["name","x"]},{"type":"object","properties":{"name":{"const":"ab"},"b":{"type":"string"}},"required":["name"]}]}`,
 	`{"$ref":"#/$defs/node","$defs":{"node":{"type":"object","properties":{"name":{"type":"string","pattern":"^[a-z]{1,4}$"},"b":{"type":"array","items":{"$ref":"#/$defs/node"}}},"required":["name"],"additionalProperties":false}}}`,
+	`{"type":"string","pattern":"^[a-z0-9-]+(:[a-z]+)?$"}`,
+	`{"type":"array","items":{"type":"string","pattern":"^[^/é]*$"}}`,
+	`{"type":"string","minLength":2,"maxLength":280}`,
 	`true`,
 }
 
@@ -46,23 +51,31 @@ func schemaStart(t testing.TB, text string) machine.State {
 	return start
 }
 
-// Masks of schemas are those of their definition, at every budget: without one, with a
+// Masks of schemas and patterns are those of their definition, without a budget, with a
 // large one and near the end.
 func TestMasksOfSchemas(t *testing.T) {
-	v := vocabulary(t, 3, 700, schemaPieces...)
-	for i, text := range schemaCases {
-		g := newGrammar(t, v, schemaStart(t, text), Options{})
-		for seed := range uint64(6) {
-			s := g.Session()
-			left := 0
-			switch seed % 3 {
-			case 1:
-				left = g.Minimum() + 400
-			case 2:
-				left = g.Minimum() + int(seed)*4
+	v := vocabulary(t, 3, 300, schemaPieces...)
+	starts := map[string]func() machine.State{}
+	for _, text := range schemaCases {
+		starts[text] = func() machine.State { return schemaStart(t, text) }
+	}
+	for _, text := range []string{`[a-z0-9-]+(:[a-z]+)?`, `(na|x)*[^"a]{2,5}`, `.*name.*`, `"[^"]*"`, `[a-y]{3,300}`} {
+		starts[text] = func() machine.State {
+			l, err := (&language.Source{Regex: text}).Compile()
+			if err != nil {
+				t.Fatal(err)
 			}
+			return l.Start
+		}
+	}
+	texts := slices.Sorted(maps.Keys(starts))
+	for i, text := range texts {
+		g := newGrammar(t, v, starts[text](), Options{})
+		for seed := range uint64(4) {
+			s := g.Session()
+			left := []int{0, g.Minimum() + 400, g.Minimum() + 5, g.Minimum() + 14}[seed]
 			var out []byte
-			for step := 0; step < 60 && !s.Ended(); step++ {
+			for step := 0; step < 40 && !s.Ended(); step++ {
 				mask, err := s.Mask(left)
 				if err != nil {
 					t.Fatalf("%s: behind %q: %v", text, out, err)
