@@ -30,6 +30,7 @@ import (
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/grammar"
 	"github.com/foundling-lm/foundling/generate/sample"
+	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/plan/machine"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/text/chat"
@@ -41,6 +42,8 @@ type Options struct {
 	Threads   int    // compute threads; 0: all processors. Results do not depend on it
 	Kernels   string // kernel set; "": the best of this machine (tensor/cpu)
 	Precision string // of products: "f32", "bf16"; "": f32
+
+	Adapter string // directory of a LoRA in PEFT's layout that is added to the model; "": none
 
 	CacheFormat string // of keys and values: "f32", "f16", "bf16", "q8"; "": exact
 	CacheBytes  int64  // bounds their memory; 0: nine tenths of what is free once the weights are read
@@ -58,7 +61,12 @@ type Decoding struct {
 	Temperature *float64 // 0 takes the most probable token; nil: the model's, else 0.8
 	TopK        *int     // nil: the model's, else all
 	TopP        *float64 // nil: the model's, else all
-	Seed        uint64   // the same seed gives the same text
+	MinP        *float64 // nil: the model's, else all
+	TypicalP    *float64 // nil: the model's, else all
+	// RepeatPenalty is the factor of tokens that occurred; nil: the model's, which looks
+	// at the whole text unless Chain.RepeatLastN says otherwise, else none.
+	RepeatPenalty *float64
+	Seed          uint64 // the same seed gives the same text
 	// Chain is the other steps of the sampling chain and their order; of its fields
 	// those above are not looked at. What the model wishes gives way to it: no top-k
 	// with Mirostat, no step that Chain.Samplers leaves out.
@@ -75,6 +83,9 @@ type Decoding struct {
 	// Heal writes the last tokens of the prompt again where a longer token could
 	// replace them.
 	Heal bool
+	// Result is filled in when the text has ended, where it is not nil: why it did,
+	// its ids and their log-probabilities, what was left out of a full context.
+	Result *generate.Result
 }
 
 // ContextPolicy is what happens to a text that fills the model's context.
@@ -102,7 +113,8 @@ type Model struct {
 	Backend *cpu.Backend
 	Engine  *generate.Engine
 
-	draft *bundle.Bundle // nil without a draft model
+	draft   *bundle.Bundle // nil without a draft model
+	adapter *lora.Adapter  // nil: none
 
 	once     sync.Once // vocabulary
 	vocab    *grammar.Vocabulary
@@ -137,6 +149,11 @@ func open(b *cpu.Backend, path string, o Options) (_ *Model, err error) {
 	if m.Bundle, err = bundle.OpenStored(b, path); err != nil {
 		return nil, err
 	}
+	if o.Adapter != "" {
+		if m.adapter, err = m.Bundle.Adapt(b, o.Adapter); err != nil {
+			return nil, fmt.Errorf("adapter: %w", err)
+		}
+	}
 	c := generate.Config{CacheFormat: o.CacheFormat, CacheBytes: o.CacheBytes}
 	c.Speculation = generate.Speculation{NGram: o.Speculate == "ngram", Tokens: o.SpeculateTokens, Rejection: o.Rejection}
 	if o.Speculate != "" && o.Speculate != "ngram" {
@@ -163,6 +180,9 @@ func (m *Model) Close() {
 
 // release gives the weights back.
 func (m *Model) release() {
+	if m.adapter != nil {
+		m.adapter.Detach()
+	}
 	for _, z := range []*bundle.Bundle{m.Bundle, m.draft} {
 		if z == nil {
 			continue
@@ -178,29 +198,25 @@ func (m *Model) release() {
 func (m *Model) Options(d Decoding) generate.Options {
 	g := m.Bundle.Generation
 	s := d.Chain
-	s.Temperature, s.TopK, s.TopP, s.Seed = defaultTemperature, g.TopK, g.TopP, d.Seed
-	if g.Temperature > 0 {
-		s.Temperature = g.Temperature
-	}
+	s.Seed = d.Seed
 	runs := func(step string) bool { return s.Samplers == nil || slices.Contains(s.Samplers, step) }
-	if s.Mirostat != 0 || !runs(sample.StepTopK) {
-		s.TopK = 0
+	truncates := func(step string) bool { return s.Mirostat == 0 && runs(step) }
+	s.TopK = wished(d.TopK, truncates(sample.StepTopK), g.TopK)
+	s.TopP = wished(d.TopP, truncates(sample.StepTopP), g.TopP)
+	s.MinP = wished(d.MinP, truncates(sample.StepMinP), g.MinP)
+	s.TypicalP = wished(d.TypicalP, truncates(sample.StepTypicalP), g.TypicalP)
+	s.RepeatPenalty = wished(d.RepeatPenalty, runs(sample.StepPenalties), g.RepetitionPenalty)
+	if d.RepeatPenalty == nil && s.RepeatPenalty != 0 && s.RepeatPenalty != 1 && s.RepeatLastN == 0 {
+		s.RepeatLastN = -1 // as the file's own library looks at it
 	}
-	if s.Mirostat != 0 || !runs(sample.StepTopP) {
-		s.TopP = 0
+	temperature := g.Temperature
+	if !(temperature > 0) {
+		temperature = defaultTemperature
 	}
 	if !runs(sample.StepTemperature) {
-		s.Temperature = 1
+		temperature = 1
 	}
-	if d.Temperature != nil {
-		s.Temperature = *d.Temperature
-	}
-	if d.TopK != nil {
-		s.TopK = *d.TopK
-	}
-	if d.TopP != nil {
-		s.TopP = *d.TopP
-	}
+	s.Temperature = wished(d.Temperature, true, temperature)
 	o := generate.Options{
 		Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, StopRegex: d.StopRegex,
 		TimeLimit: d.TimeLimit, Context: d.Context, Stream: d.Stream,
@@ -209,6 +225,17 @@ func (m *Model) Options(d Decoding) generate.Options {
 		d.Grammar.within(&o)
 	}
 	return o
+}
+
+// wished is what the caller says, else what the model wishes where that may be.
+func wished[N int | float64](said *N, may bool, model N) N {
+	switch {
+	case said != nil:
+		return *said
+	case may:
+		return model
+	}
+	return 0
 }
 
 // Generate continues a text; an empty one starts where documents start. An error
@@ -236,19 +263,28 @@ func (m *Model) Chat(ctx context.Context, messages []Message, d Decoding) iter.S
 func (m *Model) stream(ctx context.Context, d Decoding, o generate.Options, prompt func() ([]int32, error)) iter.Seq2[Piece, error] {
 	return func(yield func(Piece, error) bool) {
 		ids, err := prompt()
-		if err == nil && d.Heal {
-			ids, err = m.Heal(ids, d.Grammar, &o)
+		if err == nil {
+			ids, err = m.Begin(ids, d, &o)
 		}
 		stopped := false
 		if err == nil {
-			_, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {
+			var r *generate.Result
+			r, err = m.Engine.Generate(ctx, ids, o, func(p Piece) bool {
 				stopped = !yield(p, nil)
 				return !stopped
 			})
+			d.report(r)
 		}
 		if err != nil && !stopped {
 			yield(Piece{ID: -1}, err)
 		}
+	}
+}
+
+// report fills in Result.
+func (d *Decoding) report(r *generate.Result) {
+	if d.Result != nil && r != nil {
+		*d.Result = *r
 	}
 }
 

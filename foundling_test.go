@@ -15,6 +15,7 @@ import (
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor/cpu"
@@ -177,6 +178,38 @@ func TestCallersShareAModel(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestResult checks that a program is told why a text ended.
+func TestResult(t *testing.T) {
+	m := open(t, run1, foundling.Options{})
+	for want, d := range map[string]foundling.Decoding{
+		generate.FinishLength:  {MaxTokens: 3},
+		generate.FinishContext: {},
+		generate.FinishCaller:  {MaxTokens: 30},
+	} {
+		var r generate.Result
+		d.Result = &r
+		n := 0
+		for p, err := range m.Generate(context.Background(), "x", d) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.ID >= 0 {
+				n++
+			}
+			if n == 2 && want == generate.FinishCaller {
+				break
+			}
+		}
+		if r.Finish != want || len(r.IDs) != n || len(r.LogProbs) != n {
+			t.Errorf("%+v behind %d tokens, want %s", r, n, want)
+		}
+	}
+	var r generate.Result
+	if _, err := foundling.GenerateInto[bool](context.Background(), m, "x", foundling.Decoding{Result: &r}); err != nil || r.Finish != generate.FinishComplete {
+		t.Errorf("a value ended with %q (%v)", r.Finish, err)
+	}
 }
 
 func TestScoreAgreesWithGenerate(t *testing.T) {

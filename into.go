@@ -82,6 +82,7 @@ func streamInto[T any](ctx context.Context, m *Model, prompt string, d Decoding,
 		stopped = !yield(v)
 		return !stopped
 	})
+	d.report(r)
 	switch {
 	case err != nil || stopped:
 		return err
@@ -109,8 +110,8 @@ func (m *Model) prompt(prompt string, d Decoding) (ids []int32, o generate.Optio
 	} else {
 		ids, err = m.Bundle.TextPrompt(prompt)
 	}
-	if err == nil && d.Heal {
-		ids, err = m.Heal(ids, d.Grammar, &o)
+	if err == nil {
+		ids, err = m.Begin(ids, d, &o)
 	}
 	return ids, o, err
 }
@@ -163,6 +164,8 @@ var typeSchemas = map[reflect.Type]*jsonschema.Schema{
 	reflect.TypeFor[float32]():       between("number", -1e38, 1e38),
 	// RFC 3339 as package time reads it: no small letters, no leap seconds.
 	reflect.TypeFor[time.Time]():       {Type: "string", Format: "date-time", Pattern: `T\d\d:\d\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$`},
+	reflect.TypeFor[json.Number]():     {Type: "number"},
+	reflect.TypeFor[big.Int]():         {Type: "integer"},
 	reflect.TypeFor[json.RawMessage](): {},
 	reflect.TypeFor[[]byte]():          {Type: "string", Pattern: "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"},
 }

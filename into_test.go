@@ -2,8 +2,10 @@ package foundling_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
+	"math/big"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -87,6 +89,24 @@ func TestGenerateInto(t *testing.T) {
 		}
 		if last.J.IsZero() {
 			t.Errorf("seed %d: no time in %+v", seed, last)
+		}
+	}
+}
+
+// TestGenerateIntoNumbers fills types that are numbers in JSON and none in Go.
+func TestGenerateIntoNumbers(t *testing.T) {
+	type numbers struct {
+		N json.Number `json:"n"`
+		I *big.Int    `json:"i"`
+		J big.Int     `json:"j"`
+	}
+	m := wide(t)
+	hot := 1.5
+	for seed := range uint64(8) {
+		if v, err := foundling.GenerateInto[numbers](context.Background(), m, "Go", foundling.Decoding{Seed: seed, Temperature: &hot, MaxTokens: 80}); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		} else if _, err := v.N.Float64(); err != nil {
+			t.Errorf("seed %d: %+v: %v", seed, v, err)
 		}
 	}
 }

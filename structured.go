@@ -1,9 +1,9 @@
 package foundling
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/grammar"
@@ -33,6 +33,10 @@ type Grammar struct {
 	grammar *grammar.Grammar
 	start   *grammar.Session // forked by each text
 	minimum int
+
+	once  sync.Once
+	blank *Grammar // the same behind a space that may come; nil: it may not
+	err   error
 }
 
 // Grammar compiles a format. The error names what is wrong with it, in a schema by
@@ -55,28 +59,33 @@ func (m *Model) bind(g *Grammar, start machine.State, prefix []byte) error {
 	if err != nil {
 		return err
 	}
-	tok := m.Bundle.Tokenizer
-	marker, special := tok.SpecialID(g.format.After)
-	if g.format.After != "" && !special {
-		start = grammar.After([]byte(g.format.After), start)
+	marker, special := m.Bundle.Tokenizer.SpecialID(g.format.After)
+	special = special && g.format.After != ""
+	if !special {
+		start = grammar.Prefix(prefix, grammar.After([]byte(g.format.After), start))
 	}
-	if len(prefix) > 0 {
-		start = grammar.Prefix(prefix, start)
-	}
-	g.grammar, err = grammar.New(v, start, grammar.Options{Encode: func(text []byte) []int32 { return tok.Encode(string(text)) }})
-	if err != nil {
+	if g.grammar, err = grammar.New(v, start, grammar.Options{Encode: m.encodeWithin}); err != nil {
 		return fmt.Errorf("%s: %w", m.Bundle.Dir, err)
 	}
 	g.start, g.minimum = g.grammar.Session(), g.grammar.Minimum()
-	if g.format.After == "" || !special {
-		return nil
+	if special {
+		g.minimum++
+		g.start, err = g.grammar.SessionBehind(marker, prefix)
 	}
-	if len(prefix) > 0 {
-		return errors.New("the end of the prompt cannot be healed where a special token is the marker of the answer")
+	if err != nil {
+		return fmt.Errorf("the marker %s of the answer: %w", g.format.After, err)
 	}
-	g.minimum++
-	g.start, err = g.grammar.SessionBehind(marker)
-	return err
+	return nil
+}
+
+// encodeWithin is the ids of a part of a text. A space at its beginning is the one that
+// some tokenizers put before every text.
+func (m *Model) encodeWithin(text []byte) []int32 {
+	tok := m.Bundle.Tokenizer
+	if len(text) > 1 && text[0] == ' ' && tok.BlankAfter(nil) {
+		text = text[1:]
+	}
+	return tok.Encode(string(text))
 }
 
 // Minimum is the number of tokens of a shortest text, the end token included. With
@@ -110,11 +119,49 @@ func (g *Grammar) within(o *generate.Options) {
 	o.StopIDs = g.grammar.Vocabulary().End()
 }
 
-// Heal takes back the last tokens of a prompt that a longer token could replace, and
-// makes o write their text again, unseen: a prompt that ends in the middle of what
-// the tokenizer would make one token leads a model astray. A grammar, nil for none,
-// holds for the text behind.
-func (m *Model) Heal(prompt []int32, g *Grammar, o *generate.Options) (kept []int32, err error) {
+// Begin makes o fit what is before the text: with d.Heal the last tokens of the prompt
+// that a longer token could replace are taken back and written again, unseen, since a
+// prompt that ends in the middle of what the tokenizer would make one token leads a
+// model astray. Where a text begins, behind a start token alone, the tokenizer's own
+// space before it is written if the model wants, and not shown.
+func (m *Model) Begin(prompt []int32, d Decoding, o *generate.Options) (kept []int32, err error) {
+	if d.Heal {
+		if kept, err = m.heal(prompt, d.Grammar, o); err != nil || len(kept) < len(prompt) {
+			return kept, err
+		}
+	}
+	if tok := m.Bundle.Tokenizer; tok == nil || !tok.BlankAfter(prompt) {
+		return prompt, nil
+	}
+	if g := d.Grammar; g != nil {
+		g.once.Do(func() { g.blank, g.err = m.behindBlank(g) })
+		if g.blank == nil || g.err != nil {
+			return prompt, g.err
+		}
+		g.blank.within(o)
+	}
+	o.SkipBlank = true
+	return prompt, nil
+}
+
+// behindBlank is the grammar with a space before its texts or none; nil where texts may
+// begin with a space of their own.
+func (m *Model) behindBlank(g *Grammar) (*Grammar, error) {
+	l, err := g.format.Compile() // states belong to one grammar
+	if err != nil {
+		return nil, err
+	}
+	start, ok := grammar.MaybeBlank(l.Start)
+	if !ok || g.format.After != "" {
+		return nil, nil
+	}
+	blank := &Grammar{format: g.format}
+	return blank, m.bind(blank, start, nil)
+}
+
+// heal takes back the last tokens of a prompt and makes o write their text again. A
+// grammar, nil for none, holds for the text behind.
+func (m *Model) heal(prompt []int32, g *Grammar, o *generate.Options) (kept []int32, err error) {
 	v, err := m.vocabulary()
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate/grammar/language"
+	"github.com/foundling-lm/foundling/internal/golden"
 )
 
 // A text can be held to a JSON Schema, a regular expression, a grammar or choices.
@@ -157,5 +159,51 @@ func TestFormats(t *testing.T) {
 		if _, err := m.Grammar(f); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v: %v, want %q", f, err, want)
 		}
+	}
+}
+
+// TestBorder begins texts of a real model where its tokenizer puts a space before every
+// text, and heals a prompt before a marker that is a special token.
+func TestBorder(t *testing.T) {
+	m := open(t, golden.Data(t, "models", "stories260K", "hf"), foundling.Options{})
+	zero := 0.0
+	write := func(prompt string, d foundling.Decoding) (text string, ids []int32) {
+		t.Helper()
+		d.Temperature = &zero
+		text, ids, err := collect(t, m.Generate(context.Background(), prompt, d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text, ids
+	}
+	grammarOf := func(f foundling.Format) *foundling.Grammar {
+		g, err := m.Grammar(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	text, ids := write("", foundling.Decoding{MaxTokens: 8})
+	if want := m.Bundle.Tokenizer.Encode(text); !strings.HasPrefix(text, "Once upon") || !slices.Equal(ids, want) {
+		t.Errorf("%q in %v, which is %v for the tokenizer", text, ids, want)
+	}
+	choices := grammarOf(foundling.Format{Source: language.Source{Choices: []string{"Once upon", "Never"}}})
+	if text, ids := write("", foundling.Decoding{Grammar: choices}); text != "Once upon" || !slices.Equal(ids, m.Bundle.Tokenizer.Encode(text)) {
+		t.Errorf("the choice is %q in %v", text, ids)
+	}
+	if text, _ := write("", foundling.Decoding{Grammar: choices, MaxTokens: choices.Minimum()}); text != "Never" && text != "Once upon" {
+		t.Errorf("with %d tokens: %q", choices.Minimum(), text)
+	}
+	if text, _ := write("She said:", foundling.Decoding{Grammar: choices}); text != "Once upon" && text != "Never" {
+		t.Errorf("behind a prompt: %q", text)
+	}
+	own := grammarOf(foundling.Format{Source: language.Source{Regex: " [a-c]+"}})
+	if text, _ := write("", foundling.Decoding{Grammar: own, MaxTokens: 5}); !strings.HasPrefix(text, " ") {
+		t.Errorf("a space of the language's own is lost: %q", text)
+	}
+	behind := grammarOf(foundling.Format{Source: language.Source{Choices: []string{"XY"}}, After: "<unk>"})
+	text, ids = write("Once upon a ti", foundling.Decoding{Grammar: behind, Heal: true, MaxTokens: 20})
+	if !strings.HasPrefix(text, "me") || !strings.HasSuffix(text, "XY") || !slices.Contains(ids, 0) {
+		t.Errorf("healed, with a marker: %q", text)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,7 @@ import (
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/checkpoint"
+	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/dtype"
@@ -41,6 +43,7 @@ type Bundle struct {
 	Template   *chat.Template       // how it wants them written; nil: the default of text/chat
 	NoChat     error                // why a template that is there cannot be used
 	Generation Generation
+	Head       *model.Head // of a reward model or a classifier; nil: none
 
 	bos, eos string // the tokenizer's names of them, where its files give any
 }
@@ -53,7 +56,32 @@ type Generation struct {
 	Temperature float64 `json:"temperature,omitempty"`
 	TopK        int     `json:"top_k,omitempty"`
 	TopP        float64 `json:"top_p,omitempty"`
-	DoSample    bool    `json:"do_sample,omitempty"`
+	MinP        float64 `json:"min_p,omitempty"`
+	TypicalP    float64 `json:"typical_p,omitempty"`
+	// RepetitionPenalty is about the whole text, prompt included.
+	RepetitionPenalty float64 `json:"repetition_penalty,omitempty"`
+	DoSample          bool    `json:"do_sample,omitempty"`
+}
+
+// check names the first field that is out of its range.
+func (g *Generation) check() error {
+	for _, f := range []struct {
+		name        string
+		value, most float64
+	}{
+		{"temperature", g.Temperature, math.MaxFloat64}, {"top_p", g.TopP, 1}, {"min_p", g.MinP, 1}, {"typical_p", g.TypicalP, 1},
+		{"repetition_penalty", g.RepetitionPenalty, math.MaxFloat64},
+	} {
+		if !(f.value >= 0 && f.value <= f.most) {
+			want := "a number from 0 up"
+			if f.most == 1 {
+				want = "a number from 0 to 1"
+			}
+			return fmt.Errorf("field %s is %v: want %s; correct it or remove the field", f.name, f.value, want)
+		}
+	}
+	g.TopK = max(g.TopK, 0) // some write -1 for all
+	return nil
 }
 
 // IDs is one token id or a list of them.
@@ -99,6 +127,9 @@ func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 	}
 	config, err := os.ReadFile(filepath.Join(dir, ConfigFile))
 	if errors.Is(err, fs.ErrNotExist) {
+		if lora.Is(dir) {
+			return nil, fmt.Errorf("%s is an adapter: name the model below it, and the adapter as such (--adapter)", dir)
+		}
 		return nil, fmt.Errorf("%s is no model directory: it has no %s", dir, ConfigFile)
 	} else if err != nil {
 		return nil, err
@@ -108,12 +139,15 @@ func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	if b != nil {
-		if err := z.readWeights(b, bind); err != nil {
+		if err := z.readWeights(b, bind, config); err != nil {
 			return nil, err
 		}
 	}
 	if _, err := atomicfile.ReadJSON(filepath.Join(dir, GenerationFile), &z.Generation); err != nil {
 		return nil, err
+	}
+	if err := z.Generation.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, GenerationFile), err)
 	}
 	if len(z.Generation.EOS) == 0 { // older directories keep it in config.json
 		if err := json.Unmarshal(config, &struct {
@@ -125,14 +159,17 @@ func open(b tensor.Backend, dir string, bind binder) (*Bundle, error) {
 	return z, z.readTokenizer()
 }
 
-func (z *Bundle) readWeights(b tensor.Backend, bind binder) error {
+func (z *Bundle) readWeights(b tensor.Backend, bind binder, config []byte) error {
 	f, err := checkpoint.Open(z.Dir)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := bind(b, z.Model, f); err != nil {
+	if err := bind(b, z.Model, headless{f}); err != nil {
 		return fmt.Errorf("%s does not fit its config.json:\n%w", z.Dir, err)
+	}
+	if err := z.readHead(b, f, config); err != nil {
+		return fmt.Errorf("%s: %w", z.Dir, err)
 	}
 	return nil
 }
@@ -176,14 +213,22 @@ func (z *Bundle) TokenBytes() [][]byte {
 // Save writes the directory; the weights come last, so a directory with weights
 // is whole. dt is the format of the weights.
 func (z *Bundle) Save(b tensor.Backend, dt dtype.Type) error {
-	return z.save(dt, model.Sources(b, z.Model))
+	ts := model.Sources(b, z.Model.Params())
+	if z.Head != nil {
+		ts = append(ts, model.Sources(b, z.Head.Params())...)
+	}
+	return z.save(dt, ts)
 }
 
 func (z *Bundle) save(dt dtype.Type, ts []checkpoint.Source) error {
 	if err := os.MkdirAll(z.Dir, 0o755); err != nil {
 		return err
 	}
-	if err := atomicfile.WriteJSON(filepath.Join(z.Dir, ConfigFile), z.Model.Config()); err != nil {
+	config, err := z.config()
+	if err != nil {
+		return err
+	}
+	if err := atomicfile.WriteJSON(filepath.Join(z.Dir, ConfigFile), config); err != nil {
 		return err
 	}
 	if err := atomicfile.WriteJSON(filepath.Join(z.Dir, GenerationFile), z.Generation); err != nil {

@@ -88,6 +88,8 @@ func TestErrorsNameFileAndField(t *testing.T) {
 		{"context 0", "config.json", func(s string) string { return strings.Replace(s, `"n_positions": 32`, `"n_positions": 0`, 1) }, "n_positions is 0"},
 		{"truncated weights", "model.safetensors", func(s string) string { return s[:len(s)-100] }, "model.safetensors"},
 		{"no weights", "model.safetensors", nil, "model.safetensors"},
+		{"impossible min-p", "generation_config.json", func(string) string { return `{"min_p":1.5}` }, "generation_config.json: field min_p is 1.5: want a number from 0 to 1"},
+		{"impossible penalty", "generation_config.json", func(string) string { return `{"repetition_penalty":-1}` }, "field repetition_penalty is -1: want a number from 0 up"},
 		{"broken generation config", "generation_config.json", func(string) string { return "{" }, "generation_config.json"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

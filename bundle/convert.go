@@ -13,6 +13,7 @@ import (
 	"github.com/foundling-lm/foundling/model/checkpoint"
 	"github.com/foundling-lm/foundling/model/gguf"
 	"github.com/foundling-lm/foundling/model/zoo"
+	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/dtype"
 )
 
@@ -28,6 +29,10 @@ type ConvertOptions struct {
 	// Threads is the number of compute threads; 0 means all processors. The bytes
 	// do not depend on it.
 	Threads int
+	// Adapter is a directory whose adapter is merged into the weights, in the
+	// precision of Backend; empty: none.
+	Adapter string
+	Backend tensor.Backend // for Adapter
 	// Progress is told how many of the parameters have been written; nil: nobody.
 	Progress func(done, total int64)
 }
@@ -45,6 +50,9 @@ func Convert(in, out string, o ConvertOptions) error {
 		return err
 	}
 	defer f.Close()
+	if _, ok := f.Tensor(model.HeadName); ok {
+		return fmt.Errorf("%s is a reward model or a classifier (%s): only language models are converted", in, model.HeadName)
+	}
 	var weights model.Weights = f
 	if f.GGUF() != nil {
 		if _, weights, err = zoo.FromGGUF(nil, f); err != nil {
@@ -57,6 +65,16 @@ func Convert(in, out string, o ConvertOptions) error {
 	}
 	if o.Type == "" {
 		o.Type = storedType(f)
+	}
+	if o.Adapter != "" {
+		a, err := z.Adapt(o.Backend, o.Adapter)
+		if err != nil {
+			return err
+		}
+		defer a.Detach()
+		if ts, err = a.Sources(ts); err != nil {
+			return fmt.Errorf("%s: %w", in, err)
+		}
 	}
 	ts = counted(ts, o.Progress)
 	if strings.HasSuffix(out, GGUFSuffix) {

@@ -142,3 +142,44 @@ func (z *Bundle) Stops() []int32 {
 	}
 	return stops
 }
+
+// Converse makes z a model of conversations. They are written in its own chat
+// template; where it has none, in the default format of text/chat, whose end
+// tokens then end a text; where the tokenizer lacks the tokens of that, under
+// plain headings.
+func (z *Bundle) Converse() error {
+	switch {
+	case z.NoChat != nil:
+		return fmt.Errorf("the chat format of %s cannot be used: %w", z.Dir, z.NoChat)
+	case z.Tokenizer == nil:
+		return fmt.Errorf("%s has no tokenizer to write conversations with: %w", z.Dir, z.NoTokens)
+	case z.Template == nil && z.hasDefaultTokens():
+		z.Generation.EOS = nil
+		for _, name := range []string{chat.End, chat.EndOfText} {
+			if id, ok := z.Tokenizer.SpecialID(name); ok {
+				z.Generation.EOS = append(z.Generation.EOS, id)
+			}
+		}
+		if id, ok := z.Tokenizer.SpecialID(chat.Pad); ok {
+			z.Generation.Pad = &id
+		}
+		z.Chat = true
+		return nil
+	case z.Template == nil && z.Conversation(nil).EOS == "":
+		return fmt.Errorf("%s has neither a chat template nor a token that ends a text (eos_token_id in %s): no answer could end", z.Dir, GenerationFile)
+	case z.Template == nil:
+		z.Template = chat.Plain()
+	}
+	z.Chat = true
+	z.Generation.EOS = z.Stops()
+	return nil
+}
+
+func (z *Bundle) hasDefaultTokens() bool {
+	for _, name := range []string{chat.System, chat.User, chat.Assistant, chat.End} {
+		if _, ok := z.Tokenizer.SpecialID(name); !ok {
+			return false
+		}
+	}
+	return true
+}

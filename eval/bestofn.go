@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // BestOfNKL is the Kullback-Leibler divergence in nats of best-of-n from the
@@ -74,4 +75,37 @@ func SpeculatedTokens(alpha float64, gamma int) float64 {
 		return float64(gamma + 1)
 	}
 	return (1 - math.Pow(alpha, float64(gamma+1))) / (1 - alpha)
+}
+
+// BestOfNReward is the expected score of the best of n, estimated without bias from
+// scores of at least n samples: the mean over all subsets of that size. The i-th
+// smallest of m scores is the best of C(i-1, n-1) of the C(m, n) subsets.
+func BestOfNReward(scores []float64, n int) float64 {
+	m := len(scores)
+	if n < 1 || n > m {
+		panic(fmt.Sprintf("eval: best of %d among %d samples", n, m))
+	}
+	s := slices.Clone(scores)
+	slices.Sort(s)
+	var mean float64
+	all := logChoose(m, n)
+	for i := n; i <= m; i++ {
+		mean += s[i-1] * math.Exp(logChoose(i-1, n-1)-all)
+	}
+	return mean
+}
+
+// BestOfNKLOf is the divergence in nats of best-of-n from a distribution of which
+// scores are samples, over what scores tell apart: with ties less than BestOfNKL.
+func BestOfNKLOf(scores []float64, n int) float64 {
+	s := slices.Clone(scores)
+	slices.Sort(s)
+	var p []float64
+	for i, x := range s {
+		if i == 0 || x != s[i-1] {
+			p = append(p, 0)
+		}
+		p[len(p)-1] += 1 / float64(len(s))
+	}
+	return KL(BestOfNDistribution(p, n), p)
 }

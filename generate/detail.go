@@ -92,7 +92,7 @@ type Replayed struct {
 	I       int       // the logits are of the token after ids[:I+1]
 	Logits  []float32 // (V), valid during the call
 	At      sample.At
-	Forced  bool            // the constraint leaves no choice
+	Forced  bool            // the constraint leaves no choice: At.Mask has one id
 	Sampler *sample.Sampler // in the state it had there
 }
 
@@ -122,8 +122,12 @@ func (e *Engine) Replay(ctx context.Context, ids []int32, prompt int, o Options,
 		n := i + 1 - prompt // new tokens before
 		r.At = sample.At{History: ids[:i+1], Stream: o.Stream, Index: o.FirstDraw + uint64(n)}
 		if n >= 0 {
-			_, r.Forced = g.next()
-			r.At.Mask = g.mask
+			var id int32
+			if id, r.Forced = g.next(); r.Forced {
+				r.At.Mask = only(id, len(logits))
+			} else {
+				r.At.Mask = g.mask
+			}
 		}
 		visit(r)
 		if i+1 == len(ids) {
@@ -136,6 +140,13 @@ func (e *Engine) Replay(ctx context.Context, ids []int32, prompt int, o Options,
 			g.accept(ids[i+1], was.limit-n-1)
 		}
 	})
+}
+
+// only is the mask of one id.
+func only(id int32, vocab int) []uint64 {
+	mask := make([]uint64, (vocab+63)/64)
+	mask[id/64] = 1 << (id % 64)
+	return mask
 }
 
 // Details is what the chain of o chooses the tokens of ids from, the first prompt

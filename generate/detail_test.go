@@ -56,6 +56,55 @@ func TestDetails(t *testing.T) {
 	}
 }
 
+// TestReplayWithin reads constrained texts again: the same ids are forced, every mask
+// allows what was chosen, and the chain begins with it.
+func TestReplayWithin(t *testing.T) {
+	b := backend(t, cpu.Options{})
+	e := engine(t, b, small(t, b, "llama"), generate.Config{})
+	forced, masked := 0, 0
+	for seed := range uint64(6) {
+		a := randomAutomaton(seed, 9)
+		o := generate.Options{
+			MaxTokens: 30, StopIDs: []int32{endID}, Constraint: &reader{a: a, forces: true},
+			Sample: sample.Options{Temperature: 1, Seed: seed},
+		}
+		r, err := e.Generate(context.Background(), ids(4), o, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all, n := append(ids(4), r.IDs...), 0
+		err = e.Replay(context.Background(), all, 4, o, func(p generate.Replayed) {
+			if p.I+1 < 4 || p.I+1 == len(all) {
+				return
+			}
+			id := all[p.I+1]
+			step := p.Sampler.Explain(p.Logits, p.At, id, nil)[0]
+			switch {
+			case step.Step != "mask" || step.After.Rank == 0:
+				t.Errorf("seed %d, token %d: the mask leaves %d out: %+v", seed, p.I+1, id, step)
+			case p.Forced && (step.After.Candidates != 1 || step.Kept != step.Before.Prob):
+				t.Errorf("seed %d, token %d is forced: %+v", seed, p.I+1, step)
+			case p.Forced:
+				n++
+			case step.After.Candidates < step.Before.Candidates:
+				masked++
+			}
+			if got := p.Sampler.Sample(p.Logits, p.At); got != id {
+				t.Errorf("seed %d, token %d: %d is drawn when read again, %d was written", seed, p.I+1, got, id)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if forced += n; n != r.Forced {
+			t.Errorf("seed %d: %d tokens are forced when read again, %d were", seed, n, r.Forced)
+		}
+	}
+	if forced == 0 || masked == 0 {
+		t.Errorf("%d forced tokens, %d masked ones: the test shows nothing", forced, masked)
+	}
+}
+
 func TestDetailErrors(t *testing.T) {
 	b := backend(t, cpu.Options{})
 	e := engine(t, b, small(t, b, "llama"), generate.Config{})

@@ -174,6 +174,9 @@ type Options struct {
 	// of a prompt that is written again, so that its border lies where a token's does
 	// (grammar.Vocabulary.Heal).
 	SkipBytes int
+	// SkipBlank leaves out a space at the beginning of the text, which the tokenizer
+	// puts before every text.
+	SkipBlank bool
 	// FirstDraw is the number of new tokens that came before, where the prompt ends
 	// with them: a sequence goes on as if it had never been interrupted. The
 	// constraint must have accepted them.

@@ -12,8 +12,9 @@ type holdback struct {
 	stops   []string
 	find    *finder // nil without a regular expression
 	pending []byte
-	shown   int // bytes released
-	skip    int // bytes that are passed over first
+	shown   int  // bytes released
+	skip    int  // bytes that are passed over first
+	blank   bool // and then a space, if there is one
 }
 
 // stopped is what a text stops before.
@@ -27,6 +28,9 @@ type stopped struct {
 func (h *holdback) push(b []byte) (show string, by stopped) {
 	n := min(h.skip, len(b))
 	h.skip, b = h.skip-n, b[n:]
+	if h.blank && len(b) > 0 {
+		h.blank, b = false, bytes.TrimPrefix(b, []byte(" "))
+	}
 	for _, c := range b {
 		h.pending = append(h.pending, c)
 		if cut, by := h.look(); by.why != "" {

@@ -43,3 +43,31 @@ func TestHoldback(t *testing.T) {
 		}
 	}
 }
+
+// TestSkips leaves out bytes and one space before the text, wherever tokens end.
+func TestSkips(t *testing.T) {
+	for _, c := range []struct {
+		skip  int
+		blank bool
+		in    string // tokens between bars
+		want  string
+	}{
+		{0, true, " a b", "a b"},
+		{0, true, " | a|b", " ab"},
+		{0, true, "a| b", "a b"},
+		{0, true, "||  a", " a"},
+		{2, true, "a|b c", "c"},
+		{2, true, "abc| d", "c d"},
+		{3, false, "a|bcd", "d"},
+	} {
+		h := holdback{skip: c.skip, blank: c.blank}
+		got := ""
+		for _, token := range strings.Split(c.in, "|") {
+			s, _ := h.push([]byte(token))
+			got += s
+		}
+		if got += h.flush(); got != c.want {
+			t.Errorf("%d bytes, blank %v, %q: %q, want %q", c.skip, c.blank, c.in, got, c.want)
+		}
+	}
+}

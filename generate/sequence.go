@@ -54,7 +54,7 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop, skip: o.SkipBytes}, context: e.m.Dims().Context, reading: true}
+	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop, skip: o.SkipBytes, blank: o.SkipBlank}, context: e.m.Dims().Context, reading: true}
 	if o.StopRegex != "" {
 		if s.text.find, err = newFinder(o.StopRegex); err != nil {
 			return nil, fmt.Errorf("stop regex: %w", err)

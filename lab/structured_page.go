@@ -44,7 +44,27 @@ func (r *StructuredResult) table() report.Section {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	return report.Section{Title: "Layers", Blocks: []report.Block{t}}
+	s := report.Section{Title: "Layers", Blocks: []report.Block{t}}
+	for _, note := range r.Notes() {
+		s.Blocks = append(s.Blocks, report.Text(note))
+	}
+	return s
+}
+
+// Notes are what the table does not say.
+func (r *StructuredResult) Notes() (notes []string) {
+	if n := r.Shortened; n > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d prompts have fewer solved items than were asked for: the model's context has no room for them", n, r.Items))
+	}
+	if n := len(r.LeftOut); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d items are left out: with their answer they do not fit into the model's context", n, r.Items))
+	}
+	for _, w := range r.Rows {
+		if w.Note != "" {
+			notes = append(notes, w.Layer+": "+w.Note)
+		}
+	}
+	return notes
 }
 
 func (r *StructuredResult) bars() report.Section {

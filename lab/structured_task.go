@@ -19,14 +19,20 @@ type StructuredItem struct {
 	ID   string          `json:"id"`
 	Text string          `json:"text"`
 	Gold json.RawMessage `json:"gold"` // JSON of the schema
+	// Schema is that of this item; nil: the task's.
+	Schema json.RawMessage `json:"-"`
+	// Call says what is right where there are several answers; nil: Gold alone is.
+	Call *Call `json:"-"`
 }
 
 // StructuredTask asks for the fields of texts as the JSON of a schema.
 type StructuredTask struct {
 	Name   string
-	Schema []byte
+	Schema []byte // nil: each item has its own
 	Items  []StructuredItem
 	Shots  []StructuredItem // solved in the prompt
+	Ask    string           // the prompt's first line; "": for facts
+	Label  string           // of a text in the prompt; "": Text
 }
 
 // orderSchema is what the built-in task wants.
@@ -56,14 +62,29 @@ func Orders(n int, seed uint64) StructuredTask {
 	return t
 }
 
-// Prompt asks for one item, after the solved ones.
-func (t *StructuredTask) Prompt(item StructuredItem) string {
-	var b strings.Builder
-	b.WriteString("Write the facts as JSON.\n\n")
-	for _, s := range t.Shots {
-		fmt.Fprintf(&b, "Text: %s\nJSON: %s\n\n", s.Text, s.Gold)
+// schema is the schema of an item's answers.
+func (t *StructuredTask) schema(item StructuredItem) []byte {
+	if item.Schema != nil {
+		return item.Schema
 	}
-	fmt.Fprintf(&b, "Text: %s\nJSON:", item.Text)
+	return t.Schema
+}
+
+// Prompt asks for one item, after so many of the solved ones.
+func (t *StructuredTask) Prompt(item StructuredItem, shots int) string {
+	ask, label := t.Ask, t.Label
+	if ask == "" {
+		ask = "Write the facts as JSON."
+	}
+	if label == "" {
+		label = "Text"
+	}
+	var b strings.Builder
+	b.WriteString(ask + "\n\n")
+	for _, s := range t.Shots[:shots] {
+		fmt.Fprintf(&b, "%s: %s\nJSON: %s\n\n", label, s.Text, s.Gold)
+	}
+	fmt.Fprintf(&b, "%s: %s\nJSON:", label, item.Text)
 	return b.String()
 }
 
@@ -75,32 +96,26 @@ func ReadStructured(name string, r io.Reader, schema []byte, shots, most int) (S
 	if err != nil {
 		return t, err
 	}
-	in, err := io.ReadAll(io.LimitReader(r, MaxPoolLine+1))
-	if err != nil {
-		return t, err
-	}
-	if len(in) > MaxPoolLine {
-		return t, fmt.Errorf("%s has more than %d bytes", name, MaxPoolLine)
-	}
-	for n, line := range bytes.Split(in, []byte("\n")) {
-		if line = bytes.TrimSpace(line); len(line) == 0 {
-			continue
-		}
-		item := StructuredItem{ID: fmt.Sprint(n + 1)}
+	err = eachLine(r, func(n int, line []byte) error {
+		item := StructuredItem{ID: fmt.Sprint(n)}
 		if err := json.Unmarshal(line, &item); err != nil {
-			return t, fmt.Errorf("line %d of %s: %w", n+1, name, err)
+			return fmt.Errorf("line %d of %s: %w", n, name, err)
 		}
 		if item.Text == "" {
-			return t, fmt.Errorf("line %d of %s: field text is missing", n+1, name)
+			return fmt.Errorf("line %d of %s: field text is missing", n, name)
 		}
 		if err := fits(validator, string(item.Gold)); err != nil {
-			return t, fmt.Errorf("line %d of %s: field gold: %w", n+1, name, err)
+			return fmt.Errorf("line %d of %s: field gold: %w", n, name, err)
 		}
 		if len(t.Shots) < shots {
 			t.Shots = append(t.Shots, item)
 		} else if most == 0 || len(t.Items) < most {
 			t.Items = append(t.Items, item)
 		}
+		return nil
+	})
+	if err != nil {
+		return t, err
 	}
 	if len(t.Items) == 0 {
 		return t, fmt.Errorf("%s has no items beyond the %d that are solved in the prompt", name, shots)
@@ -136,6 +151,14 @@ func fits(s *jsonschema.Schema, text string) error {
 		return errors.New(strings.TrimPrefix(strings.TrimSpace(lines[len(lines)-1]), "- "))
 	}
 	return nil
+}
+
+// agreement counts what is right in a text, of so much, and says whether all is.
+func (item *StructuredItem) agreement(text string) (right, fields int, exact bool) {
+	if item.Call != nil {
+		return item.Call.agreement(text)
+	}
+	return agreement(text, item.Gold)
 }
 
 // agreement counts the fields of gold that a text has, and says whether it has

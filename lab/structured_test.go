@@ -36,7 +36,8 @@ func scribe(task StructuredTask, p, mendable float64) Writer {
 
 func TestStructured(t *testing.T) {
 	task := Orders(400, 7)
-	o := StructuredOptions{Write: scribe(task, 0.5, 0.2), Constrained: scribe(task, 1, 0), Tries: 3}
+	within := func([]byte) (Writer, error) { return scribe(task, 1, 0), nil }
+	o := StructuredOptions{Write: scribe(task, 0.5, 0.2), Within: within, Tries: 3}
 	r, err := Structured(context.Background(), task, o, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -124,10 +124,10 @@ func find(w *op.Param, f Weights, files map[string]string) (*checkpoint.Tensor, 
 	return t, nil
 }
 
-// Sources are the parameters of m as a checkpoint is written.
-func Sources(b tensor.Backend, m Model) []checkpoint.Source {
+// Sources are parameters as a checkpoint is written.
+func Sources(b tensor.Backend, params []*op.Param) []checkpoint.Source {
 	var out []checkpoint.Source
-	for _, w := range m.Params() {
+	for _, w := range params {
 		out = append(out, checkpoint.Source{Name: w.Name, Shape: w.Shape, Read: func(dst []float32) error {
 			b.Download(dst, w.T)
 			return nil

@@ -124,12 +124,12 @@ func TestLogitsAgreeWithPyTorch(t *testing.T) {
 func TestGradientsAgreeWithPyTorch(t *testing.T) {
 	onBackends(t, func(t *testing.T, b tensor.Backend, family string) {
 		r, m := load(t, b, family)
-		tr, err := train.New(b, m, train.Options{Schedule: optim.Schedule{Peak: 1, Steps: 1}})
+		tr, err := train.New(b, m.Params(), m.Unembedding(), train.Options{Schedule: optim.Schedule{Peak: 1, Steps: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer tr.Close()
-		loss, _ := tr.Accumulate([]*batch.Batch{r.batch(0)})
+		loss, _ := tr.Accumulate(train.Language(m, r.batch(0)))
 		near(t, "loss", loss, r.Losses[0], 2e-6)
 		if len(m.Params()) != len(r.Gradients) {
 			t.Errorf("got %d parameters, PyTorch has %d", len(m.Params()), len(r.Gradients))
@@ -156,7 +156,7 @@ func TestTenLossesAgreeWithPyTorch(t *testing.T) {
 	onBackends(t, func(t *testing.T, b tensor.Backend, family string) {
 		r, m := load(t, b, family)
 		z := r.Optimizer
-		tr, err := train.New(b, m, train.Options{
+		tr, err := train.New(b, m.Params(), m.Unembedding(), train.Options{
 			Optimizer: optim.Options{Name: "adamw", Beta1: z.Beta1, Beta2: z.Beta2, Eps: z.Eps, WeightDecay: z.WeightDecay},
 			Schedule:  optim.Schedule{Kind: "constant", Peak: z.LR, Steps: len(r.IDs)}, Clip: z.Clip,
 		})
@@ -165,7 +165,7 @@ func TestTenLossesAgreeWithPyTorch(t *testing.T) {
 		}
 		defer tr.Close()
 		for i, want := range r.Losses {
-			got, err := tr.StepOn([]*batch.Batch{r.batch(i)})
+			got, err := tr.StepOn(train.Language(m, r.batch(i)))
 			if err != nil {
 				t.Fatal(err)
 			}

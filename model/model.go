@@ -59,6 +59,7 @@ type Input struct {
 	Seed    uint64       // of the dropout masks
 	Step    uint64       // of the dropout masks: different in every forward pass
 	Balance *Balance     // nil: the load of experts is not balanced
+	Noise   float64      // of the tokens' embeddings in training: alpha of NEFTune; 0: none
 
 	// Observe, if not nil, is shown the queries (rows, H*D), keys and values
 	// (rows, K*D) of each layer as attention takes them. They are not valid later.

@@ -197,7 +197,7 @@ func TestSavedFamiliesAreTheSame(t *testing.T) {
 		m := r.build(t, b)
 		in, _ := r.input()
 		path := filepath.Join(t.TempDir(), "model.safetensors")
-		sources := model.Sources(b, m)
+		sources := model.Sources(b, m.Params())
 		if err := checkpoint.Save(path, dtype.F32, nil, sources, 0); err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +243,7 @@ func TestGemma3FromModelThatSees(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, layout := range []struct{ text, picture string }{{"language_model.model.", "vision_tower."}, {"model.language_model.", "model.multi_modal_projector."}} {
-		sources := model.Sources(b, m)
+		sources := model.Sources(b, m.Params())
 		picture := sources[0]
 		picture.Name = layout.picture + "weight"
 		for i := range sources {

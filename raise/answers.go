@@ -2,7 +2,6 @@ package raise
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/foundling-lm/foundling/text/corpus"
 	"github.com/foundling-lm/foundling/text/demo"
 	"github.com/foundling-lm/foundling/text/gosrc"
+	"github.com/foundling-lm/foundling/train/posttrain"
 )
 
 // Functions is how well a model writes the bodies of held-out functions.
@@ -22,7 +22,17 @@ type Functions struct {
 	Name       string        `json:"name"`
 	Parses     eval.Interval `json:"parses"`
 	TypeChecks eval.Interval `json:"type_checks"`
+	Reward     eval.Interval `json:"reward"`     // the verifier's, mean
 	Statements float64       `json:"statements"` // of a body that parses, on average
+	// Against the stage before: differences pair by pair, the share of functions of
+	// which this model's body has the larger reward (ties count half), and the
+	// divergence in nats a body.
+	More *Gain `json:"gain,omitempty"`
+}
+
+// Gain compares two stages on the same functions and seeds.
+type Gain struct {
+	Parses, TypeChecks, Reward, WinRate, KL eval.Interval
 }
 
 // Sample is a prompt and what a model wrote.
@@ -39,10 +49,32 @@ const (
 	sampleTemperature   = 0.6
 )
 
-// functions asks both models for the bodies of held-out functions, given doc
+// stageNames are the models of a run, first to last.
+const (
+	baseName   = "base model"
+	tunedName  = "after fine-tuning"
+	preferName = "after preference tuning"
+)
+
+// models are those of the stages that a run has.
+func (r *Run) models() (names []string, zs []*bundle.Bundle, err error) {
+	for _, m := range []struct{ name, dir string }{{baseName, r.path(BaseDir)}, {tunedName, r.path(TunedDir)}, {preferName, r.o.Out}} {
+		if m.name == tunedName && !posttrain.Done(m.dir) || m.name == preferName && r.preferences.Skipped != "" {
+			continue
+		}
+		z, err := bundle.Open(r.b, m.dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		names, zs = append(names, m.name), append(zs, z)
+	}
+	return names, zs, nil
+}
+
+// functions asks the models for the bodies of held-out functions, given doc
 // comment, signature and opening brace, and checks what they write with the
 // parser and the type checker.
-func (r *Run) functions(ctx context.Context, e *Evaluation, base, final *bundle.Bundle) error {
+func (r *Run) functions(ctx context.Context, e *Evaluation, names []string, zs []*bundle.Bundle) error {
 	if ok, err := r.isGo(); !ok || err != nil {
 		return err
 	}
@@ -56,20 +88,83 @@ func (r *Run) functions(ctx context.Context, e *Evaluation, base, final *bundle.
 	if err != nil || len(prompts) == 0 {
 		return err
 	}
-	for _, z := range []*bundle.Bundle{base, final} {
-		if z == final && !final.Chat {
-			continue
-		}
-		f := Functions{Name: "base model"}
-		if z.Chat {
-			f.Name = "after fine-tuning"
-		}
-		if err := r.write(ctx, &f, z, checker, prompts); err != nil {
+	var before [][]written
+	for i, z := range zs {
+		all, err := r.write(ctx, z, checker, prompts, drawing{"functions, " + names[i], 1, functionTemperature, 0.95})
+		if err != nil {
 			return err
 		}
-		e.Functions = append(e.Functions, f)
+		f := functionsOf(names[i], all)
+		if before != nil {
+			f.More = gain(before, all)
+			if zs[i-1].Chat == z.Chat { // else their prompts differ
+				if f.More.KL, err = r.divergence(ctx, z, zs[i-1], checker, prompts); err != nil {
+					return err
+				}
+			}
+		}
+		e.Functions, before = append(e.Functions, f), all
 	}
-	return nil
+	if names[len(names)-1] != preferName {
+		return nil
+	}
+	return r.bestOfN(ctx, e, zs[len(zs)-1], checker, prompts[:min(len(prompts), r.Plan.Eval.BestOf)])
+}
+
+// functionsOf sums up the bodies of one model.
+func functionsOf(name string, all [][]written) Functions {
+	f := Functions{Name: name}
+	var parses, checks, statements int
+	rewards, zero := column(all, Grade.Reward), make([]float64, len(all))
+	for _, w := range all {
+		if g := w[0].grade; g.Parses {
+			parses++
+			statements += g.Statements
+			if g.TypeChecks {
+				checks++
+			}
+		}
+	}
+	f.Parses, f.TypeChecks = eval.Wilson(parses, len(all), eval.Z95), eval.Wilson(checks, len(all), eval.Z95)
+	f.Reward = eval.Paired(rewards, zero)
+	f.Statements = float64(statements) / float64(max(1, parses))
+	return f
+}
+
+// column is a figure of the first body of each function.
+func column(all [][]written, f func(Grade) float64) []float64 {
+	out := make([]float64, len(all))
+	for i, w := range all {
+		out[i] = f(w[0].grade)
+	}
+	return out
+}
+
+func asNumber(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// gain compares the first bodies of two models.
+func gain(before, after [][]written) *Gain {
+	figure := func(f func(Grade) float64) eval.Interval { return eval.Paired(column(after, f), column(before, f)) }
+	a, b := column(after, Grade.Reward), column(before, Grade.Reward)
+	wins, half := make([]float64, len(a)), make([]float64, len(a))
+	for i := range a {
+		switch {
+		case a[i] > b[i]:
+			wins[i] = 1
+		case a[i] == b[i]:
+			wins[i] = 0.5
+		}
+	}
+	return &Gain{
+		Parses:     figure(func(g Grade) float64 { return asNumber(g.Parses) }),
+		TypeChecks: figure(func(g Grade) float64 { return asNumber(g.TypeChecks) }),
+		Reward:     figure(Grade.Reward), WinRate: eval.Paired(wins, half),
+	}
 }
 
 // checker type-checks in the place of the text's functions; nil where there is no
@@ -83,43 +178,6 @@ func (r *Run) checker() (*gosrc.Checker, error) {
 		o.GOROOT = ""
 	}
 	return gosrc.NewChecker(o)
-}
-
-// write asks one model for all functions.
-func (r *Run) write(ctx context.Context, f *Functions, z *bundle.Bundle, checker *gosrc.Checker, prompts []gosrc.FunctionPrompt) error {
-	g := generate.New(r.b, z.Model, z.TokenBytes())
-	defer g.Close()
-	var parses, checks, statements int
-	for i, p := range prompts {
-		o := generate.Options{MaxTokens: r.Plan.Eval.AnswerTokens, StopIDs: z.Generation.EOS, Stream: uint64(i),
-			Sample: sample.Options{Temperature: functionTemperature, TopP: 0.95, Seed: r.Plan.Seed}}
-		ids, err := r.prompt(z, p.Prompt, p.Completion)
-		if err != nil {
-			return err
-		}
-		if z.Chat {
-			ids = z.Tokenizer.EncodeAppend(ids, p.Head())
-		}
-		out, err := g.Generate(ctx, ids, o, nil)
-		if err != nil {
-			return err
-		}
-		v, err := gosrc.Verify(ctx, checker, p, p.FromCompletion(out.Text))
-		if err != nil && !errors.Is(err, gosrc.ErrUncheckable) {
-			return err
-		}
-		if v.Parses {
-			parses++
-			statements += v.Statements
-		}
-		if v.TypeChecks {
-			checks++
-		}
-		r.w.Bytes("functions, "+f.Name, int64(i+1), int64(len(prompts)))
-	}
-	f.Parses, f.TypeChecks = eval.Wilson(parses, len(prompts), eval.Z95), eval.Wilson(checks, len(prompts), eval.Z95)
-	f.Statements = float64(statements) / float64(max(1, parses))
-	return nil
 }
 
 // prompt is the ids of a question for a chat model, or of the text to continue

@@ -1,10 +1,13 @@
 package raise
 
 import (
+	"context"
 	"math"
 	"slices"
 	"time"
 
+	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/text/batch"
@@ -58,7 +61,6 @@ func (p *Plan) sizes(bytes int64) (context, vocab int) {
 	p.Eval = EvalPlan{
 		NGramBytes:   clamp(int64(p.Budget*160e3), 256<<10, 256<<20),
 		XZBytes:      int(clamp(int64(p.Budget*6e3), 64<<10, 8<<20)),
-		Functions:    int(clamp(int64(p.Budget/7), 8, 300)),
 		AnswerTokens: context / 3,
 	}
 	return context, vocab
@@ -162,8 +164,88 @@ func (p *Plan) steps(b tensor.Backend, c plan.Candidate, context int) error {
 	sft.EvalEvery = 0
 	p.SFT = posttrain.SFTOptions{Rows: rows, Micro: micro, Context: context, Train: sft, Seed: p.Seed + 1}
 	p.Answers.Most = max(64, n*tokens/60)
+	if err := p.preferences(b, c, per/float64(tokens)); err != nil {
+		return err
+	}
 	p.Eval.HeldOutBytes = clamp(int64(0.009*p.Budget/per*float64(tokens)*3*bytesPerToken), 16<<10, 4<<20)
 	return nil
+}
+
+// bestOf is how many bodies of a function best-of-n chooses from, at most.
+const bestOf = 16
+
+// What learning from preferences starts from.
+const (
+	bodies      = 8    // of each function
+	preferRate  = 3e-4 // learning rate of AdamW at rateWidth
+	preferPairs = 8    // of a step
+)
+
+// preferences turns the time of comparing, of the reward model and of preference
+// tuning into numbers of functions and steps: from the measured speed of decoding,
+// and from that of training in seconds a token.
+func (p *Plan) preferences(b tensor.Backend, c plan.Candidate, secondsPerToken float64) error {
+	rate, err := measureDecoding(b, c.Shape)
+	if err != nil {
+		return err
+	}
+	p.DecodeRate = rate
+	tokens := p.Eval.AnswerTokens
+	functions := func(share float64, samples int) int64 {
+		return int64(p.seconds(share) * rate * drawn / float64(samples*tokens))
+	}
+	o := func(share float64) train.Options {
+		places := float64(2 * preferPairs * (p.Answers.MaxPrompt/3 + tokens)) // of a step, bytes of prompts taken as tokens of three
+		n := max(leastSteps, int(p.seconds(share)*sftTraining/(places*secondsPerToken*1.2)))
+		return train.Options{
+			Optimizer: optim.Options{Name: "adamw"},
+			Schedule:  optim.Schedule{Kind: "wsd", Peak: preferRate * math.Sqrt(rateWidth/float64(c.Shape.Width)), Steps: n, Final: 0.1},
+			Seed:      p.Seed,
+		}
+	}
+	p.Prefer = PreferPlan{
+		Prompts: int(clamp(functions(p.Shares.Compare, bodies), 16, 20000)), Samples: bodies, Temperature: 0.8,
+		Pairs: preferPairs, Places: microBatch, Beta: 0.1, NLL: 0.2, Epochs: 3,
+		Reward: o(p.Shares.Judge), Train: o(p.Shares.Prefer),
+	}
+	p.Eval.Functions = int(clamp(functions(0.25*p.Shares.Evaluate, 4), 8, 600))
+	p.Eval.BestOf = int(clamp(functions(0.2*p.Shares.Evaluate, bestOf), 4, 100))
+	return nil
+}
+
+// drawn is how many tokens are counted on for each that decoding was measured to give:
+// most bodies end long before the limit, but they are checked too.
+const drawn = 2
+
+// measureDecoding is the tokens a second of many texts in a batch.
+func measureDecoding(b tensor.Backend, s plan.Shape) (float64, error) {
+	m, err := pretrain.NewModel(b, s, -1)
+	if err != nil {
+		return 0, err
+	}
+	m.Init(b, 1)
+	e := generate.New(b, m, nil)
+	defer func() {
+		e.Close()
+		for _, w := range m.Params() {
+			w.Changed()
+			b.Release(w.T.Mem)
+		}
+	}()
+	const texts, prompt, tokens = 64, 64, 32
+	var requests []generate.Request
+	for i := range texts {
+		ids := make([]int32, prompt)
+		for k := range ids {
+			ids[k] = int32((i*31 + k*7) % s.Vocab)
+		}
+		requests = append(requests, generate.Request{Prompt: ids, Options: generate.Options{MaxTokens: tokens, Sample: sample.Options{Temperature: 1, Seed: 1}}})
+	}
+	at := time.Now()
+	if _, err := e.GenerateAll(context.Background(), requests, nil); err != nil {
+		return 0, err
+	}
+	return texts * tokens / time.Since(at).Seconds(), nil
 }
 
 const (

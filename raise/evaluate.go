@@ -33,6 +33,7 @@ type Evaluation struct {
 	Stride    int            `json:"stride"`
 	Bits      []Bits         `json:"bits_per_byte"`
 	Functions []Functions    `json:"functions,omitempty"`
+	BestOf    *BestOf        `json:"best_of,omitempty"`
 	Samples   []Sample       `json:"samples"`
 	Overlap   corpus.Overlap `json:"overlap"` // of both sides
 	Kinds     []Kind         `json:"bytes_per_token"`
@@ -105,27 +106,17 @@ func (r *Run) evaluate(ctx context.Context, e *Evaluation) error {
 	for _, d := range held {
 		e.Bytes += int64(len(d.Text))
 	}
-	base, err := bundle.Open(r.b, r.path(BaseDir))
+	names, zs, err := r.models()
 	if err != nil {
 		return err
 	}
-	final, err := bundle.Open(r.b, r.o.Out)
-	if err != nil {
-		return err
-	}
-	for _, m := range []struct {
-		name string
-		z    *bundle.Bundle
-	}{{"base model", base}, {"after fine-tuning", final}} {
-		if m.z == final && !final.Chat {
-			continue
-		}
-		bits, tokens, err := r.bits(m.z, held, e)
+	for i, z := range zs {
+		bits, tokens, err := r.bits(z, held, e)
 		if err != nil {
 			return err
 		}
 		e.Tokens = tokens
-		e.Bits = append(e.Bits, Bits{m.name, bits, fmt.Sprintf("%d parameters", model.Count(m.z.Model)), true})
+		e.Bits = append(e.Bits, Bits{names[i], bits, fmt.Sprintf("%d parameters", model.Count(z.Model)), true})
 	}
 	if err := ctx.Err(); err != nil {
 		return err
@@ -137,10 +128,10 @@ func (r *Run) evaluate(ctx context.Context, e *Evaluation) error {
 		return err
 	}
 	e.Kinds = r.kinds(held)
-	if err := r.functions(ctx, e, base, final); err != nil {
+	if err := r.functions(ctx, e, names, zs); err != nil {
 		return err
 	}
-	return r.samples(ctx, e, final)
+	return r.samples(ctx, e, zs[len(zs)-1])
 }
 
 // heldOut is held-out documents in the order of a hash, as many bytes as the

@@ -33,7 +33,7 @@ var ErrTooFew = errors.New("too few demonstrations")
 // text. Where there are too few it leaves the base model as the result.
 func (r *Run) FineTune(ctx context.Context) error {
 	return r.stage("fine-tuning", r.Plan.Shares.SFT, func() (string, error) {
-		if pretrain.Done(r.o.Out) {
+		if pretrain.Done(r.path(TunedDir)) || pretrain.Done(r.o.Out) {
 			return "done before", nil
 		}
 		base, err := bundle.Open(r.b, r.path(BaseDir))
@@ -52,12 +52,12 @@ func (r *Run) FineTune(ctx context.Context) error {
 			return "", err
 		}
 		s := posttrain.SFT{
-			SFTOptions: r.Plan.SFT, Dir: r.path(sftDir), Out: r.o.Out, Base: base, Examples: examples,
+			SFTOptions: r.Plan.SFT, Dir: r.path(sftDir), Out: r.path(TunedDir), Base: base, Examples: examples,
 			Overrun: r.overrun("fine-tuning", r.path(sftDir), r.Plan.Shares.SFT, &r.Plan.SFT.Train),
 		}
 		var last train.Metrics
 		s.Progress = func(m train.Metrics) { last = m; r.w.Step("fine-tuning", m, r.Plan.SFT.Train.Schedule.End()) }
-		if _, err := s.Run(ctx, r.b); err != nil {
+		if err := s.Run(ctx, r.b); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("%d demonstrations (%s), %d steps, loss %.3f", examples.Stats().Examples, tally, last.Step, last.Loss), nil

@@ -45,6 +45,7 @@ type Plan struct {
 	TrainMB          float64          `json:"train_mb"`          // megabytes of training text
 	Shares           Shares           `json:"shares"`            // of the budget, by stage
 	Rates            []plan.Rate      `json:"rates"`             // measured training speed by width
+	DecodeRate       float64          `json:"decode_rate"`       // measured tokens a second of many texts
 	Law              string           `json:"law"`               // what the size was chosen by
 	Chosen           plan.Candidate   `json:"chosen"`
 	Table            []plan.Candidate `json:"alternatives"`
@@ -53,6 +54,7 @@ type Plan struct {
 	Pretrain  pretrain.Options     `json:"pretrain"`
 	SFT       posttrain.SFTOptions `json:"sft"`
 	Answers   AnswerPlan           `json:"demonstrations"`
+	Prefer    PreferPlan           `json:"preferences"`
 	Eval      EvalPlan             `json:"evaluation"`
 	Fixed     bool                 `json:"fixed,omitempty"` // a repetition: no clock may change it
 	Journal   []Cut                `json:"journal,omitempty"`
@@ -84,6 +86,7 @@ type EvalPlan struct {
 	NGramBytes   int64 `json:"ngram_bytes"`    // of text the n-grams count
 	XZBytes      int   `json:"xz_bytes"`       // of text xz is primed with
 	Functions    int   `json:"functions"`      // held-out functions to write
+	BestOf       int   `json:"best_of"`        // of them to write many times
 	AnswerTokens int   `json:"answer_tokens"`  // of each
 }
 
@@ -103,12 +106,15 @@ type Shares struct {
 	Shards    float64 `json:"shards"`    // encoding
 	Pretrain  float64 `json:"pretrain"`
 	SFT       float64 `json:"sft"`
+	Compare   float64 `json:"compare"`  // drawing and grading what preferences are made of
+	Judge     float64 `json:"judge"`    // the reward model
+	Prefer    float64 `json:"prefer"`   // preference tuning
 	Evaluate  float64 `json:"evaluate"` // and report
 }
 
 // DefaultShares is how a budget is divided. Together they leave a little for
 // what was measured too well.
-var DefaultShares = Shares{Prepare: 0.05, Tokenizer: 0.02, Shards: 0.02, Pretrain: 0.68, SFT: 0.11, Evaluate: 0.10}
+var DefaultShares = Shares{Prepare: 0.05, Tokenizer: 0.02, Shards: 0.02, Pretrain: 0.54, SFT: 0.10, Compare: 0.09, Judge: 0.02, Prefer: 0.05, Evaluate: 0.11}
 
 // Load reads a plan; it reports false where there is none.
 func Load(path string) (*Plan, bool, error) {
@@ -127,7 +133,7 @@ func Load(path string) (*Plan, bool, error) {
 	return &p, true, nil
 }
 
-const planVersion = 1
+const planVersion = 2
 
 func (p *Plan) save(dir string) error {
 	return atomicfile.WriteJSON(filepath.Join(dir, PlanFile), p)

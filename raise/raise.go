@@ -60,17 +60,27 @@ type Run struct {
 	tok  *tokenizer.Tokenizer
 	set  *prepare.Shards
 	eval *Evaluation
+
+	preferences Preferences
+	judge       Judge
 }
 
 // files of a run directory, besides those of a model directory.
 const (
-	BaseDir    = "base"      // the model before fine-tuning
-	shardDir   = "shards"    // token shards
-	stateDir   = "training"  // state and metrics of pre-training
-	sftDir     = "sft"       // state and metrics of fine-tuning
-	evalFile   = "eval.json" // what evaluation measured
-	bookFile   = "stages.json"
-	ReportFile = "report.html"
+	BaseDir   = "base"     // the model before fine-tuning
+	shardDir  = "shards"   // token shards
+	stateDir  = "training" // state and metrics of pre-training
+	sftDir    = "sft"      // state and metrics of fine-tuning
+	TunedDir  = "tuned"    // the fine-tuned model, before preferences
+	judgeDir  = "judge"    // the reward model, with state and metrics
+	judgeFile = "judge.json"
+	preferDir = "preference" // state and metrics of preference tuning
+	pairsFile = "preferences.jsonl"
+	// preferencesFile says what was compared.
+	preferencesFile = "preferences.json"
+	evalFile        = "eval.json" // what evaluation measured
+	bookFile        = "stages.json"
+	ReportFile      = "report.html"
 )
 
 // book is what finished stages took; a run that goes on adds to it.

@@ -33,7 +33,7 @@ func backend(t *testing.T, threads int) *cpu.Backend {
 
 // all runs every stage.
 func all(ctx context.Context, r *raise.Run) error {
-	for _, stage := range []func(context.Context) error{r.Read, r.LearnTokenizer, r.Tokenize, r.Pretrain, r.FineTune, r.Evaluate, r.Report} {
+	for _, stage := range []func(context.Context) error{r.Read, r.LearnTokenizer, r.Tokenize, r.Pretrain, r.FineTune, r.Compare, r.TrainJudge, r.Prefer, r.Evaluate, r.Report} {
 		if err := stage(ctx); err != nil {
 			return err
 		}
@@ -178,9 +178,9 @@ func TestRaise(t *testing.T) {
 // TestRepeatAndResume runs a plan whole, and again with interruptions in both
 // training stages and another number of threads, and compares the weights.
 func TestRepeatAndResume(t *testing.T) {
-	data := prose(t, english, ".")
+	data := golang(t)
 	first := filepath.Join(t.TempDir(), "first")
-	r, err := raise.Open(backend(t, 2), raise.Options{Data: []string{data}, Out: first, Budget: 200 * time.Millisecond, Seed: 3, Shapes: tiny}, raise.Watch{})
+	r, err := raise.Open(backend(t, 2), raise.Options{Data: []string{data}, Out: first, Budget: 200 * time.Millisecond, Seed: 3, Shapes: tiny, GoRoot: goRoot()}, raise.Watch{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,9 +195,9 @@ func TestRepeatAndResume(t *testing.T) {
 	for _, stop := range []struct {
 		stage string
 		step  int
-	}{{"pre-training", 3}, {"pre-training", 6}, {"fine-tuning", 4}, {"", 0}} {
+	}{{"pre-training", 3}, {"pre-training", 6}, {"fine-tuning", 4}, {"reward model", 1}, {"preference tuning", 2}, {"", 0}} {
 		ctx, cancel := context.WithCancel(context.Background())
-		r, err := raise.Open(backend(t, 1), raise.Options{Out: second, Plan: filepath.Join(first, raise.PlanFile)}, raise.Watch{
+		r, err := raise.Open(backend(t, 1), raise.Options{Out: second, Plan: filepath.Join(first, raise.PlanFile), GoRoot: goRoot()}, raise.Watch{
 			Step: func(stage string, m train.Metrics, _ int) {
 				if stage == stop.stage && m.Step == stop.step {
 					cancel()
@@ -207,7 +207,7 @@ func TestRepeatAndResume(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := all(ctx, r); stop.stage == "" && err != nil || stop.stage != "" && !errors.Is(err, train.ErrInterrupted) {
+		if err := all(ctx, r); stop.stage == "" && err != nil || stop.stage != "" && !errors.Is(err, train.ErrInterrupted) && !errors.Is(err, context.Canceled) {
 			t.Fatalf("stopped in %q at step %d: %v", stop.stage, stop.step, err)
 		}
 		cancel()

@@ -31,13 +31,15 @@ func (r *Run) Report(context.Context) error {
 			return "", err
 		}
 		sft, _ := train.ReadMetrics(filepath.Join(r.path(sftDir), train.MetricsFile))
+		judge, _ := train.ReadMetrics(filepath.Join(r.path(judgeDir), train.MetricsFile))
+		prefer, _ := train.ReadMetrics(filepath.Join(r.path(preferDir), train.MetricsFile))
 		p := &report.Page{
 			Title:    "A model raised in " + duration(r.Plan.Budget).String(),
 			Subtitle: fmt.Sprintf("from %s, kernel set %s, seed %d", strings.Join(r.Plan.Data, ", "), r.Plan.Kernels, r.Plan.Seed),
 			Sections: []report.Section{
 				{Title: "At a glance", Blocks: r.glance(pre)},
 				{Title: "Bits per byte on held-out text", Note: r.bitsNote(), Blocks: r.bitsBlocks()},
-				{Title: "Learning", Blocks: r.learning(pre, sft)},
+				{Title: "Learning", Blocks: r.learning(pre, sft, judge, prefer)},
 				{Title: "Answers", Blocks: r.answers()},
 				{Title: "Data", Note: "Files as they were found; duplicates and skipped files are in no other count.", Blocks: r.dataCard(stats, all)},
 				{Title: "Tokenizer", Blocks: r.tokenizerCard()},
@@ -99,7 +101,7 @@ func (r *Run) bitsBlocks() []report.Block {
 }
 
 // curve is the loss of one stage as a chart.
-func curve(title string, m []train.Metrics) report.Block {
+func curve(title, unit string, m []train.Metrics) report.Block {
 	var x, y, vx, vy []float64
 	for _, s := range m {
 		x, y = append(x, float64(s.Step)), append(y, s.Loss)
@@ -108,7 +110,7 @@ func curve(title string, m []train.Metrics) report.Block {
 		}
 	}
 	c := report.LineChart{
-		Title: title, X: report.Axis{Label: "step", Log: true}, Y: report.Axis{Label: "nats per token"},
+		Title: title, X: report.Axis{Label: "step", Log: true}, Y: report.Axis{Label: unit},
 		Series: []report.Series{{X: x, Y: y, Faint: true}, {Name: "training loss", X: x, Y: report.EMA(y, 5), Same: true}},
 	}
 	if len(vx) > 0 {
@@ -117,13 +119,18 @@ func curve(title string, m []train.Metrics) report.Block {
 	return c
 }
 
-func (r *Run) learning(pre, sft []train.Metrics) []report.Block {
-	out := []report.Block{curve("Pre-training", pre)}
-	if len(sft) > 0 {
-		out = append(out, curve("Fine-tuning", sft))
+func (r *Run) learning(pre, sft, judge, prefer []train.Metrics) []report.Block {
+	out := []report.Block{curve("Pre-training", "nats per token", pre)}
+	for _, c := range []struct {
+		title, unit string
+		m           []train.Metrics
+	}{{"Fine-tuning", "nats per token", sft}, {"Reward model", "nats per pair", judge}, {"Preference tuning", "loss per pair", prefer}} {
+		if len(c.m) > 0 {
+			out = append(out, curve(c.title, c.unit, c.m))
+		}
 	}
 	var skipped int
-	for _, m := range slices.Concat(pre, sft) {
+	for _, m := range slices.Concat(pre, sft, judge, prefer) {
 		if m.Skipped != "" {
 			skipped++
 		}
@@ -137,18 +144,79 @@ func (r *Run) answers() []report.Block {
 		t := report.Table{
 			Title:   "Bodies of held-out Go functions, given doc comment, signature and opening brace",
 			Note:    "Parse: go/parser accepts the function. Type-check: go/types accepts it in the place of the original. Intervals: 95 % (Wilson). A body of one statement type-checks nearly anywhere, hence the last column.",
-			Columns: []report.Column{report.Left("model"), report.Right("functions"), report.Right("parse"), report.Right("type-check"), report.Right("statements in a body")},
+			Columns: []report.Column{report.Left("model"), report.Right("functions"), report.Right("parse"), report.Right("type-check"), report.Right("verifier's reward"), report.Right("statements in a body")},
 		}
 		for _, f := range r.eval.Functions {
-			t.Rows = append(t.Rows, report.Row{Cells: []string{f.Name, fmt.Sprint(f.Parses.N), share(f.Parses), share(f.TypeChecks), report.Fixed(f.Statements, 1)}})
+			t.Rows = append(t.Rows, report.Row{Cells: []string{f.Name, fmt.Sprint(f.Parses.N), share(f.Parses), share(f.TypeChecks), number(f.Reward), report.Fixed(f.Statements, 1)}})
 		}
-		out = append(out, t)
+		out = append(out, t, r.gains())
 	}
+	out = append(out, r.bestOf()...)
 	var s report.Samples
 	for _, x := range r.eval.Samples {
 		s = append(s, report.Sample{Title: x.Task, Prompt: x.Prompt, Text: x.Text, Badges: []report.Badge{{Text: "ended by " + x.Finish}}})
 	}
 	return append(out, s)
+}
+
+// number is an estimate with its interval.
+func number(i eval.Interval) string {
+	return fmt.Sprintf("%.3f [%.3f, %.3f]", i.Value, i.Low, i.High)
+}
+
+// points is a difference of shares in hundredths.
+func points(i eval.Interval) string {
+	return fmt.Sprintf("%+.1f [%+.1f, %+.1f]", 100*i.Value, 100*i.Low, 100*i.High)
+}
+
+// gains compares each model with the one before it.
+func (r *Run) gains() report.Block {
+	t := report.Table{
+		Title: "Each stage against the one before",
+		Note: "Differences function by function, with the same seed, and their 95 % intervals: a stage has gained where the interval lies above 0. " +
+			"Win rate: how much oftener than half the later model's body has the larger reward. KL: nats a body, over bodies of the later model; none where prompts differ. " +
+			"The reward is " + rewardText + ".",
+		Columns: []report.Column{report.Left("model"), report.Right("parse, points"), report.Right("type-check, points"), report.Right("reward"), report.Right("win rate over 50, points"), report.Right("KL")},
+	}
+	for _, f := range r.eval.Functions {
+		if g := f.More; g != nil {
+			kl := ""
+			if g.KL.N > 0 {
+				kl = fmt.Sprintf("%.2f [%.2f, %.2f]", g.KL.Value, g.KL.Low, g.KL.High)
+			}
+			t.Rows = append(t.Rows, report.Row{Cells: []string{f.Name, points(g.Parses), points(g.TypeChecks), number(g.Reward), points(g.WinRate), kl}})
+		}
+	}
+	if p := r.preferences.Skipped; p != "" {
+		t.Note += " Preference tuning was skipped: " + p + "."
+	}
+	return t
+}
+
+const rewardText = "0.3 for a function that parses, then up to 0.2 for using what its doc comment names, up to 0.2 for as many statements as the original has (at most four, 0 for a body that repeats itself), and up to 0.3, by the same measure, if it type-checks; up to 0.2 for how far one parses that does not"
+
+// bestOf is the curve of the choice among several bodies.
+func (r *Run) bestOf() []report.Block {
+	b := r.eval.BestOf
+	if b == nil {
+		return nil
+	}
+	verifier, judge := report.Series{Name: "the verifier chooses", Points: true}, report.Series{Name: "the reward model chooses", Points: true}
+	for _, p := range b.Points {
+		for _, s := range []struct {
+			to *report.Series
+			x  eval.Interval
+		}{{&verifier, p.Verifier}, {&judge, p.Judge}} {
+			s.to.X, s.to.Y = append(s.to.X, float64(p.N)), append(s.to.Y, s.x.Value)
+			s.to.Low, s.to.High = append(s.to.Low, s.x.Low), append(s.to.High, s.x.High)
+		}
+	}
+	end := b.Points[len(b.Points)-1]
+	return []report.Block{report.LineChart{
+		Title: "Best of N", X: report.Axis{Label: "bodies to choose from", Log: true}, Y: report.Axis{Label: "verifier's reward"},
+		Note:   fmt.Sprintf("%d functions, the model after preference tuning. The best of %d by the verifier against the first body: reward %s, parse %s points, at most %.2f nats of divergence.", b.Functions, end.N, number(b.Gain.Reward), points(b.Gain.Parses), end.KL),
+		Series: []report.Series{verifier, judge},
+	}}
 }
 
 func share(i eval.Interval) string { return report.PercentRange(i.Value, i.Low, i.High) }

@@ -145,9 +145,11 @@ type Attention struct {
 
 // CrossEntropy is the options of the loss.
 type CrossEntropy struct {
-	Scale  float64 // gradient per trained row, for example 1 / trained tokens of the step
-	ZLoss  float64 // coefficient of (log Z)^2 (Chowdhery et al. 2022, PaLM, section 5)
-	NoGrad bool    // leave logits unspecified, only write losses
+	Scale float64 // gradient per trained row, for example 1 / trained tokens of the step
+	// Weights, if not nil, multiply the gradient of each row.
+	Weights []float64
+	ZLoss   float64 // coefficient of (log Z)^2 (Chowdhery et al. 2022, PaLM, section 5)
+	NoGrad  bool    // leave logits unspecified, only write losses
 }
 
 // AdamW is the options of one step (Loshchilov & Hutter 2019, algorithm 2).

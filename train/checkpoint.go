@@ -23,7 +23,7 @@ func (t *Trainer) Save(path string) error {
 	if err != nil {
 		return err
 	}
-	src := model.Sources(t.b, t.m)
+	src := model.Sources(t.b, t.params)
 	for _, st := range t.opt.States() {
 		src = append(src, checkpoint.Source{Name: st.Name, Shape: []int{st.T.Rows, st.T.Cols}, Read: func(dst []float32) error {
 			t.b.Download(dst, st.T)
@@ -63,12 +63,12 @@ func (t *Trainer) Load(path string) (bool, error) {
 	if o := t.identity(); s.Options != o {
 		return false, fmt.Errorf("%s was written by a run with other options:\n  then %s\n  now  %s\nuse the same options, or another --out", path, s.Options, o)
 	}
-	for _, src := range model.Sources(t.b, t.m) {
+	for _, src := range model.Sources(t.b, t.params) {
 		if err := load(f, path, src.Name, src.Shape); err != nil {
 			return false, err
 		}
 	}
-	for _, w := range t.m.Params() {
+	for _, w := range t.params {
 		x := make([]float32, w.Len())
 		c, _ := f.Tensor(w.Name)
 		if err := c.Float32s(x); err != nil {
@@ -88,7 +88,7 @@ func (t *Trainer) Load(path string) (bool, error) {
 		}
 		t.b.Upload(st.T, x)
 	}
-	t.state, t.lastTokens = s, s.Tokens
+	t.state = s
 	return true, nil
 }
 

@@ -27,7 +27,7 @@ func TestSteadyStepAllocatesLittle(t *testing.T) {
 				m.Init(b, 1)
 				o := options(10)
 				o.Optimizer.Name = optimizer
-				tr, err := train.New(b, m, o)
+				tr, err := train.New(b, m.Params(), m.Unembedding(), o)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -35,7 +35,7 @@ func TestSteadyStepAllocatesLittle(t *testing.T) {
 				micro := []*batch.Batch{random(0, 4, 64, 1024), random(1, 4, 64, 1024)}
 				steps := func(n int) {
 					for range n {
-						if _, err := tr.StepOn(micro); err != nil {
+						if _, err := tr.StepOn(train.Language(m, micro...)); err != nil {
 							t.Fatal(err)
 						}
 					}
@@ -94,13 +94,13 @@ func TestMemoryAsPlanned(t *testing.T) {
 				m.Init(b, 1)
 				o := options(10)
 				o.Optimizer.Name = "adamw"
-				tr, err := train.New(b, m, o)
+				tr, err := train.New(b, m.Params(), m.Unembedding(), o)
 				if err != nil {
 					t.Fatal(err)
 				}
 				defer tr.Close()
 				for range 2 {
-					if _, err := tr.StepOn([]*batch.Batch{random(0, rows, T, s.Vocab)}); err != nil {
+					if _, err := tr.StepOn(train.Language(m, random(0, rows, T, s.Vocab))); err != nil {
 						t.Fatal(err)
 					}
 				}

@@ -1,6 +1,6 @@
 // Package train is the one training loop: accumulate, clip, step, log, evaluate,
 // save, resume. Pre-training and every method of post-training are a source of
-// batches for it.
+// micro-batches (Micro) for it, each with a loss of its own.
 //
 // A run is a function of its options, its data and its initial weights: not of
 // the number of threads, the clock, or how often it was stopped. Trainer is the
@@ -24,7 +24,8 @@ type Options struct {
 	Clip      float64       // largest norm of the gradient, default 1
 	ZLoss     float64       // coefficient of (log Z)^2, default 0
 	Dropout   float64       // probability, default 0
-	Seed      uint64        // of dropout
+	Noise     float64       `json:",omitempty"` // of embeddings: alpha of NEFTune, default 0
+	Seed      uint64        // of dropout and noise
 	EvalEvery int           // steps between validations; 0: at the end only
 	SaveEvery time.Duration // between checkpoints, default 60 s
 }
@@ -53,6 +54,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("z-loss is %g: it must not be negative", o.ZLoss)
 	case o.Dropout < 0 || o.Dropout >= 1:
 		return fmt.Errorf("dropout is %g: it must lie in [0, 1)", o.Dropout)
+	case !(o.Noise >= 0):
+		return fmt.Errorf("noise is %g: it must not be negative", o.Noise)
 	case o.EvalEvery < 0:
 		return fmt.Errorf("eval-every is %d steps: it must not be negative", o.EvalEvery)
 	}

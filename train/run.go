@@ -11,17 +11,20 @@ import (
 	"time"
 
 	"github.com/foundling-lm/foundling/internal/atomicfile"
-	"github.com/foundling-lm/foundling/text/batch"
 )
 
 // Run drives a Trainer over a directory.
 type Run struct {
-	Dir      string                        // holds the checkpoint and metrics.jsonl
-	Source   func(step int) []*batch.Batch // micro-batches of a step (from 0): a function of the step alone
+	Dir string // holds the checkpoint and metrics.jsonl
+	// Source is the micro-batches of a step (from 0): a function of the step and of
+	// the weights before it, not of how often the run was stopped.
+	Source   func(step int) ([]Micro, error)
 	Steps    int
-	Validate func() (lossPerToken, bitsPerByte float64) // nil: none
-	Progress func(Metrics)                              // after every step; nil: none
-	FLOP     float64                                    // of one trained token, forward and backward, for the metrics
+	Validate func(m *Metrics) // adds held-out figures to those of a step; nil: none
+	Progress func(Metrics)    // after every step; nil: none
+	// Saved is told of every checkpoint, by its step, and how long it took; nil: none.
+	Saved func(step int, took time.Duration) error
+	FLOP  float64 // of one place, forward and backward, for the metrics
 	// Overrun, if not nil, is asked after every step whether the run must end
 	// earlier than planned; it returns the step to end with. The caller journals
 	// the decision (optim.Schedule.Cuts), so that a second run takes it from
@@ -61,13 +64,24 @@ func (r Run) Do(ctx context.Context, t *Trainer) error {
 			return ErrInterrupted
 		}
 		start := r.Now()
-		m, err := t.StepOn(r.Source(t.Step()))
+		micro, err := r.Source(t.Step())
+		if err != nil {
+			if ctx.Err() == nil {
+				return fmt.Errorf("step %d: %w", t.Step()+1, err)
+			}
+			continue // stopped inside: saved above
+		}
+		before := t.state.Tokens
+		m, err := t.StepOn(micro)
 		if err != nil {
 			return fmt.Errorf("step %d: %w", m.Step, err)
 		}
-		r.rates(&m, t, r.Now().Sub(start))
+		if m.Seconds = r.Now().Sub(start).Seconds(); m.Seconds > 0 {
+			m.TokensPerSecond = float64(m.Tokens-before) / m.Seconds
+			m.FLOPs = float64(t.places) * r.FLOP / m.Seconds
+		}
 		if done := m.Step == r.Steps; r.Validate != nil && (done || t.o.EvalEvery > 0 && m.Step%t.o.EvalEvery == 0) {
-			m.ValLoss, m.ValBPB = r.Validate()
+			r.Validate(&m)
 		}
 		if err := log.write(m); err != nil {
 			return err
@@ -91,23 +105,17 @@ func (r Run) Do(ctx context.Context, t *Trainer) error {
 	return r.save(t, log, path)
 }
 
-func (r Run) rates(m *Metrics, t *Trainer, d time.Duration) {
-	tokens := m.Tokens - t.lastTokens
-	t.lastTokens = m.Tokens
-	m.Seconds = d.Seconds()
-	if m.Seconds > 0 {
-		m.TokensPerSecond = float64(tokens) / m.Seconds
-		m.FLOPs = m.TokensPerSecond * r.FLOP
-	}
-}
-
 // save makes the log durable first, so that it never lacks a step that the
 // checkpoint has.
 func (r Run) save(t *Trainer, log *metricsLog, path string) error {
+	start := r.Now()
 	if err := log.sync(); err != nil {
 		return err
 	}
-	return t.Save(path)
+	if err := t.Save(path); err != nil || r.Saved == nil {
+		return err
+	}
+	return r.Saved(t.Step(), r.Now().Sub(start))
 }
 
 // metricsLog appends to metrics.jsonl.
@@ -171,10 +179,17 @@ func (l *metricsLog) write(m Metrics) error {
 
 // finite replaces what JSON cannot hold.
 func finite(m Metrics) Metrics {
-	for _, x := range []*float64{&m.Loss, &m.GradNorm, &m.ValLoss, &m.ValBPB} {
-		if *x != *x || *x > 1e300 || *x < -1e300 {
-			*x = 1e300
+	bound := func(x float64) float64 {
+		if x != x || x > 1e300 || x < -1e300 {
+			return 1e300
 		}
+		return x
+	}
+	for _, x := range []*float64{&m.Loss, &m.GradNorm, &m.ValLoss, &m.ValBPB} {
+		*x = bound(*x)
+	}
+	for name, x := range m.Extra {
+		m.Extra[name] = bound(x)
 	}
 	return m
 }

@@ -13,9 +13,11 @@ import (
 
 	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/model"
+	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/cpu"
+	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/train"
 	"github.com/foundling-lm/foundling/train/optim"
@@ -89,12 +91,12 @@ func TestOverfitsOneBatch(t *testing.T) {
 			b := backend(t, cpu.Options{Threads: 2})
 			m := small(t, b, family)
 			o := options(250)
-			tr, err := train.New(b, m, o)
+			tr, err := train.New(b, m.Params(), m.Unembedding(), o)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer tr.Close()
-			one := []*batch.Batch{random(0, 2, 22, 67)}
+			one := train.Language(m, random(0, 2, 22, 67))
 			var last train.Metrics
 			for range o.Schedule.Steps {
 				if last, err = tr.StepOn(one); err != nil {
@@ -117,13 +119,13 @@ func run(t *testing.T, o cpu.Options, family string, steps int) []float32 {
 	m := small(t, b, family)
 	opts := options(steps)
 	opts.Dropout = 0.1
-	tr, err := train.New(b, m, opts)
+	tr, err := train.New(b, m.Params(), m.Unembedding(), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tr.Close()
 	for i := range steps {
-		if _, err := tr.StepOn([]*batch.Batch{random(i, 3, 22, 67), random(i+1000, 3, 22, 67)}); err != nil {
+		if _, err := tr.StepOn(train.Language(m, random(i, 3, 22, 67), random(i+1000, 3, 22, 67))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -144,7 +146,7 @@ func TestThreadsChangeNoBit(t *testing.T) {
 func TestAccumulationIsOneLargeBatch(t *testing.T) {
 	b := backend(t, cpu.Options{})
 	m := small(t, b, "llama")
-	tr, err := train.New(b, m, options(1))
+	tr, err := train.New(b, m.Params(), m.Unembedding(), options(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +156,7 @@ func TestAccumulationIsOneLargeBatch(t *testing.T) {
 		for _, w := range m.Params() {
 			w.ZeroGrad()
 		}
-		tr.Accumulate(micro)
+		tr.Accumulate(train.Language(m, micro...))
 		var g []float32
 		for _, w := range m.Params() {
 			x := make([]float32, w.Len())
@@ -201,7 +203,7 @@ func TestResumeIsBitIdentical(t *testing.T) {
 		m := small(t, b, "gpt2")
 		o := options(steps)
 		o.Dropout, o.SaveEvery = 0.1, time.Nanosecond // saves after every step
-		tr, err := train.New(b, m, o)
+		tr, err := train.New(b, m.Params(), m.Unembedding(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,7 +212,7 @@ func TestResumeIsBitIdentical(t *testing.T) {
 		defer cancel()
 		err = train.Run{
 			Dir: dir, Steps: steps,
-			Source: func(step int) []*batch.Batch { return []*batch.Batch{random(step, 2, 22, 67)} },
+			Source: func(step int) ([]train.Micro, error) { return train.Language(m, random(step, 2, 22, 67)), nil },
 			Progress: func(m train.Metrics) {
 				if m.Step == stopAt {
 					cancel()
@@ -247,12 +249,13 @@ func TestLogDropsStepsAfterTheCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := backend(t, cpu.Options{})
-	tr, err := train.New(b, small(t, b, "gpt2"), options(2))
+	m := small(t, b, "gpt2")
+	tr, err := train.New(b, m.Params(), m.Unembedding(), options(2))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer tr.Close()
-	err = train.Run{Dir: dir, Steps: 2, Source: func(step int) []*batch.Batch { return []*batch.Batch{random(step, 1, 22, 67)} }}.Do(context.Background(), tr)
+	err = train.Run{Dir: dir, Steps: 2, Source: func(step int) ([]train.Micro, error) { return train.Language(m, random(step, 1, 22, 67)), nil }}.Do(context.Background(), tr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,13 +270,14 @@ func TestBF16EndsNearF32(t *testing.T) {
 	final := map[string]float64{}
 	for _, precision := range []string{"f32", "bf16"} {
 		b := backend(t, cpu.Options{Precision: precision})
-		tr, err := train.New(b, small(t, b, "llama"), options(150))
+		model := small(t, b, "llama")
+		tr, err := train.New(b, model.Params(), model.Unembedding(), options(150))
 		if err != nil {
 			t.Fatal(err)
 		}
 		var sum float64
 		for i := range 150 {
-			m, err := tr.StepOn([]*batch.Batch{pattern(i)})
+			m, err := tr.StepOn(train.Language(model, pattern(i)))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -342,12 +346,12 @@ func BenchmarkStep(b *testing.B) {
 			m.Init(be, 1)
 			o := options(1000)
 			o.Optimizer.Name = "adamw"
-			tr, err := train.New(be, m, o)
+			tr, err := train.New(be, m.Params(), m.Unembedding(), o)
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer tr.Close()
-			one := []*batch.Batch{random(0, c.B, c.T, c.s.Vocab)}
+			one := train.Language(m, random(0, c.B, c.T, c.s.Vocab))
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := tr.StepOn(one); err != nil {
@@ -356,5 +360,117 @@ func BenchmarkStep(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.N*c.B*c.T)/b.Elapsed().Seconds(), "tokens/s")
 		})
+	}
+}
+
+// notes is a language model's micro-batch that notes its units.
+type notes struct{ train.Micro }
+
+func (n notes) Forward(p *op.Pass, f train.Forward) float64 {
+	units, _ := n.Size()
+	f.Note("units", float64(units*units), units)
+	return n.Micro.Forward(p, f)
+}
+
+// TestNotesAreMeansOverTheStep checks Metrics.Extra of two micro-batches.
+func TestNotesAreMeansOverTheStep(t *testing.T) {
+	b := backend(t, cpu.Options{})
+	m := small(t, b, "llama")
+	tr, err := train.New(b, m.Params(), m.Unembedding(), options(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	micro := train.Language(m, random(0, 1, 22, 67), random(1, 3, 22, 67))
+	x, _ := micro[0].Size()
+	y, _ := micro[1].Size()
+	got, err := tr.StepOn([]train.Micro{notes{micro[0]}, notes{micro[1]}})
+	if want := float64(x*x+y*y) / float64(x+y); err != nil || got.Extra["units"] != want {
+		t.Errorf("noted %v (%v), want %g", got.Extra, err, want)
+	}
+}
+
+// TestAdapterTrainsAlone takes steps on an adapter with dropout: the weights below
+// stay, the loss falls, threads change no bit, and every step has its own masks.
+func TestAdapterTrainsAlone(t *testing.T) {
+	run := func(threads int) (params []float32, first, last float64) {
+		b := backend(t, cpu.Options{Threads: threads})
+		m := small(t, b, "llama")
+		before := weights(b, m)
+		a, err := lora.Attach(b, m, lora.Options{Rank: 4, Dropout: 0.2, Seed: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := options(60)
+		o.Optimizer.Name, o.Schedule.Peak = "adamw", 1e-2
+		tr, err := train.New(b, a.Params(), nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tr.Close()
+		one := train.Language(m, random(0, 2, 22, 67))
+		for i := range 60 {
+			s, err := tr.StepOn(one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last = s.Loss; i == 0 {
+				first = s.Loss
+			}
+		}
+		x, _ := tr.Accumulate(one)
+		if y, _ := tr.Accumulate(one); y != x {
+			t.Errorf("the same step has losses %g and %g, want one mask", x, y)
+		}
+		if y, _ := tr.Accumulate(append(one, one...)); y == x {
+			t.Error("two micro-batches have the masks of one")
+		}
+		sameBits(t, "weights below the adapter", weights(b, m), before)
+		for _, w := range a.Params() {
+			x := make([]float32, w.Len())
+			b.Download(x, w.T)
+			params = append(params, x...)
+		}
+		return params, first, last
+	}
+	want, first, last := run(1)
+	if !(last < first-0.04) {
+		t.Errorf("the loss went from %g to %g in 60 steps on one batch", first, last)
+	}
+	got, _, _ := run(3)
+	sameBits(t, "adapter trained with 3 threads", got, want)
+}
+
+// TestNoiseIsOfTrainingAlone trains every family with NEFTune's noise: it changes
+// the loss of a step, not that of a pass without gradients, and threads change no
+// bit of it.
+func TestNoiseIsOfTrainingAlone(t *testing.T) {
+	for _, family := range zoo.Families() {
+		loss := func(noise float64, threads int) (training, plain float64) {
+			b := backend(t, cpu.Options{Threads: threads, Precision: "f32"})
+			m := small(t, b, family)
+			o := options(1)
+			o.Noise = noise
+			tr, err := train.New(b, m.Params(), m.Unembedding(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer tr.Close()
+			one := random(0, 2, 22, 67)
+			training, _ = tr.Accumulate(train.Language(m, one))
+			p := op.NewPass(b, op.Options{})
+			defer p.Close()
+			in := train.Forward{Noise: noise}.Input(one)
+			for _, x := range model.Loss(p, m, m.Hidden(p, in), one.Targets, op.CrossEntropy{}) {
+				plain += x / float64(one.Trained)
+			}
+			return training, plain
+		}
+		quiet, plain := loss(0, 1)
+		noisy, same := loss(5, 1)
+		again, _ := loss(5, 3)
+		if noisy == quiet || same != plain || again != noisy || math.Abs(quiet-plain) > 1e-6 {
+			t.Errorf("%s: losses %g without noise, %g and %g with; not training %g and %g", family, quiet, noisy, again, plain, same)
+		}
 	}
 }

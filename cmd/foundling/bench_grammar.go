@@ -169,18 +169,32 @@ func (c *benchCmd) benchSchemas() ([]benchSchema, error) {
 	if path == "" {
 		return parseSchemas("the built-in schemas", strings.NewReader(builtInSchemas))
 	}
-	f, err := os.Open(path)
+	f, err := openPlain(path)
 	if err != nil {
 		return nil, fmt.Errorf("--schemas: %w", err)
 	}
 	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("--schemas: %s: %w", path, err)
-		}
+	return parseSchemas(path, f)
+}
+
+// plainFile is a file as it is read, unpacked where its name ends in .gz.
+type plainFile struct {
+	io.Reader
+	io.Closer
+}
+
+// openPlain opens a file, plain or .gz.
+func openPlain(path string) (io.ReadCloser, error) {
+	f, err := os.Open(path)
+	if err != nil || !strings.HasSuffix(path, ".gz") {
+		return f, err
 	}
-	return parseSchemas(path, r)
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return plainFile{r, f}, nil
 }
 
 func parseSchemas(path string, r io.Reader) (list []benchSchema, err error) {
@@ -206,27 +220,34 @@ func parseSchemas(path string, r io.Reader) (list []benchSchema, err error) {
 	}
 }
 
-// benchVocabulary is the vocabulary of --tokenizer, Llama 3.2's from the folder of
-// test data, or one made up of the same size, and its encoder.
+// benchVocabulary lays out benchTokens.
 func (c *benchCmd) benchVocabulary() (*grammar.Vocabulary, func([]byte) []int32, error) {
+	tokens, special, encode, err := c.benchTokens()
+	if err != nil {
+		return nil, nil, err
+	}
+	v, err := grammar.NewVocabulary(append(tokens, nil), append(special, true), []int32{int32(len(tokens))})
+	return v, encode, err
+}
+
+// benchTokens is the tokens of --tokenizer, Llama 3.2's from the folder of test data, or
+// some made up of the same number, which of them are special, and their encoder.
+func (c *benchCmd) benchTokens() (tokens [][]byte, special []bool, encode func([]byte) []int32, err error) {
 	var t *tokenizer.Tokenizer
-	var err error
 	switch data := os.Getenv("FOUNDLING_DATA"); {
 	case c.Tokenizer != "":
 		t, err = bundle.OpenTokenizer(c.Tokenizer)
 	case data != "":
 		t, err = packedTokenizer(filepath.Join(data, benchVocabulary))
 	default:
-		tokens := madeUpTokens(madeUpVocabulary)
-		v, err := grammar.NewVocabulary(append(tokens, nil), nil, []int32{int32(len(tokens))})
-		return v, longestFirst(tokens), err
+		tokens = madeUpTokens(madeUpVocabulary)
+		return tokens, make([]bool, len(tokens)), longestFirst(tokens), nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--tokenizer: %w", err)
+		return nil, nil, nil, fmt.Errorf("--tokenizer: %w", err)
 	}
-	tokens, special := t.Tokens()
-	v, err := grammar.NewVocabulary(append(tokens, nil), append(special, true), []int32{int32(len(tokens))})
-	return v, func(text []byte) []int32 { return t.Encode(string(text)) }, err
+	tokens, special = t.Tokens()
+	return slices.Clone(tokens), slices.Clone(special), func(text []byte) []int32 { return t.Encode(string(text)) }, nil
 }
 
 // packedTokenizer reads encoder.json.gz and vocab.bpe.gz of a folder, in the manner of
@@ -247,15 +268,11 @@ func packedTokenizer(dir string) (*tokenizer.Tokenizer, error) {
 
 // unpack writes a gzip file plain.
 func unpack(from, to string) (err error) {
-	f, err := os.Open(from)
+	r, err := openPlain(from)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	r, err := gzip.NewReader(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", from, err)
-	}
+	defer r.Close()
 	w, err := os.Create(to)
 	if err != nil {
 		return err

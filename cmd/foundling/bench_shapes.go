@@ -27,6 +27,7 @@ import (
 var publicShapes = map[string]plan.Shape{
 	"llama-3.2-1b": {Family: "llama", Layers: 16, Width: 2048, Heads: 32, KVHeads: 8, FF: 8192, Vocab: 128256, Context: 2304, Tied: true},
 	"qwen2.5-0.5b": {Family: "llama", Layers: 24, Width: 896, Heads: 14, KVHeads: 2, FF: 4864, Vocab: 151936, Context: 2304, Tied: true},
+	"stories260k":  {Family: "llama", Layers: 5, Width: 64, Heads: 8, KVHeads: 4, FF: 172, Vocab: 512, Context: 2304, Tied: true},
 	"smollm2-135m": {Family: "llama", Layers: 30, Width: 576, Heads: 9, KVHeads: 3, FF: 1536, Vocab: 49152, Context: 2304, Tied: true},
 }
 
@@ -48,7 +49,7 @@ func formatsOf(b tensor.Backend, m model.Model, fileType string) ([]dtype.Type, 
 	if err != nil {
 		return nil, err
 	}
-	ts, err := family.Sources(config, model.Sources(b, m))
+	ts, err := family.Sources(config, model.Sources(b, m.Params()))
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +74,7 @@ func (c *benchCmd) shapeCases() []benchCase {
 	for _, m := range shapeMeasures {
 		names = append(names, prefix+"/"+m.name, prefix+"/"+m.name+"/"+m.rate, prefix+"/"+m.name+"/peak")
 	}
+	names = append(names, constrainedNames(prefix)...)
 	return []benchCase{{names, func(ctx context.Context, c *benchCmd) ([]benchRow, error) { return c.shapeRows(ctx, prefix) }}}
 }
 
@@ -119,7 +121,7 @@ func (c *benchCmd) newShaped() (_ *shaped, err error) {
 		return nil, err
 	}
 	for i, w := range s.m.Params() {
-		if err := s.fill(w, formats[i]); err != nil {
+		if err := fillStored(b, w, formats[i]); err != nil {
 			s.Close()
 			return nil, err
 		}
@@ -134,14 +136,15 @@ func (c *benchCmd) newShaped() (_ *shaped, err error) {
 	return s, nil
 }
 
-// fill gives w random values: those of a few blocks, over and over.
-func (s *shaped) fill(w *op.Param, dt dtype.Type) error {
+// fillStored gives w random values in the format: those of a few blocks, over and
+// over.
+func fillStored(b tensor.Backend, w *op.Param, dt dtype.Type) error {
 	if len(w.Shape) == 1 {
 		x := make([]float32, w.Len())
 		for i := range x {
 			x[i] = 1
 		}
-		s.b.Upload(w.T, x)
+		b.Upload(w.T, x)
 		return nil
 	}
 	values, _ := dt.Block()
@@ -157,7 +160,7 @@ func (s *shaped) fill(w *op.Param, dt dtype.Type) error {
 	for at := 0; at < len(data.Data); {
 		at += copy(data.Data[at:], pattern)
 	}
-	return w.SetWeights(s.b, dt, data.Data)
+	return w.SetWeights(b, dt, data.Data)
 }
 
 // Close gives everything back.
@@ -275,6 +278,11 @@ func (c *benchCmd) shapeRows(ctx context.Context, prefix string) ([]benchRow, er
 			rows = append(rows, summary(name+"/peak", "of peak", shares))
 		}
 	}
+	constrained, err := c.constrainedRows(ctx, s, prefix)
+	if err != nil {
+		return nil, err
+	}
+	rows = append(rows, constrained...)
 	if clean {
 		rows = append(rows, summary(prefix+"/rss", "bytes", []float64{float64(machine.PeakMemory())}))
 	}

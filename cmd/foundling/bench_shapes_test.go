@@ -15,7 +15,7 @@ import (
 
 // TestBenchPublicShapes runs all measures on a tiny shape.
 func TestBenchPublicShapes(t *testing.T) {
-	publicShapes["tiny"] = plan.Shape{Family: "llama", Layers: 2, Width: 64, Heads: 4, KVHeads: 2, FF: 96, Vocab: 100, Context: 2304, Tied: true}
+	publicShapes["tiny"] = plan.Shape{Family: "llama", Layers: 2, Width: 64, Heads: 4, KVHeads: 2, FF: 96, Vocab: 300, Context: 2304, Tied: true}
 	defer delete(publicShapes, "tiny")
 	for _, fileType := range []string{"q8_0", "q4_k_m", "bf16"} {
 		c := benchCmd{What: "generate", Shape: "tiny", Type: fileType}
@@ -23,7 +23,7 @@ func TestBenchPublicShapes(t *testing.T) {
 		for _, r := range benchLines(t, c) {
 			names = append(names, strings.TrimPrefix(r.Name, "generate/tiny/"+fileType+"/"))
 		}
-		for _, want := range []string{"prefill512", "prefill512/arithmetic", "prefill512/peak", "prefill2048", "decode1", "decode1/bandwidth", "decode32", "weights"} {
+		for _, want := range []string{"prefill512", "prefill512/arithmetic", "prefill512/peak", "prefill2048", "decode1", "decode1/bandwidth", "decode32", "sampled32", "constrained32/strings", "constrained32/strings/time", "constrained32/records/time", "weights"} {
 			if !slices.Contains(names, want) {
 				t.Errorf("%s: no row %s in %q", fileType, want, names)
 			}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/foundling-lm/foundling/plan"
 )
 
 // benchLines runs bench with --json, a short time and these arguments.
@@ -98,6 +100,7 @@ func TestBenchNames(t *testing.T) {
 	for _, want := range []string{
 		"gemm/bf16/1024x768x768/t1", "gemm/f32/1024x3072x768/t1", "gemm/bf16/1024x50257x768/t2/packing-counted",
 		"train/gpt2-124m/b4t256", "train/gpt2-124m/b4t256/rss", "train/gpt-12m/b16t256", "train/llama-12m/b16t256",
+		"train/sft-llama-12m/b16t256", "train/dpo-llama-12m/p20", "train/lora-135m/b8t512", "train/lora-135m/b8t512/rss",
 		"tokenizer/encode/go-source", "tokenizer/encode/prose", "tokenizer/train/8k",
 		"generate/llama-12m/f32/prefill512", "generate/llama-12m/f32/decode1",
 		"grammar/mask/median", "grammar/mask/mean", "grammar/mask/p99", "grammar/compile/median", "grammar/compile/p99",
@@ -114,9 +117,9 @@ func TestBenchNames(t *testing.T) {
 }
 
 func TestBenchShapes(t *testing.T) {
-	for _, k := range trainBench {
-		if err := k.shape.Validate(); err != nil {
-			t.Errorf("%s: %v", k.name, err)
+	for _, s := range []plan.Shape{gpt2Shape, gpt12m, llama12m} {
+		if err := s.Validate(); err != nil {
+			t.Errorf("%+v: %v", s, err)
 		}
 	}
 	if n := gpt2Shape.Count().Total; n != 124439808 {

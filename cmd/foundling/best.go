@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/grammar"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/generate/search"
 	"github.com/foundling-lm/foundling/text/chat"
@@ -39,7 +41,8 @@ func (bestCmd) Help() string {
 	return `Draws candidates in one batch that reads the prompt once, and prints each selector's
 choice; the text at the end is the choice of the first selector. Candidate i is the same
 text for any --n, any number of threads and any batch. Where candidates are equal the
-lowest number wins.
+lowest number wins. Where the first selector finds none fit, the next one's choice is
+printed; exit code 1 where no selector chose.
 
   sumlogp, meanlogp, gnmt   log-probability of the text: whole, per token, over the length penalty
   majority, weighted        the answer that most candidates give; weighted by probability per token
@@ -64,6 +67,8 @@ func (c *bestCmd) Validate() error {
 	switch {
 	case !c.Beam && (c.Groups != 0 || c.Diversity != 0):
 		return errors.New("--groups and --diversity are of --beam")
+	case c.Groups > 1 && c.Diversity == 0:
+		return errors.New("--groups needs --diversity above 0: without it all groups find the same texts")
 	case c.Beam && c.samples():
 		return errors.New("--beam does not sample: it has no flags of sampling, of texts to end before, of time, and no --stop-early")
 	case c.Beam && c.Heal:
@@ -94,7 +99,7 @@ func (c *bestCmd) Validate() error {
 // samples says whether a flag was given that beam search does not know.
 func (c *bestCmd) samples() bool {
 	s := &c.stoppingFlags
-	return c.Temperature != nil || c.TopK != nil || c.TopP != nil || !reflect.DeepEqual(c.chain(), sample.Options{}) ||
+	return c.Temperature != nil || c.TopK != nil || c.TopP != nil || c.MinP != nil || c.TypicalP != nil || c.RepeatPenalty != nil || !reflect.DeepEqual(c.chain(), sample.Options{}) ||
 		len(s.Stop) > 0 || s.StopRegex != "" || s.TimeLimit != 0 || s.ContextPolicy == string(foundling.ContextShift) || c.StopEarly != ""
 }
 
@@ -134,6 +139,10 @@ func (c *bestCmd) Run(ctx context.Context) error {
 	}
 	start := time.Now()
 	candidates, err := c.candidates(ctx, m, ids, o)
+	var budget *grammar.BudgetError
+	if errors.As(err, &budget) {
+		return tooFew(budget, c.MaxTokens, m.Bundle.Model.Dims().Context-len(ids))
+	}
 	drawn := time.Since(start)
 	stopped := ctx.Err() != nil
 	if err != nil && !stopped {
@@ -170,17 +179,16 @@ func (c *bestCmd) chats(m *foundling.Model) bool { return m.Bundle.Chat && !c.Ra
 func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int32, so search.Options) ([]search.Candidate, error) {
 	d := c.decoding()
 	var err error
-	if d.Grammar, err = c.compile(m); err != nil {
+	if d.Grammar, err = c.compile(ctx, m); err != nil {
 		return nil, err
 	}
 	o := m.Options(d)
 	if c.chats(m) {
 		o.StopIDs = m.Bundle.Stops()
 	}
-	if c.Heal {
-		if ids, err = m.Heal(ids, d.Grammar, &o); err != nil {
-			return nil, fmt.Errorf("--heal: %w", err)
-		}
+	d.Heal = c.Heal
+	if ids, err = m.Begin(ids, d, &o); err != nil {
+		return nil, fmt.Errorf("--prompt: %w", err)
 	}
 	if c.Beam {
 		return c.search(ctx, m, ids, o)
@@ -203,6 +211,19 @@ func (c *bestCmd) candidates(ctx context.Context, m *foundling.Model, ids []int3
 	return draw(ctx, 0, c.N)
 }
 
+// shownText is the text of ids as it is shown where o generates them.
+func shownText(m *foundling.Model, ids []int32, o generate.Options) string {
+	var text []byte
+	for _, id := range ids {
+		text = m.Bundle.Tokenizer.AppendToken(text, id)
+	}
+	text = text[min(o.SkipBytes, len(text)):]
+	if o.SkipBlank {
+		text = bytes.TrimPrefix(text, []byte(" "))
+	}
+	return string(text)
+}
+
 // search is the candidates of a beam.
 func (c *bestCmd) search(ctx context.Context, m *foundling.Model, ids []int32, g generate.Options) ([]search.Candidate, error) {
 	set, err := search.OnEngine(ctx, m.Engine, ids, c.MaxTokens, m.Bundle.Model.Dims().Context)
@@ -211,7 +232,7 @@ func (c *bestCmd) search(ctx context.Context, m *foundling.Model, ids []int32, g
 	}
 	defer set.Close()
 	o := c.beam(set.Room())
-	o.StopIDs, o.Constraint, o.Text = g.StopIDs, g.Constraint, m.Bundle.Tokenizer.Decode
+	o.StopIDs, o.Constraint, o.Text = g.StopIDs, g.Constraint, func(ids []int32) string { return shownText(m, ids, g) }
 	found, err := search.Beam(ctx, set, o)
 	out := make([]search.Candidate, len(found))
 	for i, h := range found {

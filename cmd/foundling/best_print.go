@@ -83,9 +83,9 @@ func (c *bestCmd) print(m *foundling.Model, r *bestResult) error {
 	if c.JSON {
 		e := json.NewEncoder(os.Stdout)
 		e.SetEscapeHTML(false)
-		return e.Encode(c.asJSON(m, r))
+		return errors.Join(e.Encode(c.asJSON(m, r)), r.unfit())
 	}
-	return r.table(os.Stdout)
+	return errors.Join(r.table(os.Stdout), r.unfit())
 }
 
 // snippet is the beginning of a text on one line; what cannot be shown is a dot.
@@ -159,8 +159,20 @@ func (r *bestResult) table(out io.Writer) error {
 		_, e := fmt.Fprintf(out, "\n--- candidate %d, the choice of %s\n%s\n", ch.Index, r.selectors[i].Name, strings.TrimRight(r.candidates[ch.Index].Text, "\n"))
 		return errors.Join(err, e)
 	}
-	_, e := fmt.Fprintln(out, "\nno selector found a candidate fit")
-	return errors.Join(err, e)
+	return err
+}
+
+// errNoneFit says that there is no choice to print.
+var errNoneFit = errors.New("no selector found a candidate fit")
+
+// unfit is errNoneFit where no selector chose.
+func (r *bestResult) unfit() error {
+	for _, ch := range r.choices {
+		if ch.Index >= 0 {
+			return nil
+		}
+	}
+	return errNoneFit
 }
 
 func shownScore(x float64) string {

@@ -45,9 +45,9 @@ func (c *chatCmd) Validate() error {
 }
 
 // Run talks until the end of input.
-func (c *chatCmd) Run(context.Context) error {
+func (c *chatCmd) Run(ctx context.Context) error {
 	// Ctrl-C has a meaning of its own here: the program's context, which it ends
-	// for good, is left aside.
+	// for good, is of use until the talk begins.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -60,7 +60,7 @@ func (c *chatCmd) Run(context.Context) error {
 	if m.Bundle.Tokenizer == nil {
 		return fmt.Errorf("%s has no tokenizer to talk with: %w", c.Model, m.Bundle.NoTokens)
 	}
-	g, err := c.compile(m)
+	g, err := c.compile(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -204,12 +204,11 @@ func (t *talk) answer(ids []int32) (r *generate.Result, stopped bool, err error)
 	d.Grammar, d.Stream = t.grammar, t.turns
 	o := t.Options(d)
 	o.StopIDs = t.stops
-	if t.heal {
-		if ids, err = t.Heal(ids, t.grammar, &o); err != nil {
-			close(done)
-			<-watching
-			return nil, false, err
-		}
+	d.Heal = t.heal
+	if ids, err = t.Begin(ids, d, &o); err != nil {
+		close(done)
+		<-watching
+		return nil, false, err
 	}
 	t.turns++
 	r, err = t.Engine.Generate(ctx, ids, o, func(p generate.Piece) bool {

@@ -13,7 +13,7 @@ import (
 type decodingFlags struct {
 	Temperature *float64 `help:"0 takes the most probable token, 1 samples the model's distribution. Default: the model's generation_config.json, else 0.8."`
 	TopK        *int     `help:"Sample among this many most probable tokens; 0 among all. Default as above, else 0."`
-	TopP        *float64 `help:"Sample among the most probable tokens that together reach this probability; 1 among all. Default as above, else 1."`
+	TopP        *float64 `help:"Sample among the most probable tokens that together reach this probability; 0 and 1 among all. Default as above, else 1."`
 	Seed        uint64   `help:"Chooses the random numbers: the same seed gives the same text." default:"1"`
 	MaxTokens   int      `help:"Stop after so many tokens; 0 goes on until the context is full." default:"${maxtokens}"`
 	stoppingFlags
@@ -22,7 +22,10 @@ type decodingFlags struct {
 
 // decoding is the flags as the library takes them.
 func (f *decodingFlags) decoding() foundling.Decoding {
-	d := foundling.Decoding{Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, Seed: f.Seed, MaxTokens: f.MaxTokens, Chain: f.chain()}
+	d := foundling.Decoding{
+		Temperature: f.Temperature, TopK: f.TopK, TopP: f.TopP, MinP: f.MinP, TypicalP: f.TypicalP, RepeatPenalty: f.RepeatPenalty,
+		Seed: f.Seed, MaxTokens: f.MaxTokens, Chain: f.chain(),
+	}
 	f.stopping(&d)
 	return d
 }
@@ -33,6 +36,9 @@ func (f *decodingFlags) Validate() error {
 		return fmt.Errorf("--max-tokens is %d: it must be positive, or 0 to go on until the context is full", f.MaxTokens)
 	}
 	if err := f.stoppingFlags.check(f.MaxTokens); err != nil {
+		return err
+	}
+	if err := f.samplingFlags.idle(); err != nil {
 		return err
 	}
 	o := (&foundling.Model{Bundle: &bundle.Bundle{}}).Options(f.decoding()).Sample
@@ -81,6 +87,7 @@ func (f speculateFlags) Validate() error {
 
 // openFlags are shared by the commands that open a model.
 type openFlags struct {
+	Adapter string `help:"Directory of an adapter of the model (LoRA in PEFT's layout), as sft --lora writes it." placeholder:"DIR" type:"existingdir"`
 	storeFlags
 	cacheFlags
 	computeFlags
@@ -112,7 +119,7 @@ func openSpeculating(o openFlags, f speculateFlags, name string) (*foundling.Mod
 	p := newProgress("loading " + dir)
 	defer p.Close()
 	m, err := foundling.Open(dir, foundling.Options{
-		Threads: o.Threads, Kernels: o.Kernels, Precision: o.exact().Precision, CacheFormat: o.CacheFormat,
+		Threads: o.Threads, Kernels: o.Kernels, Precision: o.exact().Precision, CacheFormat: o.CacheFormat, Adapter: o.Adapter,
 		Speculate: f.Speculate, SpeculateTokens: f.SpeculateTokens, Rejection: f.SpeculateMode == "rejection",
 	})
 	if err != nil {

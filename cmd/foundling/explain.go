@@ -115,7 +115,7 @@ func printExplained(out io.Writer, xs []explained) error {
 			if s.Step == "mask" && s.Note == "none" {
 				continue
 			}
-			fmt.Fprintf(w, "%s\t%d\t%.4f\t%.4f\t%.3f\t%.3f\t%s\t%s\t%s\n", s.Step, s.After.Candidates, s.Kept, s.Removed, s.After.Entropy, s.After.Bits, place(s.After.Rank), probability(s.After.Prob), s.Note)
+			fmt.Fprintf(w, "%s\t%d\t%.4f\t%.4f\t%.3f\t%.3f\t%s\t%s\t  %s\n", s.Step, s.After.Candidates, s.Kept, s.Removed, s.After.Entropy, s.After.Bits, place(s.After.Rank), probability(s.After.Prob), s.Note)
 		}
 		fmt.Fprint(w, "\ncandidate\tmodel\t")
 		for _, s := range x.Steps {

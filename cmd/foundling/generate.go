@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/grammar"
+	"github.com/foundling-lm/foundling/generate/partial"
 	"github.com/foundling-lm/foundling/text/chat"
 )
 
@@ -23,7 +26,8 @@ type generateCmd struct {
 	Raw           bool   `help:"Continue the prompt as text, also where the model answers questions."`
 	JSON          bool   `name:"json" help:"Print one JSON object at the end instead of the text as it comes."`
 	LogProbs      int    `name:"logprobs" help:"With --json: log-probabilities of so many most probable tokens at each place, prompt included, for the model and after the sampling chain." placeholder:"N"`
-	Explain       bool   `help:"Show after the text what each step of the sampling chain did for each token (as inspect probs)."`
+	StreamJSON    bool   `name:"stream-json" help:"With --json-schema: print what there is of the value each time that it grows, one JSON text a line."`
+	Explain       bool   `help:"Show after the text what each step of the sampling chain did for each token (as inspect probs), the grammar's mask first."`
 	decodingFlags `embed:"" set:"maxtokens=256"`
 	structuredFlags
 	speculateFlags
@@ -47,6 +51,7 @@ Examples:
     foundling generate --model run1 --raw --prompt "func main() {" --stop "}" --temperature 0
     foundling generate --model run1 --prompt - --json < question.txt
     foundling generate --model run1 --prompt "A person:" --json-schema person.json
+    foundling generate --model run1 --prompt "A person:" --json-schema person.json --stream-json
     foundling generate --model run1 --prompt "Is Go compiled?" --choice yes --choice no
     foundling generate --model run1 --prompt "A date:" --regex '[0-9]{4}-[0-9]{2}-[0-9]{2}'
     foundling generate --model run1 --prompt "Think." --json-schema plan.json --grammar-after "</think>"
@@ -104,14 +109,13 @@ func (c *generateCmd) Validate() error {
 		return fmt.Errorf("--budget is %d: it must be at least a token for each of --n %d texts, or 0 for no bound", c.Budget, c.N)
 	case c.Explain && c.ContextPolicy == string(generate.ContextShift):
 		return errors.New("--explain and --context-policy shift: a text of which the beginning is forgotten cannot be read again, leave one of them out")
+	case c.StreamJSON && (c.JSONSchema == "" || c.GrammarAfter != "" || c.JSON || c.N > 1 || c.Explain):
+		return errors.New("--stream-json shows one value of a --json-schema as it grows: leave --grammar-after, --json, --n and --explain out")
 	case c.LogProbs < 0 || c.LogProbs > 0 && !c.JSON:
 		return errors.New("--logprobs wants a number above 0, and --json to print them (inspect probs shows tables)")
 	}
 	if err := c.structuredFlags.check(); err != nil {
 		return err
-	}
-	if c.Explain && (c.given() || c.Heal) {
-		return errors.New("--explain reads the text again without a grammar: leave --json-schema, --regex, --grammar, --choice and --heal out")
 	}
 	return validate(&c.decodingFlags, c.speculateFlags, c.cacheFlags)
 }
@@ -133,12 +137,15 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	if m.Bundle.Tokenizer == nil && (!c.JSON || len(c.Stop) > 0) {
 		return fmt.Errorf("%s has no tokenizer to write text with (use --json for ids, without --stop): %w", c.Model, m.Bundle.NoTokens)
 	}
+	if err := c.within(m.Bundle.Model.Dims().Vocab); err != nil {
+		return err
+	}
 	ids, err := c.encode(m, prompt)
 	if err != nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}
 	d := c.decoding()
-	if d.Grammar, err = c.compile(m); err != nil {
+	if d.Grammar, err = c.compile(ctx, m); err != nil {
 		return err
 	}
 	o := m.Options(d)
@@ -146,21 +153,24 @@ func (c *generateCmd) Run(ctx context.Context) error {
 	if m.Bundle.Chat && !c.Raw {
 		o.StopIDs = m.Bundle.Stops()
 	}
-	if c.Heal {
-		if ids, err = m.Heal(ids, d.Grammar, &o); err != nil {
-			return fmt.Errorf("--heal: %w", err)
-		}
+	d.Heal = c.Heal
+	if ids, err = m.Begin(ids, d, &o); err != nil {
+		return fmt.Errorf("--prompt: %w", err)
 	}
 	requests, err := generate.Candidates(ids, o, c.N)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	results, err := m.Engine.GenerateAll(ctx, requests, c.show())
+	show, stream := c.show(), jsonStream{w: os.Stdout}
+	if c.StreamJSON {
+		show = stream.piece
+	}
+	results, err := m.Engine.GenerateAll(ctx, requests, show)
 	var budget *grammar.BudgetError
 	switch {
 	case results == nil && errors.As(err, &budget):
-		return fmt.Errorf("--max-tokens: %w", budget)
+		return tooFew(budget, c.MaxTokens, m.Bundle.Model.Dims().Context-len(ids))
 	case results == nil:
 		return fmt.Errorf("--prompt: %w", err)
 	}
@@ -173,6 +183,8 @@ func (c *generateCmd) Run(ctx context.Context) error {
 			}
 		}
 		err = interrupted("%s written", count(written, "token"))
+	} else if c.StreamJSON && err == nil {
+		err = stream.close()
 	}
 	return errors.Join(c.finish(ctx, m, requests, results, time.Since(start)), err)
 }
@@ -197,6 +209,38 @@ func (c *generateCmd) show() func(int, generate.Piece) bool {
 	}
 }
 
+// jsonStream prints a value as it grows, a line for each time.
+type jsonStream struct {
+	w     io.Writer
+	text  partial.Decoder
+	shown []byte
+}
+
+func (j *jsonStream) piece(_ int, p generate.Piece) bool {
+	_, err := j.text.Write([]byte(p.Text))
+	return err == nil && j.print() == nil
+}
+
+// print shows what there is of the value, if that is more than before.
+func (j *jsonStream) print() error {
+	var line bytes.Buffer
+	if s := j.text.Snapshot(); s == nil || json.Compact(&line, s) != nil || bytes.Equal(line.Bytes(), j.shown) {
+		return nil
+	}
+	j.shown = append(j.shown[:0], line.Bytes()...)
+	line.WriteByte('\n')
+	_, err := j.w.Write(line.Bytes())
+	return err
+}
+
+// close shows the whole value. The error says what is missing.
+func (j *jsonStream) close() error {
+	if err := j.text.Close(); err != nil {
+		return err
+	}
+	return j.print()
+}
+
 func (c *generateCmd) finish(ctx context.Context, m *foundling.Model, requests []generate.Request, results []*generate.Result, took time.Duration) error {
 	e := json.NewEncoder(os.Stdout)
 	e.SetEscapeHTML(false)
@@ -214,15 +258,17 @@ func (c *generateCmd) finish(ctx context.Context, m *foundling.Model, requests [
 		if c.N > 1 {
 			fmt.Printf("--- %d of %d (%s)\n%s", i+1, c.N, r.Finish, r.Text)
 		}
-		if !strings.HasSuffix(r.Text, "\n") {
+		if !strings.HasSuffix(r.Text, "\n") && !c.StreamJSON {
 			fmt.Println()
 		}
-		if c.N == 1 {
-			context := m.Bundle.Model.Dims().Context
-			for _, s := range []string{ending(r, context, &requests[i].Options), shifted(r, context)} {
-				if s != "" {
-					fmt.Fprintf(os.Stderr, "note: %s\n", s)
-				}
+		context := m.Bundle.Model.Dims().Context
+		notes, which := []string{ending(r, context, &requests[i].Options), shifted(r, context)}, ""
+		if c.N > 1 { // the end is in the line above the text
+			notes, which = notes[1:], fmt.Sprintf("text %d: ", i+1)
+		}
+		for _, s := range notes {
+			if s != "" {
+				fmt.Fprintf(os.Stderr, "note: %s%s\n", which, s)
 			}
 		}
 	}
@@ -231,6 +277,9 @@ func (c *generateCmd) finish(ctx context.Context, m *foundling.Model, requests [
 			var g generated
 			if err := c.look(ctx, m, requests[i], r, &g); err != nil {
 				return err
+			}
+			if c.N > 1 {
+				fmt.Printf("\n--- %d of %d\n", i+1, c.N)
 			}
 			if err := printExplained(os.Stdout, g.Explained); err != nil {
 				return err

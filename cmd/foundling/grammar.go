@@ -85,7 +85,7 @@ type keywordCount struct {
 }
 
 // Run prints the report.
-func (c *grammarCheckCmd) Run() error {
+func (c *grammarCheckCmd) Run(ctx context.Context) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -93,18 +93,23 @@ func (c *grammarCheckCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	l, err := compile(languageOptions{lenient: c.Lenient})
-	var usage usageError
-	if errors.As(err, &usage) {
+	r, err := unless(ctx, func() (*grammarReport, error) { return c.report(text, compile) })
+	if r == nil {
 		return err
 	}
-	r := grammarReport{Language: c.kind()}
+	return errors.Join(r.print(c.JSON), err)
+}
+
+// report compiles the language. An error beside a report is why it is rejected.
+func (c *grammarCheckCmd) report(text []byte, compile func(languageOptions) (*language, error)) (*grammarReport, error) {
+	r := &grammarReport{Language: c.kind()}
 	if c.Schema != "" {
 		r.Keywords = schemaKeywords(text)
 	}
+	l, err := compile(languageOptions{lenient: c.Lenient})
 	if err != nil {
 		r.Rejected = rejected(err)
-		return errors.Join(r.print(c.JSON), errors.New("rejected: "+err.Error()))
+		return r, errors.New("rejected: " + err.Error())
 	}
 	r.Supported = true
 	for _, n := range l.notes {
@@ -112,18 +117,19 @@ func (c *grammarCheckCmd) Run() error {
 	}
 	shortest := l.start.Shortest()
 	r.Bytes, r.Shortest = len(shortest), strings.ToValidUTF8(string(shortest[:min(len(shortest), 2000)]), "\uFFFD")
-	if c.Model != "" {
-		v, err := c.vocabulary(c.Model)
-		if err != nil {
-			return err
-		}
-		g, err := grammar.New(v, l.start, grammar.Options{})
-		if err != nil {
-			return fmt.Errorf("%s: %w", c.Model, err)
-		}
-		r.Model, r.Tokens = c.Model, g.Minimum()
+	if c.Model == "" {
+		return r, nil
 	}
-	return r.print(c.JSON)
+	v, err := c.vocabulary(c.Model)
+	if err != nil {
+		return nil, err
+	}
+	g, err := grammar.New(v, l.start, grammar.Options{})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Model, err)
+	}
+	r.Model, r.Tokens = c.Model, g.Minimum()
+	return r, nil
 }
 
 // kind is the way in which the language is given.
@@ -147,6 +153,15 @@ func rejected(err error) *rejection {
 	return &rejection{Reason: err.Error()}
 }
 
+// shown is as much of a text as the table shows.
+func shown(s string) string {
+	const most = 200
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return harmless(s)
+}
+
 func (r *grammarReport) print(asJSON bool) error {
 	if asJSON {
 		e := json.NewEncoder(os.Stdout)
@@ -159,7 +174,7 @@ func (r *grammarReport) print(asJSON bool) error {
 	} else {
 		fmt.Fprintf(w, "%s: rejected\n", r.Language)
 		if r.Rejected.Pointer != "" {
-			fmt.Fprintf(w, "at\t%s\n", r.Rejected.Pointer)
+			fmt.Fprintf(w, "at\t%s\n", shown(r.Rejected.Pointer))
 		}
 		fmt.Fprintf(w, "because\t%s\n", harmless(r.Rejected.Reason))
 		if r.Rejected.Remedy != "" {
@@ -172,12 +187,12 @@ func (r *grammarReport) print(asJSON bool) error {
 	if len(r.Keywords) > 0 {
 		fmt.Fprint(w, "\nkeyword\ttimes\twhat is done\n")
 		for _, k := range r.Keywords {
-			fmt.Fprintf(w, "%s\t%d\t%s\n", k.Name, k.Count, k.How)
+			fmt.Fprintf(w, "%s\t%d\t%s\n", shown(k.Name), k.Count, k.How)
 		}
 		fmt.Fprintln(w)
 	}
 	if r.Supported {
-		fmt.Fprintf(w, "shortest text\t%d bytes: %s\n", r.Bytes, harmless(r.Shortest))
+		fmt.Fprintf(w, "shortest text\t%d bytes: %s\n", r.Bytes, shown(r.Shortest))
 	}
 	if r.Tokens > 0 {
 		fmt.Fprintf(w, "least tokens\t%d under %s, the end token included\n", r.Tokens, r.Model)
@@ -210,10 +225,11 @@ func schemaKeywords(text []byte) []keywordCount {
 					walk(e, false)
 					continue
 				}
-				if _, known := how[key]; known {
-					counts[key]++
+				counts[key]++
+				if _, known := how[key]; !known { // its value may be anything
+					how[key] = unknownKeyword
 				}
-				if !slices.Contains(dataKeywords, key) {
+				if how[key] != unknownKeyword && !slices.Contains(dataKeywords, key) {
 					walk(e, slices.Contains(namedSchemas, key))
 				}
 			}
@@ -227,6 +243,10 @@ func schemaKeywords(text []byte) []keywordCount {
 	slices.SortFunc(out, func(a, b keywordCount) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
+
+// unknownKeyword is what is done with a keyword that no draft has, as the
+// specification wants it.
+const unknownKeyword = "unknown: an annotation"
 
 // Keywords whose values are data, and those whose values are schemas by name.
 var (
@@ -262,7 +282,7 @@ func (f storeFlags) vocabulary(name string) (*grammar.Vocabulary, error) {
 
 type grammarAcceptsCmd struct {
 	languageFlags
-	Batch   bool          `help:"Read JSON objects, one a line, each with schema, regex or grammar and instance or text; answer one a line: compiled, accepts, error."`
+	Batch   bool          `help:"Read JSON objects, one a line, each with schema, regex, grammar or choices and instance or text; answer one a line: compiled, accepts, error."`
 	JSON    bool          `name:"json" help:"Print the answer as one JSON object."`
 	Timeout time.Duration `help:"With --batch, the longest time for one line." default:"20s"`
 }
@@ -277,9 +297,10 @@ annotations that these drafts make them; output is held to them in any case.
 
 With --batch each line is an object. {"schema":...,"instance":...} asks about an
 instance as it is written there; "text" in place of "instance" is a string that holds
-the text, which need not be JSON. "regex" and "grammar" (with "notation": gbnf, ebnf
-or lark) in place of "schema" are strings, and so is their instance. Every line gets
-an answer: {"compiled":true,"accepts":false,"error":"..."}.
+the text, which need not be JSON. "regex", "grammar" (with "notation": gbnf, ebnf or
+lark; without it the text tells) and "choices" (a list) in place of "schema" are
+strings, and so is their instance. Every line gets an answer:
+{"compiled":true,"accepts":false,"error":"..."}.
 
 Examples:
 
@@ -306,7 +327,10 @@ func (c *grammarAcceptsCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	l, err := compile(languageOptions{lenient: c.Lenient, loose: true})
+	l, err := unless(ctx, func() (*language, error) { return compile(languageOptions{lenient: c.Lenient, loose: true}) })
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
 	if err != nil {
 		return usageError{err}
 	}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/foundling-lm/foundling/generate/grammar/schema"
@@ -35,6 +37,8 @@ type question struct {
 	Instance json.RawMessage `json:"instance"`
 	Text     *string         `json:"text"`
 }
+
+var notations = []string{"gbnf", "ebnf", "lark"}
 
 // maxQuestion bounds a line.
 const maxQuestion = 256 << 20
@@ -117,6 +121,8 @@ func (b *acceptsBatch) answer(line []byte) acceptsAnswer {
 	}
 	text := []byte(q.Instance)
 	switch {
+	case q.Text != nil && len(text) > 0:
+		return acceptsAnswer{Compiled: true, Error: "give one of the fields instance and text"}
 	case q.Text != nil:
 		text = []byte(*q.Text)
 	case len(text) == 0:
@@ -141,6 +147,9 @@ func (b *acceptsBatch) language(q *question) (*language, error) {
 	}
 	if n != 1 {
 		return nil, errors.New("give one of the fields schema, regex, grammar and choices")
+	}
+	if q.Notation != "" && !slices.Contains(notations, q.Notation) {
+		return nil, fmt.Errorf("field notation: %q is none of %s", q.Notation, strings.Join(notations, ", "))
 	}
 	var key string
 	var compile func() (*language, error)

@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -17,7 +13,6 @@ import (
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/generate/search"
-	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/lab"
 	"github.com/foundling-lm/foundling/text/chat"
 )
@@ -89,24 +84,7 @@ func (c *labConsistencyCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Out, 0o755); err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	if err := atomicfile.Write(filepath.Join(c.Out, "consistency.json"), func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
-	}); err != nil {
-		return err
-	}
-	page := filepath.Join(c.Out, "report.html")
-	if err := r.Page(c.Model).WriteFile(page); err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(os.Stdout).Encode(r)
-	}
-	return errors.Join(c.table(r), note(page, "report"))
+	return saveLab(c.Out, "consistency", r, r.Page(c.Model), c.JSON, func() error { return c.table(r) })
 }
 
 // options reads the prompt and its paraphrases.

@@ -41,3 +41,27 @@ func TestStructuredStories(t *testing.T) {
 		t.Errorf("valid: prompt %v, repair %v, retry %v", a, b, c)
 	}
 }
+
+// TestStructuredCalls lets the same model call functions, where a prompt and its
+// answer fit into its context: constrained, every answer is a call.
+func TestStructuredCalls(t *testing.T) {
+	model := golden.Data(t, "models", "stories260K", "hf")
+	questions := golden.Data(t, "tools", "bfcl", "BFCL_v4_simple_python.json.gz")
+	answers := golden.Data(t, "tools", "bfcl", "possible_answer", "BFCL_v4_simple_python.json.gz")
+	out := t.TempDir()
+	if code := run([]string{"lab", "structured", "--model", model, "--items", "8", "--tries", "1", "--calls", questions, "--answers", answers, "--out", out}); code != exitDone {
+		t.Fatal("exit code", code)
+	}
+	b, err := os.ReadFile(filepath.Join(out, "structured.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r lab.StructuredResult
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	row := r.Rows[3]
+	if n := len(r.LeftOut); n == 0 || n == 8 || row.Layer != lab.LayerConstrained || row.Valid.Value != 1 || row.Valid.N != 8-n || row.Fields.Value <= 0 || r.Shortened != 8 {
+		t.Errorf("%d left out, %d shortened, %+v", n, r.Shortened, row)
+	}
+}

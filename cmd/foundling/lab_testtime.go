@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/foundling-lm/foundling/eval/report"
 	"github.com/foundling-lm/foundling/generate/search"
-	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/lab"
 )
 
@@ -171,21 +168,7 @@ func (c *labTestTimeCmd) look(ctx context.Context, problems []lab.Problem, sourc
 	if err != nil {
 		return err
 	}
-	err = atomicfile.Write(c.file("test-time.json"), func(w io.Writer) error {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
-	})
-	if err != nil {
-		return err
-	}
-	if err := r.Page(source).WriteFile(c.file("report.html")); err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(os.Stdout).Encode(r)
-	}
-	return c.table(r)
+	return saveLab(c.Out, "test-time", r, r.Page(source), c.JSON, func() error { return c.table(r) })
 }
 
 // table prints the curves at some numbers of candidates.
@@ -224,6 +207,5 @@ func (c *labTestTimeCmd) table(r *lab.TestTimeResult) error {
 	for _, e := range r.Early {
 		fmt.Printf("vote of at most %d that stops by rule %s: %.1f candidates, accuracy %s (whole vote %s)\n", e.Limit, e.Rule, e.Samples, report.Percent(e.Accuracy), report.Percent(e.Whole))
 	}
-	_, err := fmt.Printf("%s\n%s\n", c.file("test-time.json"), c.file("report.html"))
-	return err
+	return nil
 }

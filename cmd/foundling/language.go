@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"os"
 
@@ -11,9 +13,9 @@ import (
 
 // languageFlags choose the language that a text must fit, in one of four ways.
 type languageFlags struct {
-	Schema  string   `help:"The language is the JSON texts that satisfy this JSON Schema; - reads it from standard input." placeholder:"FILE"`
-	Regex   string   `help:"The language is what this regular expression matches from end to end, in RE2's syntax." placeholder:"REGEX"`
-	Grammar string   `help:"The language is that of a grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
+	Schema  string   `type:"filled" help:"The language is the JSON texts that satisfy this JSON Schema; - reads it from standard input." placeholder:"FILE"`
+	Regex   string   `type:"filled" help:"The language is what this regular expression matches from end to end, in RE2's syntax." placeholder:"REGEX"`
+	Grammar string   `type:"filled" help:"The language is that of a grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
 	Choice  []string `help:"The language is this text; repeat for more." placeholder:"TEXT" sep:"none"`
 	Lenient bool     `help:"Pass over keywords of the schema that cannot be enforced, and say which."`
 }
@@ -75,17 +77,20 @@ func (f *languageFlags) source() (text []byte, compile func(o languageOptions) (
 // maxLanguageBytes bounds what is read of a schema or grammar.
 const maxLanguageBytes = 64 << 20
 
-// readNamed reads a file, or standard input for -.
+// readNamed reads a file, or standard input for -. A byte order mark at its beginning,
+// as editors on Windows write it, is no part of it.
 func readNamed(name string) ([]byte, error) {
-	if name == "-" {
-		return readLimited(os.Stdin, maxLanguageBytes)
+	in := os.Stdin
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return readLimited(f, maxLanguageBytes)
+	text, err := readLimited(in, maxLanguageBytes)
+	return bytes.TrimPrefix(text, []byte("\uFEFF")), err
 }
 
 // compileSchema makes the language of a JSON Schema.
@@ -111,4 +116,25 @@ func compile(s lang.Source) (*language, error) {
 		return nil, err
 	}
 	return &language{s.Kind(), l.Start, l.JSON, l.Notes}, nil
+}
+
+// unless is what f returns, unless ctx ends first: f, which does not heed it, is left
+// alone then.
+func unless[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var none T
+		return none, interrupted("nothing was found out")
+	}
 }

@@ -61,7 +61,13 @@ func likelies(m *foundling.Model, ts []sample.Token) []likelyToken {
 func newLogProbs(m *foundling.Model, ids []int32, logProbs []float64, details []*generate.Detail) []tokenLogProb {
 	out := make([]tokenLogProb, len(details))
 	for i, d := range details {
-		out[i] = tokenLogProb{likely(m, ids[i], logProbs[i]), likelies(m, d.Top), number(d.LogProb), likelies(m, d.Chain)}
+		own := logProbs[i]
+		for _, t := range d.Top { // summed in float64, unlike own: one token, one number
+			if t.ID == ids[i] {
+				own = t.LogProb
+			}
+		}
+		out[i] = tokenLogProb{likely(m, ids[i], own), likelies(m, d.Top), number(d.LogProb), likelies(m, d.Chain)}
 	}
 	return out
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -34,6 +36,13 @@ type cli struct {
 	Raise     raiseCmd     `cmd:"" help:"Raise a model: from text on this machine to a model that answers."`
 	Pretrain  pretrainCmd  `cmd:"" help:"Train a new model on text."`
 	SFT       sftCmd       `cmd:"" name:"sft" help:"Fine-tune a model on demonstrations."`
+	DPO       dpoCmd       `cmd:"" name:"dpo" help:"Learn from preferences: DPO and its family, offline or online."`
+	RLAIF     rlaifCmd     `cmd:"" name:"rlaif" help:"Let a judge or rewards choose among a model's answers, and learn from that."`
+	Data      dataCmds     `cmd:"" help:"Data of post-training: show it, say what it consists of, label it, have a model make it."`
+	Reward    rewardCmd    `cmd:"" help:"Train a reward model on preferences, scores or steps."`
+	Classify  classifyCmds `cmd:"" help:"Classifiers: train one over a model, measure it."`
+	PPO       ppoCmd       `cmd:"" name:"ppo" help:"Let a model learn from rewards of its own answers, with a critic."`
+	GRPO      grpoCmd      `cmd:"" name:"grpo" help:"Let a model learn from rewards of its own answers, by comparing them: GRPO, RLOO, REINFORCE++ and kin."`
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
@@ -43,6 +52,7 @@ type cli struct {
 	Pull      pullCmd      `cmd:"" help:"Bring a model from a hub to the local store."`
 	Models    modelsCmd    `cmd:"" help:"List the models of the local store, find and delete them."`
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
+	Merge     mergeCmd     `cmd:"" help:"Merge an adapter into the weights of its model."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
 	Grammar   grammarCmds  `cmd:"" help:"Languages that output must fit: is a schema, expression or grammar supported, does a text fit."`
 	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, what its heads look at, what tokens are chosen from."`
@@ -63,13 +73,14 @@ func run(args []string) int {
 		kong.Name("foundling"),
 		kong.Description("The whole life of a foundation model in one program."),
 		kong.UsageOnError(),
-		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames()},
+		kong.Vars{"endpoint": hub.DefaultEndpoint, "samplers": samplerNames(), "rewards": rewardHelp},
+		kong.NamedMapper("filled", kong.MapperFunc(filled)),
 		kong.Exit(func(n int) { code = n }),
 	)
 	if err != nil {
 		panic(err)
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(joined(args))
 	if code >= 0 { // --help
 		return code
 	}
@@ -79,8 +90,50 @@ func run(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends a command that does not heed the first
 	k.BindTo(ctx, (*context.Context)(nil))
 	return exitCode(k.Run())
+}
+
+// filled reads the value of flags with type:"filled", which is not empty: that of a
+// variable of the shell that is not set would else be as good as no flag.
+func filled(ctx *kong.DecodeContext, target reflect.Value) error {
+	var s string
+	if err := ctx.Scan.PopValueInto("string", &s); err != nil {
+		return err
+	}
+	if s == "" {
+		return errors.New("the value is empty: leave the flag out or give it one")
+	}
+	target.SetString(s)
+	return nil
+}
+
+// joined writes --flag and a value that begins with a hyphen, a negative number or a
+// text of several words, as one argument: alone the value would be taken for flags.
+func joined(args []string) []string {
+	var out []string
+	for i := 0; i < len(args); i++ {
+		a := args[i]
+		if a == "--" {
+			return append(out, args[i:]...)
+		}
+		if strings.HasPrefix(a, "--") && !strings.ContainsAny(a, "= ") && i+1 < len(args) && hyphened(args[i+1]) {
+			i++
+			a += "=" + args[i]
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// hyphened says whether an argument begins with a hyphen and is no flag.
+func hyphened(a string) bool {
+	if len(a) < 2 || a[0] != '-' {
+		return false
+	}
+	name, _, _ := strings.Cut(a, "=")
+	return strings.ContainsAny(a[1:2], "0123456789.") || strings.ContainsAny(name, " \t\n")
 }
 
 // usageError marks an error that better options would avoid.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -15,4 +17,21 @@ func TestMain(m *testing.M) {
 	}
 	os.Setenv(asProgram, "1") // of the processes that tests start
 	os.Exit(m.Run())
+}
+
+func TestJoined(t *testing.T) {
+	for args, want := range map[string]string{
+		"generate|--temperature|-1|--n|2":        "generate|--temperature=-1|--n|2",
+		"generate|--min-p|-.5|--raw":             "generate|--min-p=-.5|--raw",
+		"generate|--prompt|- one = 1":            "generate|--prompt=- one = 1",
+		"generate|--prompt|-|--n|2":              "generate|--prompt|-|--n|2",
+		"generate|--raw|--prompt=- one|--n=-1":   "generate|--raw|--prompt=- one|--n=-1",
+		"generate|--prompt|--raw|--stop|--n=1":   "generate|--prompt|--raw|--stop|--n=1",
+		"repair|--json|-|--|-1|--temperature|-1": "repair|--json|-|--|-1|--temperature|-1",
+		"generate|--prompt":                      "generate|--prompt",
+	} {
+		if got := joined(strings.Split(args, "|")); !slices.Equal(got, strings.Split(want, "|")) {
+			t.Errorf("%s: %s, want %s", args, strings.Join(got, "|"), want)
+		}
+	}
 }

@@ -61,6 +61,9 @@ func (c *raiseCmd) Run(ctx context.Context) error {
 		r.Tokenize,       // text to shards
 		r.Pretrain,       // a model that continues text
 		r.FineTune,       // a model that answers
+		r.Compare,        // which of its answers are better, by parser and type checker
+		r.TrainJudge,     // a reward model of that
+		r.Prefer,         // a model whose answers are preferred
 		r.Evaluate,       // against counting, against compression, against the parser
 		r.Report,         // one page to look at
 	} {

@@ -128,6 +128,19 @@ func optionValue(n ast.Node, t reflect.Type) (any, error) {
 			}
 		}
 		return list, nil
+	case ast.MapNode:
+		if t.Kind() != reflect.Map {
+			return nil, errors.New("a value or a list is wanted here")
+		}
+		var pairs []string // as the flag takes them
+		for at := n.MapRange(); at.Next(); {
+			s, ok := at.Value().(ast.ScalarNode)
+			if !ok {
+				return nil, fmt.Errorf("the value of %s is no plain one", at.Key().GetToken().Value)
+			}
+			pairs = append(pairs, at.Key().GetToken().Value+"="+scalarText(s))
+		}
+		return strings.Join(pairs, ","), nil
 	case *ast.NullNode:
 		return nil, errors.New("the value is missing: leave the line out to take the default")
 	case ast.ScalarNode:

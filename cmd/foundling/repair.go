@@ -15,7 +15,7 @@ import (
 
 type repairCmd struct {
 	File     string `arg:"" help:"Text to repair; - is standard input."`
-	Schema   string `help:"JSON Schema that the result must fit. It guides JSON: numbers written as text, keys and enum values in another case, defaults of required properties." placeholder:"S.json"`
+	Schema   string `type:"filled" help:"JSON Schema that the result must fit. It guides JSON: numbers written as text, keys and enum values in another case, defaults of required properties." placeholder:"S.json"`
 	YAML     bool   `name:"yaml" help:"The text is YAML."`
 	JSON     bool   `name:"json" help:"Print one object instead of the text: text, changes (byte offset, kind, before, after), confidence."`
 	MaxBytes int    `help:"Refuse longer texts; 0 is 16 MiB, for YAML 64 KiB." placeholder:"N"`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,10 +15,12 @@ import (
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
+	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/train"
+	"github.com/foundling-lm/foundling/train/optim"
 )
 
-// runFile is run.json of pretrain and sft: everything that the result of a run
+// runFile is run.json of pretrain and of all post-training: everything that the result of a run
 // depends on. It is written before the first step; the same command goes on
 // from it, and steps govern from then on, not the clock.
 type runFile[O any] struct {
@@ -27,14 +30,15 @@ type runFile[O any] struct {
 	Options O      `json:"options"` // by the names of the flags, all resolved
 	Source  string `json:"source"`  // hash of the text on both sides of the split
 
-	Measured *measured `json:"measured,omitempty"` // what a budget was turned into steps by
-	Training any       `json:"training,omitempty"` // what training was told, in full
+	Measured *measured   `json:"measured,omitempty"` // what a budget was turned into steps by
+	Training any         `json:"training,omitempty"` // what training was told, in full
+	Cuts     []optim.Cut `json:"cuts,omitempty"`     // earlier ends that were decided on the way
 }
 
 // measured is the speed that a budget was divided by.
 type measured struct {
 	SecondsPerStep float64 `json:"seconds_per_step"`
-	FLOPs          float64 `json:"flop_per_second"`
+	FLOPs          float64 `json:"flop_per_second,omitempty"`
 	Spent          float64 `json:"seconds_before"` // of the budget, on reading and preparing
 }
 
@@ -75,7 +79,7 @@ func loadRun[O any](dir, command string, r *runFile[O]) (bool, error) {
 
 // vacant says whether a run may begin in dir.
 func vacant(dir string) error {
-	for _, name := range []string{bundle.ConfigFile, bundle.WeightsFile, bundle.TokenizerFile, train.CheckpointFile} {
+	for _, name := range []string{bundle.ConfigFile, bundle.WeightsFile, bundle.TokenizerFile, lora.ConfigFile, train.CheckpointFile} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return usageError{fmt.Errorf("--out %s holds %s of something else and no %s: name another directory", dir, name, runFileName)}
 		}
@@ -159,4 +163,20 @@ func absolute(paths []string) ([]string, error) {
 		out[i] = a
 	}
 	return out, nil
+}
+
+// resumable says how to go on.
+func resumable(err error, command, out string) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, train.ErrInterrupted) {
+		return fmt.Errorf("%w\ngo on with: foundling %s --out %s", train.ErrInterrupted, command, quoted(out))
+	}
+	return err
+}
+
+// quoted is a path as a shell takes it.
+func quoted(path string) string {
+	if strings.ContainsAny(path, " '\"$&;()*?<>|\\`") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
 }

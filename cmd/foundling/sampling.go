@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -8,16 +10,16 @@ import (
 )
 
 // samplingFlags are the steps of the sampling chain beside temperature, top-k and
-// top-p, which follow the model's own wishes.
+// top-p. Those that are nil follow the model's own wishes.
 type samplingFlags struct {
-	MinP      float64           `name:"min-p" group:"sampling" help:"Sample among the tokens with at least this share of the largest probability; 0 among all."`
-	TypicalP  float64           `name:"typical-p" group:"sampling" help:"Sample among the tokens whose surprise is nearest to the average and that together reach this probability; 0 and 1 among all."`
+	MinP      *float64          `name:"min-p" group:"sampling" help:"Sample among the tokens with at least this share of the largest probability; 0 among all. Default: the model's generation_config.json, else 0."`
+	TypicalP  *float64          `name:"typical-p" group:"sampling" help:"Sample among the tokens whose surprise is nearest to the average and that together reach this probability; 0 and 1 among all. Default as for --min-p."`
 	LogitBias map[int32]float64 `group:"sampling" mapsep:"," help:"Add to the logit of an id, as ID=NUMBER; repeat for more. -1e9 leaves it out." placeholder:"ID=NUMBER"`
 
-	RepeatPenalty    float64 `group:"sampling" help:"Divide the logits of what occurred lately (multiply negative ones); 0 and 1 do nothing, 1.1 is mild."`
-	FrequencyPenalty float64 `group:"sampling" help:"Subtract this for every occurrence."`
-	PresencePenalty  float64 `group:"sampling" help:"Subtract this from what occurred at all."`
-	RepeatLastN      int     `group:"sampling" help:"The three penalties look at so many last tokens, prompt included; 0 at 64, -1 at all."`
+	RepeatPenalty    *float64 `group:"sampling" help:"Divide the logits of what occurred lately (multiply negative ones); 0 and 1 do nothing, 1.1 is mild. Default: the model's repetition_penalty, over the whole text."`
+	FrequencyPenalty float64  `group:"sampling" help:"Subtract this for every occurrence."`
+	PresencePenalty  float64  `group:"sampling" help:"Subtract this from what occurred at all."`
+	RepeatLastN      int      `group:"sampling" help:"The three penalties look at so many last tokens, prompt included; 0 at 64, -1 at all."`
 
 	DryMultiplier       float64  `group:"sampling" help:"Make a token less probable that would make a repeat longer (DRY); 0 does nothing, 0.8 is usual."`
 	DryBase             float64  `group:"sampling" help:"The penalty grows by this factor with each token of the repeat; 0: 1.75."`
@@ -44,8 +46,8 @@ func samplerNames() string { return strings.Join(sample.Order(), ",") }
 // chain is the flags as the library takes them.
 func (f *samplingFlags) chain() sample.Options {
 	o := sample.Options{
-		MinP: f.MinP, TypicalP: f.TypicalP, LogitBias: f.LogitBias,
-		RepeatPenalty: f.RepeatPenalty, FrequencyPenalty: f.FrequencyPenalty, PresencePenalty: f.PresencePenalty, RepeatLastN: f.RepeatLastN,
+		LogitBias:        f.LogitBias,
+		FrequencyPenalty: f.FrequencyPenalty, PresencePenalty: f.PresencePenalty, RepeatLastN: f.RepeatLastN,
 		DRYMultiplier: f.DryMultiplier, DRYBase: f.DryBase, DRYAllowedLength: f.DryAllowedLength, DRYLastN: f.DryPenaltyLastN, DRYBreakers: f.DrySequenceBreakers,
 		XTCProbability: f.XTCProbability, XTCThreshold: f.XTCThreshold,
 		DynatempRange: f.DynatempRange, DynatempExponent: f.DynatempExponent,
@@ -56,4 +58,40 @@ func (f *samplingFlags) chain() sample.Options {
 		o.DRYBreakers = []string{}
 	}
 	return o
+}
+
+// idle says which flag has no effect without another one that is not given.
+func (f *samplingFlags) idle() error {
+	// A model may wish for a repeat penalty of its own.
+	penalises := f.FrequencyPenalty != 0 || f.PresencePenalty != 0 || f.RepeatPenalty == nil || *f.RepeatPenalty != 0 && *f.RepeatPenalty != 1
+	for _, x := range []struct {
+		flag        string
+		given, used bool
+		of          string
+	}{
+		{"repeat-last-n", f.RepeatLastN != 0, penalises, "--repeat-penalty, --frequency-penalty or --presence-penalty"},
+		{"dry-base", f.DryBase != 0, f.DryMultiplier != 0, "--dry-multiplier"},
+		{"dry-allowed-length", f.DryAllowedLength != 0, f.DryMultiplier != 0, "--dry-multiplier"},
+		{"dry-penalty-last-n", f.DryPenaltyLastN != 0, f.DryMultiplier != 0, "--dry-multiplier"},
+		{"dry-sequence-breakers", f.DrySequenceBreakers != nil, f.DryMultiplier != 0, "--dry-multiplier"},
+		{"xtc-threshold", f.XTCThreshold != 0, f.XTCProbability != 0, "--xtc-probability"},
+		{"dynatemp-exponent", f.DynatempExponent != 0, f.DynatempRange != 0, "--dynatemp-range"},
+		{"mirostat-tau", f.MirostatTau != 0, f.Mirostat != 0, "--mirostat 2"},
+		{"mirostat-eta", f.MirostatEta != 0, f.Mirostat != 0, "--mirostat 2"},
+	} {
+		if x.given && !x.used {
+			return fmt.Errorf("--%s does nothing without %s", x.flag, x.of)
+		}
+	}
+	return nil
+}
+
+// within says which id of --logit-bias a vocabulary lacks.
+func (f *samplingFlags) within(vocab int) error {
+	for _, id := range slices.Sorted(maps.Keys(f.LogitBias)) {
+		if id < 0 || int(id) >= vocab {
+			return usageError{fmt.Errorf("--logit-bias: id %d: the vocabulary has %d", id, vocab)}
+		}
+	}
+	return nil
 }

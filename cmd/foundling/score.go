@@ -30,7 +30,8 @@ func (scoreCmd) Help() string {
 same. logprobs has one number for each token after the first;
 top lists the most probable tokens for the position after the last. Without
 --jsonl, standard input is one text, and every token is printed with its
-log-probability.
+log-probability. A reward model answers with a score, a classifier with a class and
+the probabilities of all, to {"prompt":...,"completion":...}, {"text":...} or ids.
 
 Examples:
 
@@ -53,6 +54,9 @@ func (c *scoreCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer m.Close()
+	if m.Bundle.Head != nil {
+		return c.heads(ctx, m)
+	}
 	if !c.JSONL {
 		return c.table(ctx, m)
 	}

@@ -19,8 +19,8 @@ import (
 )
 
 // TestScripts runs testdata/script against the program. Each script finds a
-// base model in $WORK/base and one that answers in $WORK/chat, both with random
-// weights.
+// base model in $WORK/base, one that answers in $WORK/chat, and one with room for
+// more in $WORK/wide, all with random weights.
 func TestScripts(t *testing.T) {
 	program, err := os.Executable()
 	if err != nil {
@@ -36,8 +36,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv(asProgram, "1")
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
-			for name, chats := range map[string]bool{"base": false, "chat": true} {
-				if err := saveModel(filepath.Join(e.WorkDir, name), chats); err != nil {
+			for _, m := range []struct {
+				name    string
+				chats   bool
+				context int
+			}{{"base", false, 96}, {"chat", true, 96}, {"wide", true, 512}} {
+				if err := saveModelOf(filepath.Join(e.WorkDir, m.name), m.chats, m.context); err != nil {
 					return err
 				}
 			}
@@ -65,14 +69,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // saveModel writes a tiny model directory.
-func saveModel(dir string, chats bool) error {
+func saveModel(dir string, chats bool) error { return saveModelOf(dir, chats, 96) }
+
+// saveModelOf writes one with the given context.
+func saveModelOf(dir string, chats bool, context int) error {
 	b, err := cpu.New(cpu.Options{Threads: 1})
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 	tok := tokenizer.Bytes(chat.SpecialTokens()...)
-	m, err := zoo.FromShape(b, zoo.Shape{Family: "llama", Layers: 2, Width: 32, Heads: 2, Vocab: tok.VocabSize(), Context: 96, BOS: -1, EOS: -1, Pad: -1})
+	m, err := zoo.FromShape(b, zoo.Shape{Family: "llama", Layers: 2, Width: 32, Heads: 2, Vocab: tok.VocabSize(), Context: context, BOS: -1, EOS: -1, Pad: -1})
 	if err != nil {
 		return err
 	}

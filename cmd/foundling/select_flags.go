@@ -16,25 +16,35 @@ import (
 
 // selectFlags are shared by the commands that choose among texts.
 type selectFlags struct {
-	Select        []string      `help:"How to choose: sumlogp, meanlogp, gnmt, majority, weighted, verifier, verified-vote, reward, heuristic, first, pick. Empty: all that the other flags allow." placeholder:"NAME"`
-	Extract       string        `help:"What the answer of a text is, for votes: number, choice, json, code, text, or regex:EXPRESSION." placeholder:"KIND"`
-	LengthPenalty *float64      `help:"Exponent of gnmt's length penalty; 0 is sumlogp. Default: 0.6." placeholder:"ALPHA"`
-	Schema        string        `help:"Verify that the text holds JSON that is valid under this JSON Schema." placeholder:"FILE"`
-	Verify        []string      `help:"Verify that the text is Go code that parses (go), or that the equations it shows are right (arithmetic)." enum:"go,arithmetic" placeholder:"go|arithmetic"`
-	VerifyCmd     string        `help:"Verify with a command for the shell: the text is its standard input, exit code 0 passes it, a number on its first line grades it." placeholder:"COMMAND"`
-	VerifyURL     string        `name:"verify-url" help:"Verify with a service: it is sent {\"prompt\":...,\"text\":...} and answers {\"pass\":bool,\"score\":number,\"why\":text}." placeholder:"URL"`
-	VerifyLimit   time.Duration `help:"Time that a command or a service has for one text." default:"10s"`
-	RewardCmd     string        `help:"Grade with a command for the shell: the text is its standard input, the first line of its output the reward." placeholder:"COMMAND"`
-	MinChars      int           `help:"Rule of heuristic: characters at least." placeholder:"N"`
-	MaxChars      int           `help:"Rule of heuristic: characters at most." placeholder:"N"`
-	MaxRepetition float64       `help:"Rule of heuristic: share of repeated phrases of four words at most." placeholder:"SHARE"`
-	Format        string        `help:"Rule of heuristic: an expression that the text must match." placeholder:"REGEX"`
+	Select        []string `help:"How to choose: sumlogp, meanlogp, gnmt, majority, weighted, verifier, verified-vote, reward, heuristic, first, pick. Empty: all that the other flags allow." placeholder:"NAME"`
+	Extract       string   `type:"filled" help:"What the answer of a text is, for votes: number, choice, json, code, text, or regex:EXPRESSION." placeholder:"KIND"`
+	LengthPenalty *float64 `help:"Exponent of gnmt's length penalty; 0 is sumlogp. Default: 0.6." placeholder:"ALPHA"`
+	verifyFlags
+	ruleFlags
+}
+
+// verifyFlags say what a text is judged by.
+type verifyFlags struct {
+	Schema      string        `type:"filled" help:"Verify that the text holds JSON that is valid under this JSON Schema." placeholder:"FILE"`
+	Verify      []string      `help:"Verify that the text is Go code that parses (go), or that the equations it shows are right (arithmetic)." enum:"go,arithmetic" placeholder:"go|arithmetic"`
+	VerifyCmd   string        `type:"filled" help:"Verify with a command for the shell: the text is its standard input, exit code 0 passes it, a number on its first line grades it." placeholder:"COMMAND"`
+	VerifyURL   string        `type:"filled" name:"verify-url" help:"Verify with a service: it is sent {\"prompt\":...,\"text\":...} and answers {\"pass\":bool,\"score\":number,\"why\":text}." placeholder:"URL"`
+	VerifyLimit time.Duration `help:"Time that a command or a service has for one text." default:"10s"`
+	RewardCmd   string        `type:"filled" help:"Grade with a command for the shell: the text is its standard input, the first line of its output the reward, a number." placeholder:"COMMAND"`
+}
+
+// ruleFlags are plain rules of a text.
+type ruleFlags struct {
+	MinChars      int     `help:"Rule of heuristic: characters at least." placeholder:"N"`
+	MaxChars      int     `help:"Rule of heuristic: characters at most." placeholder:"N"`
+	MaxRepetition float64 `help:"Rule of heuristic: share of repeated phrases of four words at most." placeholder:"SHARE"`
+	Format        string  `type:"filled" help:"Rule of heuristic: an expression that the text must match." placeholder:"REGEX"`
 }
 
 // Validate says which flag is impossible.
 func (f *selectFlags) Validate() error {
-	if f.VerifyLimit <= 0 {
-		return errors.New("--verify-limit must be more than 0")
+	if err := f.verifyFlags.check(); err != nil {
+		return err
 	}
 	for i, name := range f.Select {
 		if !slices.Contains(search.Names(), name) {
@@ -82,22 +92,26 @@ func (f *selectFlags) Validate() error {
 	return errors.Join(err, o.Heuristics.Validate())
 }
 
-func (f *selectFlags) verifies() bool {
+func (f *verifyFlags) check() error {
+	if f.VerifyLimit <= 0 {
+		return errors.New("--verify-limit must be more than 0")
+	}
+	return nil
+}
+
+func (f *verifyFlags) verifies() bool {
 	return f.Schema != "" || len(f.Verify) > 0 || f.VerifyCmd != "" || f.VerifyURL != ""
 }
 
-func (f *selectFlags) rules() bool {
+func (f *ruleFlags) rules() bool {
 	return f.MinChars != 0 || f.MaxChars != 0 || f.MaxRepetition != 0 || f.Format != ""
 }
 
 // plain is the options that need neither a file nor the prompt.
 func (f *selectFlags) plain() (o search.Options, err error) {
 	o.Alpha = f.LengthPenalty
-	o.Heuristics = search.Heuristics{MinChars: f.MinChars, MaxChars: f.MaxChars, MaxRepetition: f.MaxRepetition}
-	if f.Format != "" {
-		if o.Heuristics.Format, err = regexp.Compile(f.Format); err != nil {
-			return o, fmt.Errorf("--format: %w", err)
-		}
+	if o.Heuristics, err = f.heuristics(); err != nil {
+		return o, err
 	}
 	if f.Extract != "" {
 		if o.Extract, err = search.ParseExtractor(f.Extract); err != nil {
@@ -107,12 +121,29 @@ func (f *selectFlags) plain() (o search.Options, err error) {
 	return o, nil
 }
 
+// heuristics are the rules as the package has them.
+func (f *ruleFlags) heuristics() (h search.Heuristics, err error) {
+	h = search.Heuristics{MinChars: f.MinChars, MaxChars: f.MaxChars, MaxRepetition: f.MaxRepetition}
+	if f.Format != "" {
+		if h.Format, err = regexp.Compile(f.Format); err != nil {
+			return h, fmt.Errorf("--format: %w", err)
+		}
+	}
+	return h, nil
+}
+
 // options is what the selectors need, for candidates of a prompt.
 func (f *selectFlags) options(prompt string) (search.Options, error) {
 	o, err := f.plain()
 	if err != nil {
 		return o, usageError{err}
 	}
+	return o, f.judges(prompt, &o)
+}
+
+// judges sets the verifier and the reward for texts after a prompt, where there are
+// any.
+func (f *verifyFlags) judges(prompt string, o *search.Options) error {
 	var all []search.Verifier
 	for _, name := range f.Verify {
 		all = append(all, map[string]search.Verifier{"go": search.ParsesAsGo, "arithmetic": search.Arithmetic}[name])
@@ -120,11 +151,11 @@ func (f *selectFlags) options(prompt string) (search.Options, error) {
 	if f.Schema != "" {
 		data, err := os.ReadFile(f.Schema)
 		if err != nil {
-			return o, fmt.Errorf("--schema: %w", err)
+			return fmt.Errorf("--schema: %w", err)
 		}
 		v, err := search.Schema(data)
 		if err != nil {
-			return o, fmt.Errorf("--schema %s: %w", f.Schema, err)
+			return fmt.Errorf("--schema %s: %w", f.Schema, err)
 		}
 		all = append(all, v)
 	}
@@ -138,10 +169,9 @@ func (f *selectFlags) options(prompt string) (search.Options, error) {
 		o.Verify = search.Remember(search.All(all...))
 	}
 	if f.RewardCmd != "" {
-		reward := search.Remember((&search.Command{Argv: shell(f.RewardCmd), Limit: f.VerifyLimit}).Verify)
-		o.Reward = search.ByGrade(reward)
+		o.Reward = search.Remember((&search.Command{Argv: shell(f.RewardCmd), Limit: f.VerifyLimit}).Grade)
 	}
-	return o, nil
+	return nil
 }
 
 // selectors are those that were named, or all that there is something for.

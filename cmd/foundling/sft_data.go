@@ -11,14 +11,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
 	"github.com/foundling-lm/foundling/internal/parallel"
-	"github.com/foundling-lm/foundling/text"
+	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/corpus"
+	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/text/demo"
 	"github.com/foundling-lm/foundling/text/gosrc"
 	"github.com/foundling-lm/foundling/text/prepare"
@@ -30,7 +33,11 @@ type madeOf struct {
 	Tally   demo.Tally      `json:"tasks"`           // demonstrations by task
 	HeldOut bool            `json:"held_out_known"`  // the text that the model was validated on is known
 	Dropped map[string]int  `json:"dropped_overlap"` // with held-out text, by reason
+	Mix     mixTable        `json:"mix"`             // the parts of an epoch
+	Cut     int             `json:"cut"`             // too long, truncated
+	Long    int             `json:"too_long"`        // left out
 	Packing batch.PackStats `json:"packing"`
+	Skipped dataset.Skips   `json:"skipped"` // rows of records that could not be used
 }
 
 const madeOfFile = "demonstrations.json"
@@ -38,7 +45,11 @@ const madeOfFile = "demonstrations.json"
 // holdOut finds the text that the model was validated on, by the run.json
 // beside it or above it, so that no demonstration trains on it.
 func (r *sftRun) holdOut(ctx context.Context) error {
-	for _, dir := range []string{r.Options.Model, filepath.Dir(r.Options.Model)} {
+	dirs := []string{filepath.Dir(r.Options.Model)}
+	if info, err := os.Stat(r.Options.Model); err == nil && info.IsDir() {
+		dirs = []string{r.Options.Model, dirs[0]}
+	}
+	for _, dir := range dirs {
 		data, err := os.ReadFile(filepath.Join(dir, runFileName))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -101,72 +112,120 @@ func splitOf(data []byte) (paths []string, o prepare.Options, ok bool) {
 // demonstrate makes, encodes and packs the demonstrations and settles the steps.
 func (r *sftRun) demonstrate(ctx context.Context) error {
 	o := &r.Options
+	if err := r.base.Converse(); err != nil {
+		return err
+	}
 	r.p.stage("demonstrations", 0)
-	c, err := corpus.Open(o.Data, corpus.Options{})
-	if err != nil {
-		return err
-	}
-	stream, err := r.demonstrations(r.names.docs(c.Documents()))
-	if err != nil {
-		return err
-	}
 	r.made = madeOf{Tally: demo.Tally{}, Dropped: map[string]int{}, HeldOut: r.held != nil}
-	var examples []batch.Example
-	for d, err := range r.held.Deduplicate(stream, r.made.Dropped) {
-		if err := cmp.Or(err, ctx.Err()); err != nil {
+	stream, err := r.demonstrations()
+	if err != nil {
+		return err
+	}
+	c, err := r.collect(ctx, stream)
+	if err != nil {
+		return err
+	}
+	if !demo.Enough(c.found) {
+		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or records with prompt and completion or messages%s",
+			c.found, o.Data, total(r.made.Dropped), demo.MinDemonstrations, leftOut(&r.made.Skipped))
+	}
+	if kept := c.found - r.made.Long; !demo.Enough(kept) {
+		return fmt.Errorf("of %d demonstrations %d fit into --context %d, at least %d are needed: use a larger context, --too-long truncate-left, or shorter texts", c.found, kept, o.Context, demo.MinDemonstrations)
+	}
+	if r.made.Mix, err = c.mix.table(); err != nil {
+		return usageError{err}
+	}
+	if r.examples, err = batch.PackExamples(c.learn, o.Context, batch.PackOptions{}); err != nil {
+		return err
+	}
+	if len(c.unseen) > 0 {
+		if r.unseen, err = batch.PackExamples(c.unseen, o.Context, batch.PackOptions{}); err != nil {
 			return err
 		}
-		e, err := posttrain.ExampleFor(r.base, d.Messages())
-		if err != nil {
-			return fmt.Errorf("%s: %w", o.Model, err)
-		}
-		examples = append(examples, e)
-		r.made.Tally.Add(d)
-		r.p.set(int64(len(examples)), fmt.Sprint(len(examples)))
-	}
-	if !demo.Enough(len(examples)) {
-		return fmt.Errorf("%d demonstrations were found in %v (%d more overlap with held-out text), at least %d are needed: give Go source, text with headings or questions, or JSONL with prompt and response",
-			len(examples), o.Data, total(r.made.Dropped), demo.MinDemonstrations)
-	}
-	if r.examples, err = batch.PackExamples(examples, o.Context, batch.PackOptions{}); err != nil {
-		return err
 	}
 	p := r.examples.Stats()
-	if r.made.Packing = p; !demo.Enough(p.Examples) {
-		return fmt.Errorf("of %d demonstrations %d fit into --context %d, at least %d are needed: use a larger context, or shorter texts", len(examples), p.Examples, o.Context, demo.MinDemonstrations)
+	r.made.Packing = p
+	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d held out, %d too long, %d cut, %d tokens trained%s",
+		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context),
+		len(c.unseen), r.made.Long, r.made.Cut, p.Trained, skipped(&r.made.Skipped)))
+	if err := r.settle(fingerprint(append(c.learn, c.unseen...)), float64(p.Rows)/float64(o.BatchTokens/o.Context)); err != nil {
+		return err
 	}
-	r.p.end(fmt.Sprintf("%s; overlap dropped %d; %d in %d rows of %d tokens (%.0f %% full), %d too long, %d tokens trained",
-		r.made.Tally, total(r.made.Dropped), p.Examples, p.Rows, o.Context, 100*float64(p.Tokens)/float64(p.Rows*o.Context), p.Dropped, p.Trained))
-	return r.settle(fingerprint(examples))
+	return r.keep()
 }
 
-// settle writes run.json before the first step, or compares what it says of the
-// demonstrations.
-func (r *sftRun) settle(source string) error {
+// collection is the demonstrations as ids.
+type collection struct {
+	found         int
+	learn, unseen []batch.Example
+	mix           *mixing
+}
+
+// collect encodes the demonstrations of stream, cuts long ones, holds some out and
+// repeats others.
+func (r *sftRun) collect(ctx context.Context, stream demo.Stream) (*collection, error) {
 	o := &r.Options
-	if r.Source != "" {
-		if r.Source != source {
-			return fmt.Errorf("the demonstrations in %v are no longer those that the run in %s began with: restore the files, or name another --out", o.Data, r.c.Out)
+	c := &collection{}
+	var err error
+	if c.mix, err = newMix(o.Mix); err != nil {
+		return nil, err
+	}
+	for d, err := range r.held.Deduplicate(stream, r.made.Dropped) {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
+			return nil, err
 		}
+		e, err := posttrain.ExampleFor(r.base, d.Messages())
+		if refused(d, err, &r.made.Skipped) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", o.Model, err)
+		}
+		c.found++
+		e, cut, ok, err := o.TooLong.Fit(e, o.Context)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", d.Provenance, err)
+		case !ok:
+			r.made.Long++
+			continue
+		case cut:
+			r.made.Cut++
+		}
+		r.made.Tally.Add(d)
+		r.p.set(int64(c.found), fmt.Sprint(c.found))
+		if c.isUnseen(e, o) {
+			c.unseen = append(c.unseen, e)
+			continue
+		}
+		part := partOf(d)
+		n := c.mix.copies(part, o.Seed, c.found)
+		c.mix.add(part, e, n)
+		for range n {
+			c.learn = append(c.learn, e)
+		}
+	}
+	return c, nil
+}
+
+// isUnseen says whether to hold e out: by its ids, so that equal demonstrations
+// fall on one side.
+func (c *collection) isUnseen(e batch.Example, o *sftOptions) bool {
+	h, _ := strconv.ParseUint(fingerprint([]batch.Example{e})[:16], 16, 64)
+	return len(c.unseen) < mostHeldOut && rng.Float64(o.Seed, rng.Stream("held out"), h) < o.HeldOut
+}
+
+// keep writes what the demonstrations are, once.
+func (r *sftRun) keep() error {
+	path := filepath.Join(r.c.Out, madeOfFile)
+	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	if o.Epochs > 0 {
-		o.Steps = o.epochSteps(r.made.Packing.Rows)
-	}
-	o.schedule()
-	r.Source, r.Training = source, o.train()
-	if err := r.save(r.c.Out); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(r.made, "", "  ")
-	if err != nil {
-		return err
-	}
-	return atomicfile.WriteFile(filepath.Join(r.c.Out, madeOfFile), append(data, '\n'))
+	return atomicfile.WriteJSON(path, r.made)
 }
 
-// demonstrations are those of Go files, then those of prose and records.
-func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
+// demonstrations are those of Go files, then those of prose, then records.
+func (r *sftRun) demonstrations() (demo.Stream, error) {
 	o := &r.Options
 	g, err := gosrc.New(gosrc.Options{Seed: o.Seed, MaxPrompt: o.MaxPrompt, MaxResponse: o.MaxResponse, Pool: parallel.New(r.b.Threads())})
 	if err != nil {
@@ -176,8 +235,18 @@ func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
 	if err != nil {
 		return nil, err
 	}
+	records, documents, err := dataSources(o.Data)
+	if err != nil {
+		return nil, err
+	}
+	var streams []demo.Stream
+	if documents != nil {
+		docs := r.names.docs(documents.Documents())
+		streams = append(streams, g.Demonstrations(ofGo(docs, true)), x.Demonstrations(ofGo(docs, false)))
+	}
+	streams = append(streams, recordDemonstrations(x, records, &r.made.Skipped))
 	return func(yield func(demo.Demonstration, error) bool) {
-		for _, s := range []demo.Stream{g.Demonstrations(ofGo(docs, true)), x.Demonstrations(ofGo(docs, false))} {
+		for _, s := range streams {
 			for d, err := range s {
 				if !yield(d, err) || err != nil {
 					return
@@ -185,20 +254,6 @@ func (r *sftRun) demonstrations(docs text.Stream) (demo.Stream, error) {
 			}
 		}
 	}, nil
-}
-
-// ofGo are the documents that are Go files, or the others.
-func ofGo(docs text.Stream, yes bool) text.Stream {
-	return func(yield func(text.Document, error) bool) {
-		for d, err := range docs {
-			if err == nil && (d.Kind == "go") != yes {
-				continue
-			}
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
 }
 
 func total(counts map[string]int) (n int) {
@@ -225,9 +280,12 @@ func fingerprint(examples []batch.Example) string {
 	return fmt.Sprintf("%x", h.Sum128().Bytes())
 }
 
-// hashFile is a hash of a file's bytes; of weights in several files, of their
-// index.
-func hashFile(path string) (string, error) {
+// hashWeights is a hash of the weights of a model: of its GGUF file, of its
+// directory's file, or of the index of several files.
+func hashWeights(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, bundle.WeightsFile)
+	}
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		f, err = os.Open(path + ".index.json")

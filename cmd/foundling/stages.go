@@ -1,6 +1,8 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +13,10 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
+	"github.com/foundling-lm/foundling/plan/machine"
+	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/train"
+	"github.com/foundling-lm/foundling/train/posttrain"
 )
 
 // stages shows how far the stages of a long run are, one after the other: a bar
@@ -69,6 +74,21 @@ func (p *stages) set(done int64, text string) {
 	}
 }
 
+// note says what is being done within a step of the stage.
+func (p *stages) note(text string) {
+	if p.name == "" {
+		return
+	}
+	if p.bar != nil {
+		p.text = text
+		return
+	}
+	if now := time.Now(); now.Sub(p.last) >= p.every {
+		p.last = now
+		fmt.Fprintln(p.w, p.name+"  "+text)
+	}
+}
+
 // end closes the stage with a line.
 func (p *stages) end(text string) {
 	if p.name == "" {
@@ -101,7 +121,9 @@ func (p *stages) close() {
 type training struct {
 	p     *stages
 	steps int
+	done  int
 	peak  float64 // FLOP/s of this machine at its best; 0: not known
+	unit  string  // of what the loss is a mean over; "": tokens
 
 	began        time.Time
 	first        int // step at which this process began
@@ -109,6 +131,7 @@ type training struct {
 	flops        float64
 	loss         float64
 	valLoss, bpb float64
+	rewarded     string // of the last rollout
 }
 
 // newTraining begins a stage of so many steps.
@@ -123,6 +146,7 @@ func (t *training) step(m train.Metrics) {
 		t.first, t.began = m.Step-1, time.Now().Add(-time.Duration(m.Seconds*float64(time.Second)))
 		t.loss, t.rate, t.flops = m.Loss, m.TokensPerSecond, m.FLOPs
 	}
+	t.done = m.Step
 	t.loss += 0.1 * (m.Loss - t.loss)
 	t.rate += 0.1 * (m.TokensPerSecond - t.rate)
 	t.flops += 0.1 * (m.FLOPs - t.flops)
@@ -136,10 +160,17 @@ func (t *training) step(m train.Metrics) {
 func (t *training) line(m train.Metrics) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "step %d/%d  loss %.3f", m.Step, t.steps, t.loss)
+	if x, ok := m.Extra[posttrain.Scores]; ok {
+		t.rewarded = fmt.Sprintf("  score %.3f", x)
+		if kl, ok := m.Extra[posttrain.ObjectiveKL]; ok {
+			t.rewarded += fmt.Sprintf("  KL %.3g", kl)
+		}
+	}
+	s.WriteString(t.rewarded)
 	if t.valLoss > 0 {
 		fmt.Fprintf(&s, "  val %.3f nats/token %.3f bpb", t.valLoss, t.bpb)
 	}
-	fmt.Fprintf(&s, "  %stok/s  %sFLOP/s", amount(t.rate), amount(t.flops))
+	fmt.Fprintf(&s, "  %s%s/s  %sFLOP/s", amount(t.rate), cmp.Or(t.unit, "tok"), amount(t.flops))
 	if t.peak > 0 {
 		fmt.Fprintf(&s, " (%.0f %% of peak)", 100*t.flops/t.peak)
 	}
@@ -154,7 +185,7 @@ func (t *training) line(m train.Metrics) string {
 
 // summary is what the run was, in one line.
 func (t *training) summary() string {
-	return fmt.Sprintf("%d steps in %s  loss %.3f", t.steps, time.Since(t.began).Round(time.Second), t.loss)
+	return fmt.Sprintf("%d steps in %s  loss %.3f", t.done, time.Since(t.began).Round(time.Second), t.loss)
 }
 
 // amount writes a number with three digits and a unit prefix.
@@ -168,4 +199,14 @@ func amount(x float64) string {
 		}
 	}
 	return fmt.Sprintf("%.3g ", x)
+}
+
+// peakRateOf measures what this machine can multiply a second, for a moment.
+func peakRateOf(ctx context.Context, b *cpu.Backend) (float64, error) {
+	set, precision := computes(b)
+	p, err := machine.Measure(ctx, machine.Options{Kernels: set, Threads: b.Threads(), Each: 50 * time.Millisecond})
+	if precision == "bf16" {
+		return p.BF16.All, err
+	}
+	return p.F32.All, err
 }

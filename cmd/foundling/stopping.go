@@ -13,7 +13,7 @@ import (
 // stoppingFlags say where a text ends, of the commands that write text.
 type stoppingFlags struct {
 	Stop          []string      `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
-	StopRegex     string        `help:"End before the first match of this regular expression (RE2); matches of up to 2048 bytes are found." placeholder:"REGEX"`
+	StopRegex     string        `type:"filled" help:"End before the first match of this regular expression (RE2); matches of up to 2048 bytes are found." placeholder:"REGEX"`
 	TimeLimit     time.Duration `help:"End after so long, as 1.5s or 2m: the one flag with which the same seed may give a shorter text." placeholder:"TIME"`
 	ContextPolicy string        `help:"What happens when the model's context is full. stop: the text ends. error: that is an error. shift: the older half of what is behind the prompt is left out, and the text goes on; it needs --max-tokens." enum:"stop,error,shift" default:"stop"`
 }

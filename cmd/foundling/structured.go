@@ -1,23 +1,25 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 
 	"github.com/foundling-lm/foundling"
+	"github.com/foundling-lm/foundling/generate/grammar"
 	lang "github.com/foundling-lm/foundling/generate/grammar/language"
 )
 
 // structuredFlags say what a text must be, of the commands that write text.
 type structuredFlags struct {
-	JSONSchema   string   `name:"json-schema" group:"structured" help:"Write JSON that satisfies this JSON Schema." placeholder:"FILE"`
-	Regex        string   `group:"structured" help:"Write what this regular expression (RE2) matches from end to end." placeholder:"REGEX"`
-	Grammar      string   `group:"structured" help:"Write a text of this grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
+	JSONSchema   string   `type:"filled" name:"json-schema" group:"structured" help:"Write JSON that satisfies this JSON Schema." placeholder:"FILE"`
+	Regex        string   `type:"filled" group:"structured" help:"Write what this regular expression (RE2) matches from end to end." placeholder:"REGEX"`
+	Grammar      string   `type:"filled" group:"structured" help:"Write a text of this grammar: .gbnf, .ebnf or .lark." placeholder:"FILE"`
 	Choice       []string `group:"structured" help:"Write this text; repeat for more, of which one is written." placeholder:"TEXT" sep:"none"`
 	Lenient      bool     `group:"structured" help:"Pass over keywords of the schema that cannot be enforced, and say which."`
-	GrammarAfter string   `group:"structured" help:"Let free text come first, up to this marker, which may be a special token." placeholder:"MARKER"`
+	GrammarAfter string   `type:"filled" group:"structured" help:"Let free text come first, up to this marker, which may be a special token." placeholder:"MARKER"`
 	Heal         bool     `group:"structured" help:"Write the last tokens of the prompt again, unseen, where a longer token could replace them."`
 }
 
@@ -49,7 +51,7 @@ func (f *structuredFlags) check() error {
 
 // compile makes the grammar for a model, nil without any, and says on standard error
 // what has no effect.
-func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error) {
+func (f *structuredFlags) compile(ctx context.Context, m *foundling.Model) (*foundling.Grammar, error) {
 	if !f.given() {
 		return nil, nil
 	}
@@ -72,7 +74,12 @@ func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error
 			source.Schema = text
 		}
 	}
-	g, err := m.Grammar(foundling.Format{Source: source, After: f.GrammarAfter})
+	g, err := unless(ctx, func() (*foundling.Grammar, error) {
+		return m.Grammar(foundling.Format{Source: source, After: f.GrammarAfter})
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil, interrupted("nothing was written")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
@@ -80,4 +87,16 @@ func (f *structuredFlags) compile(m *foundling.Model) (*foundling.Grammar, error
 		fmt.Fprintf(os.Stderr, "note: %s\n", n)
 	}
 	return g, nil
+}
+
+// tooFew says which limit leaves too few tokens for a grammar: room is what the
+// context has left behind the prompt.
+func tooFew(b *grammar.BudgetError, maxTokens, room int) error {
+	switch b.Have {
+	case maxTokens:
+		return fmt.Errorf("--max-tokens: %w", b)
+	case room:
+		return fmt.Errorf("the grammar needs %d tokens to finish the text, the end token included, and behind the prompt the model's context has %d left", b.Need, b.Have)
+	}
+	return fmt.Errorf("--budget: %w", b)
 }

@@ -1,7 +1,7 @@
 // Package report writes what a run has to show as one HTML file that stands
 // alone: no script, no font, no picture from elsewhere, charts as inline SVG,
 // light or dark as the reader's system is. A Page is sections of blocks: Cards,
-// KeyValues, Table, LineChart, BarChart, HeatMaps, Samples, Code, Text and Fold.
+// KeyValues, Table, LineChart, BarChart, HeatMaps, Samples, Tokens, Code, Text and Fold.
 //
 // Everything given is text and is escaped; generated text may hold any bytes.
 // The output depends on the Page only: a date stands in it if the caller wrote

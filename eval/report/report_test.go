@@ -39,6 +39,7 @@ func small() *Page {
 				BarChart{Title: "Parse rate", Axis: Axis{Label: "share"}, Groups: []string{"before", "after"}, Bars: []Bar{
 					{Label: "base", Value: 0.12, Low: 0.08, High: 0.18}, {Label: "SFT", Value: 0.4, Group: 1, Tone: Accent}}},
 				Samples{{Title: "first", Prompt: "func f() {\n", Text: "\treturn\n}\x00\xff", Badges: []Badge{{"parses", Good}}}},
+				Tokens{Title: "chosen", Badges: []Badge{{"1 trained", Good}}, List: []Token{{Text: "<q>\x1b", Title: "id 1"}, {Text: "a", Title: "id 2", Marked: true}}},
 				Fold{Summary: "More", Blocks: []Block{Code{Title: "run.json", Text: `{"seed": 1}`}}},
 			}},
 		},

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 )
@@ -52,14 +53,12 @@ func (g *Grammar) forcedText(s machine.State) (text []byte, behind machine.State
 		return text, s
 	}
 	from := s
-	for len(text) < maxForced {
-		b, ok := only(s)
-		if !ok {
-			break
-		}
-		text = append(text, b)
-		s = s.Next(b)
+	// Where there is one way on, the shortest rest behind it is what is left of this one.
+	for rest := s.Shortest(); len(text) < min(maxForced, len(rest)) && only(s, rest[len(text)]); {
+		s = s.Next(rest[len(text)])
+		text = rest[:len(text)+1]
 	}
+	text = slices.Clone(text)
 	if len(g.forced) >= forcedKept {
 		clear(g.forced)
 	}
@@ -70,23 +69,22 @@ func (g *Grammar) forcedText(s machine.State) (text []byte, behind machine.State
 // likely are bytes that refute quickly that a state has one way on.
 var likely = []byte{' ', '"', ',', '}', ']', 'a', '0', '\n'}
 
-// only is the byte that must follow a state, if there is one.
-func only(s machine.State) (b byte, ok bool) {
+// only says whether a byte that may follow a state is the only way on from it.
+func only(s machine.State, b byte) bool {
 	if s.Accepting() {
-		return 0, false
+		return false
 	}
-	b = s.Shortest()[0]
 	for _, c := range likely {
 		if c != b && s.Next(c) != nil {
-			return 0, false
+			return false
 		}
 	}
 	for c := range 256 {
 		if byte(c) != b && s.Next(byte(c)) != nil {
-			return 0, false
+			return false
 		}
 	}
-	return b, true
+	return true
 }
 
 // tokens are the ids of a text: the tokenizer's, or the fewest where it has none

@@ -226,11 +226,11 @@ func TestSessionBehind(t *testing.T) {
 	v := vocabulary(t, 1, 100, pieces...)
 	end := v.End()[0]
 	g := newGrammar(t, v, newList(3, 2, true), Options{})
-	if _, err := g.SessionBehind(end); err == nil {
+	if _, err := g.SessionBehind(end, nil); err == nil {
 		t.Error("the end token is taken for a marker")
 	}
 	for budget := g.Minimum() + 1; budget < 30; budget++ {
-		s, err := g.SessionBehind(end + 1) // the special token
+		s, err := g.SessionBehind(end+1, nil) // the special token
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -260,7 +260,7 @@ func TestSessionBehind(t *testing.T) {
 			t.Errorf("budget %d: %q, the marker at %d", budget, text, seen)
 		}
 	}
-	s, _ := g.SessionBehind(end + 1)
+	s, _ := g.SessionBehind(end+1, nil)
 	if _, err := s.Mask(g.Minimum()); err == nil {
 		t.Error("no token is left for the marker")
 	}
@@ -394,5 +394,39 @@ func TestMasksOfABatch(t *testing.T) {
 		if err == nil || !slices.EqualFunc(got, want, slices.Equal) {
 			t.Fatal("masks depend on the pool")
 		}
+	}
+}
+
+// countdown is the language of n letters a. It counts how often its rest is written.
+type countdown struct {
+	n      int
+	writes *int
+}
+
+func (c countdown) Next(b byte) machine.State {
+	if b != 'a' || c.n == 0 {
+		return nil
+	}
+	return countdown{c.n - 1, c.writes}
+}
+func (c countdown) Accepting() bool { return c.n == 0 }
+func (c countdown) Shortest() []byte {
+	*c.writes++
+	return bytes.Repeat([]byte("a"), c.n)
+}
+
+// TestForcedLong checks that a long forced text is not written anew for each byte.
+func TestForcedLong(t *testing.T) {
+	writes := 0
+	g, err := New(textVocabulary(t, "aaaaaaaa"), countdown{100_000, &writes}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writes = 0
+	if text, behind := g.forcedText(g.start); len(text) != maxForced || behind.(countdown).n != 100_000-maxForced {
+		t.Errorf("%d bytes forced, want %d", len(text), maxForced)
+	}
+	if writes > 2 {
+		t.Errorf("the rest was written %d times", writes)
 	}
 }

@@ -34,6 +34,26 @@ func (p *prefixState) Next(b byte) machine.State {
 func (p *prefixState) Accepting() bool  { return false }
 func (p *prefixState) Shortest() []byte { return p.rest }
 
+// MaybeBlank is the language with one space before its texts or none. Where a text
+// may begin with a space already it is the language itself, and false.
+func MaybeBlank(then machine.State) (machine.State, bool) {
+	if then == nil || then.Next(' ') != nil {
+		return then, false
+	}
+	return maybeBlank{then}, true
+}
+
+type maybeBlank struct{ then machine.State }
+
+func (m maybeBlank) Next(b byte) machine.State {
+	if b == ' ' {
+		return m.then
+	}
+	return m.then.Next(b)
+}
+func (m maybeBlank) Accepting() bool  { return m.then.Accepting() }
+func (m maybeBlank) Shortest() []byte { return m.then.Shortest() }
+
 // After is the language of the texts that have any bytes up to the first marker, and
 // behind it go on as a language does: reasoning first, then an answer that fits. An
 // empty marker is none. The marker is found by an automaton (Knuth, Morris &

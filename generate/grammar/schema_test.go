@@ -52,7 +52,8 @@ func schemaStart(t testing.TB, text string) machine.State {
 }
 
 // Masks of schemas and patterns are those of their definition, without a budget, with a
-// large one and near the end.
+// large one and near the end. With the tag slow more texts are written and every mask is
+// looked at.
 func TestMasksOfSchemas(t *testing.T) {
 	v := vocabulary(t, 3, 300, schemaPieces...)
 	starts := map[string]func() machine.State{}
@@ -68,36 +69,48 @@ func TestMasksOfSchemas(t *testing.T) {
 			return l.Start
 		}
 	}
-	texts := slices.Sorted(maps.Keys(starts))
-	for i, text := range texts {
+	seeds, stride := uint64(4), 2
+	if everyBudget {
+		seeds, stride = 12, 1
+	}
+	for i, text := range slices.Sorted(maps.Keys(starts)) {
 		g := newGrammar(t, v, starts[text](), Options{})
-		for seed := range uint64(4) {
-			s := g.Session()
-			left := []int{0, g.Minimum() + 400, g.Minimum() + 5, g.Minimum() + 14}[seed]
-			var out []byte
-			for step := 0; step < 40 && !s.Ended(); step++ {
-				mask, err := s.Mask(left)
-				if err != nil {
-					t.Fatalf("%s: behind %q: %v", text, out, err)
-				}
-				want := plainMask(g, s.at, left)
-				if s.way != nil {
-					set(want, s.way[0])
-				}
-				if !slices.Equal(mask, want) {
-					t.Fatalf("%s: seed %d, %d remain, behind %q: too many\n%.1000s\ntoo few\n%.1000s", text, seed, left, out,
-						describe(g, without(mask, want)), describe(g, without(want, mask)))
-				}
-				allowed := idsOf(mask)
-				id := allowed[rng.Intn(seed, uint64(i), uint64(step), len(allowed))]
-				if err := s.Accept(id); err != nil {
-					t.Fatal(err)
-				}
-				out = append(out, v.Text(id)...)
-				if left > 0 {
-					left--
-				}
+		for seed := range seeds {
+			left := []int{0, g.Minimum() + 400, g.Minimum() + 5, g.Minimum() + 14}[seed%4]
+			checkMasks(t, g, text, seed, uint64(i), left, stride)
+		}
+	}
+}
+
+// checkMasks writes a text by random choices, in so many tokens, 0: any number, and
+// compares every mask of a stride with its definition.
+func checkMasks(t *testing.T, g *Grammar, name string, seed, stream uint64, left, stride int) {
+	t.Helper()
+	s := g.Session()
+	var out []byte
+	for step := 0; step < 40 && !s.Ended(); step++ {
+		mask, err := s.Mask(left)
+		if err != nil {
+			t.Fatalf("%s: behind %q: %v", name, out, err)
+		}
+		if (step+int(stream))%stride == 0 {
+			want := plainMask(g, s.at, left)
+			if s.way != nil {
+				set(want, s.way[0])
 			}
+			if !slices.Equal(mask, want) {
+				t.Fatalf("%s: seed %d, %d remain, behind %q: too many\n%.1000s\ntoo few\n%.1000s", name, seed, left, out,
+					describe(g, without(mask, want)), describe(g, without(want, mask)))
+			}
+		}
+		allowed := idsOf(mask)
+		id := allowed[rng.Intn(seed, stream, uint64(step), len(allowed))]
+		if err := s.Accept(id); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, g.v.Text(id)...)
+		if left > 0 {
+			left--
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package grammar
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,6 +21,8 @@ type Session struct {
 	ended bool
 	// gate is the id that the language begins behind, -1 once it has come.
 	gate int32
+	// before is what the text before the gate must begin with yet.
+	before []byte
 	// way is ids that finish the text from at; nil: not worked out.
 	way   []int32
 	words []uint64 // for masks that are made here
@@ -30,12 +33,18 @@ func (g *Grammar) Session() *Session { return &Session{g: g, at: g.start, gate: 
 
 // SessionBehind begins a text in which the language comes behind a marker that is
 // one id, such as the special token that ends reasoning. Before it any text is
-// allowed, but not its end. A marker in letters is the matter of After.
-func (g *Grammar) SessionBehind(marker int32) (*Session, error) {
+// allowed that begins with prefix, but not its end. A marker in letters is the matter
+// of After.
+func (g *Grammar) SessionBehind(marker int32, prefix []byte) (*Session, error) {
 	if marker < 0 || int(marker) >= g.v.Size() || slices.Contains(g.v.end, marker) {
 		return nil, fmt.Errorf("grammar: marker %d is no token that text can go on behind", marker)
 	}
-	return &Session{g: g, at: g.start, gate: marker}, nil
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.fewest(prefix) >= never {
+		return nil, fmt.Errorf("grammar: the vocabulary cannot spell %s, which the text must begin with", quoted(prefix))
+	}
+	return &Session{g: g, at: g.start, gate: marker, before: slices.Clone(prefix)}, nil
 }
 
 // Ended says whether the end token was read.
@@ -200,6 +209,9 @@ func (s *Session) hold(remaining int) error {
 // and what the language needs.
 func (s *Session) open(remaining int) ([]uint64, error) {
 	need := 1 + s.g.Minimum()
+	if len(s.before) > 0 {
+		return s.begin(remaining, need)
+	}
 	if remaining > 0 && remaining < need {
 		return nil, &BudgetError{need, remaining}
 	}
@@ -212,6 +224,35 @@ func (s *Session) open(remaining int) ([]uint64, error) {
 	return s.words, nil
 }
 
+// begin is the mask while the text before the marker must begin with some bytes: tokens
+// that are a beginning of these or go on behind them, from which need more tokens are
+// enough.
+func (s *Session) begin(remaining, need int) ([]uint64, error) {
+	s.g.mu.Lock()
+	defer s.g.mu.Unlock()
+	if n := need + s.g.fewest(s.before); remaining > 0 && remaining < n {
+		return nil, &BudgetError{n, remaining}
+	}
+	clear(s.own())
+	t, i := s.g.v.all, int32(0)
+	for k, b := range s.before {
+		if i = t.child(i, b); i < 0 {
+			break
+		}
+		rest := s.before[k+1:]
+		ids := t.own(i)
+		if len(rest) == 0 {
+			ids = t.ids[t.nodes[i].first:t.nodes[t.nodes[i].end].first]
+		}
+		if n := s.g.fewest(rest); n < never && (remaining == 0 || 1+n+need <= remaining) {
+			for _, id := range ids {
+				set(s.words, id)
+			}
+		}
+	}
+	return s.words, nil
+}
+
 // Accept reads the id that was chosen. An id that does not fit is an error and
 // leaves the session where it was.
 func (s *Session) Accept(id int32) error {
@@ -221,6 +262,14 @@ func (s *Session) Accept(id int32) error {
 		return ErrEnded
 	case id < 0 || int(id) >= g.v.Size():
 		return fmt.Errorf("grammar: id %d is outside of the vocabulary of %d", id, g.v.Size())
+	case s.gate >= 0 && len(s.before) > 0:
+		text := g.v.text[id]
+		n := min(len(text), len(s.before))
+		if n == 0 || !bytes.Equal(text[:n], s.before[:n]) {
+			return fmt.Errorf("grammar: id %d (%s) is no beginning of %s", id, quoted(text), quoted(s.before))
+		}
+		s.before = s.before[n:]
+		return nil
 	case s.gate >= 0 && id == s.gate:
 		s.gate = -1
 		s.spend(id)

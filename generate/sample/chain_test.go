@@ -190,7 +190,6 @@ func TestOptionErrors(t *testing.T) {
 		"min-p -0.1":                         {MinP: -.1},
 		"xtc-probability 2":                  {XTCProbability: 2},
 		"xtc-threshold 0.6":                  {XTCProbability: 1, XTCThreshold: .6},
-		"xtc-threshold 0.2 without":          {XTCThreshold: .2},
 		"logit-bias +Inf of id 3":            {LogitBias: map[int32]float64{3: math.Inf(1)}},
 		"logit-bias of id -1":                {LogitBias: map[int32]float64{-1: 1}},
 		"repeat-penalty -1":                  {RepeatPenalty: -1},
@@ -229,9 +228,13 @@ func TestOptionErrors(t *testing.T) {
 	for _, o := range []sample.Options{
 		{Mirostat: 2, Temperature: 1, TopP: 1, TypicalP: 1}, {Temperature: 1, Samplers: []string{}}, {RepeatPenalty: 1, Samplers: []string{"top_k"}},
 		{Temperature: 1, Mirostat: 2, FrequencyPenalty: .1, Samplers: []string{"temperature", "penalties"}},
+		{}, {Temperature: .5}, {Temperature: 1, TopK: 3, MinP: .1}, {Temperature: 1, Mirostat: 2},
 	} {
 		if _, err := sample.New(o); err != nil {
 			t.Errorf("%+v: %v", o, err)
+		}
+		if _, err := sample.New(o.Filled()); err != nil {
+			t.Errorf("%+v as reported: %v", o, err)
 		}
 	}
 }

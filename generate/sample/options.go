@@ -192,8 +192,6 @@ func (o Options) checkTruncation() error {
 		return fmt.Errorf("xtc-probability %v: want a probability from 0 (never) to 1", o.XTCProbability)
 	case !(o.XTCThreshold >= 0 && o.XTCThreshold <= 0.5):
 		return fmt.Errorf("xtc-threshold %v: want a probability from 0 (for 0.1) to 0.5, above which no two tokens can be", o.XTCThreshold)
-	case o.XTCThreshold != 0 && o.XTCProbability == 0:
-		return fmt.Errorf("xtc-threshold %v without xtc-probability: give the probability, 1 for always", o.XTCThreshold)
 	}
 	return nil
 }

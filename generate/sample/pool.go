@@ -31,9 +31,11 @@ type pool struct {
 	mask   []uint64
 	counts []int32 // of ids, all 0 between uses
 	ids    []int32
+	places []int32
 	ranks  []ranked
 	few    []float32
 	merged []candidate
+	sums   masses
 }
 
 var pools = sync.Pool{New: func() any { return new(pool) }}
@@ -191,9 +193,22 @@ func (p *pool) collect(cut float64) {
 		p.keep(func(x candidate) bool { return x.logit >= cut })
 		return
 	}
-	p.c = above(p.c[:0], p.row, p.allowed, below(cut))
-	p.row = nil
+	p.places = slices.Grow(p.places[:0], len(p.row))[:len(p.row)]
+	c := p.c[:0]
+	for _, id := range p.places[:above(p.places, p.row, p.allowed, below(cut))] {
+		c = append(c, candidate{logit: float64(p.row[id]), id: id})
+	}
+	p.c, p.row = c, nil
 	p.merge(func(x candidate) bool { return x.logit >= cut })
+}
+
+// upTo leaves the candidates in bins up to last of the distance to top, and some that
+// are hardly farther.
+func (p *pool) upTo(last int, top float64) {
+	if last < bins-1 {
+		p.collect(top - (float64(last)+2)/binsANat)
+	}
+	p.list()
 }
 
 // below is the largest float32 under all those that are x or more.

@@ -137,6 +137,9 @@ func TestSelectionAgainstSort(t *testing.T) {
 		"few values": func(i int) float32 { return float32(rng.Intn(2, 0, uint64(i), 3)) },
 		"organ pipe": func(i int) float32 { return float32(min(i, v-i)) / 200 },
 		"peaked":     func(i int) float32 { return float32(30 / (1 + i)) },
+		"wide":       func(i int) float32 { return float32(100 * rng.Normal(3, 0, uint64(i))) },
+		"two hills":  func(i int) float32 { return float32(math.Abs(9*rng.Float64(4, 0, uint64(i)) - 4)) },
+		"far apart":  func(i int) float32 { return float32(40 * (1 - i%2)) },
 	}
 	for name, f := range rows {
 		x := make([]float32, v)
@@ -172,6 +175,16 @@ func TestSelectionAgainstSort(t *testing.T) {
 			got := ids(sampler(t, sample.Options{Temperature: 1, TopP: p}).Distribution(x, sample.At{}))
 			if !slices.Equal(got, order[:n]) {
 				t.Errorf("%s: top-p %g keeps %d tokens, a full sort %d", name, p, len(got), n)
+			}
+			o := sample.Options{Temperature: 1, TypicalP: p}
+			want, _ := reference(o, x, sample.At{})
+			got = ids(sampler(t, o).Distribution(x, sample.At{}))
+			same := len(got) == len(want)
+			for _, z := range want {
+				same = same && slices.Contains(got, z.id)
+			}
+			if !same {
+				t.Errorf("%s: typical-p %g keeps %d tokens, the reference %d", name, p, len(got), len(want))
 			}
 		}
 	}

@@ -3,8 +3,8 @@ package sample
 import "math/bits"
 
 // The scans below read rows of a hundred thousand logits: eight at a time with
-// one branch, nearly never taken once the bar is high, and 64 at a time past ids
-// that the mask forbids.
+// one branch where few are wanted, nearly never taken once the bar is high, and 64 at a
+// time past ids that the mask forbids.
 
 // anyAbove says whether one of eight is above bar. NaN never is.
 func anyAbove(c *[8]float32, bar float32) bool {
@@ -43,25 +43,33 @@ func argmax(x []float32, mask []uint64) int {
 	return best
 }
 
-// above appends to dst the values above bar that the mask allows.
-func above(dst []candidate, x []float32, mask []uint64, bar float32) []candidate {
+// above lists in ids (len(x) of them) the places of the values above bar that the mask
+// allows, and returns how many. Where some of the last 64 were, every place is written,
+// and kept by a count without a branch: it takes the same time however many they are.
+func above(ids []int32, x []float32, mask []uint64, bar float32) (n int) {
+	few := true
 	for from := 0; from < len(x); from += 64 {
-		w := word(mask, from)
+		w, before := word(mask, from), n
 		if w == 0 {
 			continue
 		}
 		for i := from; i < min(from+64, len(x)); i += 8 {
-			if len(x)-i >= 8 && !anyAbove((*[8]float32)(x[i:]), bar) {
+			if few && len(x)-i >= 8 && !anyAbove((*[8]float32)(x[i:]), bar) {
+				w >>= 8
 				continue
 			}
-			for j := i; j < min(i+8, len(x)); j++ {
-				if x[j] > bar && w>>(j%64)&1 != 0 {
-					dst = append(dst, candidate{logit: float64(x[j]), id: int32(j)})
+			for j, y := range x[i:min(i+8, len(x))] {
+				ids[n] = int32(i + j)
+				next := n + int(w&1)
+				if !(y > bar) {
+					next = n
 				}
+				n, w = next, w>>1
 			}
 		}
+		few = n-before < 3
 	}
-	return dst
+	return n
 }
 
 // leading appends to dst (empty) at least the k first values by falling logit and

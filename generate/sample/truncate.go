@@ -32,104 +32,70 @@ func (s *Sampler) minP(p *pool) string {
 	return ""
 }
 
-// topP keeps the nucleus (Holtzman et al. 2020, arXiv:1904.09751).
+// topP keeps the nucleus (Holtzman et al. 2020, arXiv:1904.09751): the fewest
+// candidates, most probable first, that reach the share of the probability. It sums
+// the weights by bins of the logit, and selects only in the one where the border is.
 func (s *Sampler) topP(p *pool) string {
-	if p.heat != 0 {
-		p.list()
-	}
-	last, ok := p.nucleus(s.o.TopP)
-	if !ok {
+	h := p.masses(false)
+	if h == nil {
 		return ""
 	}
-	p.collect(-last.key)
-	p.c = through(p.c, last)
+	need := s.o.TopP * h.total
+	border := 0
+	for ; border < bins-1 && h.mass[border] < need; border++ {
+		need -= h.mass[border]
+	}
+	p.upTo(border, h.top)
+	p.ranks = p.ranks[:0]
+	for _, x := range p.c {
+		if d := -apart(x.logit, h.top); bin(d) == border {
+			w, _ := weight(d)
+			p.ranks = append(p.ranks, ranked{-x.logit, w, x.id})
+		}
+	}
+	if len(p.ranks) > 0 { // else rounding: the sum of the bins fell short
+		p.c = through(p.c, reach(p.ranks, need))
+	}
 	return ""
 }
 
-// Bins of the distance to the largest logit, in nats, by which nucleus finds
-// the border without sorting a row.
-const bins, binsANat = 1024, 32
-
-func bin(distance float64) int {
-	if x := distance * binsANat; x < bins-1 {
-		return int(x)
-	}
-	return bins - 1
-}
-
-// binWeight is exp(-distance) at the near end of each bin.
-var binWeight = func() (w [bins]float64) {
-	for i := range w {
-		w[i] = math.Exp(-float64(i) / binsANat)
-	}
-	return w
-}()
-
-// weight is exp(-distance), by its bin and the Taylor series within: the same to a
-// few units of the last place in half the time, which rows of a hundred thousand
-// weights feel.
-func weight(distance float64) (w float64, b int) {
-	x := distance * binsANat
-	if !(x < bins-1) {
-		return math.Exp(-distance), bins - 1
-	}
-	b = int(x)
-	r := (float64(b) - x) / binsANat // -1/32 to 0
-	return binWeight[b] * (1 + r*(1+r*(1./2+r*(1./6+r*(1./24+r*(1./120+r*(1./720+r*(1./5040)))))))), b
-}
-
-// nucleus is the last candidate of the fewest first that reach share of the
-// probability. It sums the weights by bins of the logit, and selects only in the
-// one where the border is.
-func (p *pool) nucleus(share float64) (ranked, bool) {
-	var mass [bins]float64
-	var total float64
-	top := p.top()
-	if top == never {
-		return ranked{}, false
-	}
-	for _, x := range p.all() {
-		w, b := weight(-apart(x, top))
-		mass[b] += w
-		total += w
-	}
-	need := share * total
-	border := 0
-	for ; border < bins-1 && mass[border] < need; border++ {
-		need -= mass[border]
-	}
-	p.ranks = p.ranks[:0]
-	for id, x := range p.all() {
-		if d := -apart(x, top); bin(d) == border {
-			w, _ := weight(d)
-			p.ranks = append(p.ranks, ranked{-x, w, id})
-		}
-	}
-	if len(p.ranks) == 0 { // rounding: the sum of the bins fell short
-		return ranked{}, false
-	}
-	return reach(p.ranks, need), true
-}
-
 // typicalP keeps the locally typical set (Meister et al. 2022, arXiv:2202.00666,
-// eq. 10): those first whose surprise is nearest to its mean. Of equals the lower
-// id.
+// eq. 10): those first whose surprise is nearest to its mean, until they reach the
+// share of the probability. Of equals the lower id. Bins that are nearer than the
+// border as a whole are in, those that are farther out; it selects in the few others.
 func (s *Sampler) typicalP(p *pool) string {
-	total := p.weigh()
-	if len(p.c) == 0 {
+	h := p.masses(true)
+	if h == nil {
 		return ""
 	}
-	entropy, top, sum := p.entropy(total), p.top(), math.Log(total)
-	key := func(x candidate) float64 { return math.Abs(sum - apart(x.logit, top) - entropy) }
+	sum := math.Log(h.total)
+	entropy := max(0, sum+h.moment/h.total)
+	need := s.o.TypicalP * h.total
+	last, low, high := h.around(entropy-sum, need)
+	p.upTo(last, h.top)
 	p.ranks = p.ranks[:0]
 	for _, x := range p.c {
-		p.ranks = append(p.ranks, ranked{key(x), x.weight, x.id})
+		d := -apart(x.logit, h.top)
+		if b := bin(d); b < low || b > high {
+			w, _ := weight(d)
+			p.ranks = append(p.ranks, ranked{math.Abs(sum + d - entropy), w, x.id})
+		}
 	}
-	last := reach(p.ranks, s.o.TypicalP*total)
-	p.keep(func(x candidate) bool {
-		k := key(x)
-		return k < last.key || k == last.key && x.id <= last.id
-	})
+	for b := low; b <= high; b++ {
+		need -= h.mass[b]
+	}
+	if len(p.ranks) == 0 {
+		return "" // rounding, as above
+	}
+	border := reach(p.ranks, need)
+	out := p.c[:0]
+	for _, x := range p.c {
+		key := math.Abs(sum - apart(x.logit, h.top) - entropy)
+		if key < border.key || key == border.key && x.id <= border.id {
+			out = append(out, x)
+		}
+	}
+	p.c = out
 	return ""
 }
 

@@ -85,3 +85,25 @@ func Named(name string, o Options) (Selector, error) {
 	}
 	return Selector{}, fmt.Errorf("selector %q is unknown: there are %s", name, strings.Join(Names(), ", "))
 }
+
+// Verifiers are the names that NamedVerifier knows.
+func Verifiers() []string { return []string{"go-parse", "arithmetic", "json"} }
+
+// NamedVerifier is the verifier of a name: Go code that parses, shown equations that
+// are right, text that holds a JSON value.
+func NamedVerifier(name string) (Verifier, error) {
+	switch name {
+	case "go-parse":
+		return ParsesAsGo, nil
+	case "arithmetic":
+		return Arithmetic, nil
+	case "json":
+		return func(_ context.Context, c *Candidate) (Verdict, error) {
+			if _, ok := FindJSON(c.Text); !ok {
+				return Verdict{Why: "no JSON value"}, nil
+			}
+			return verdict(nil), nil
+		}, nil
+	}
+	return nil, fmt.Errorf("verifier %q is unknown: there are %s", name, strings.Join(Verifiers(), ", "))
+}

@@ -32,14 +32,15 @@ func verdict(err error) Verdict {
 // verdict, not that the candidate is bad. It must say the same of the same text.
 type Verifier func(ctx context.Context, c *Candidate) (Verdict, error)
 
-// Remember is a verifier that asks v once for each text. It is for one goroutine.
-func Remember(v Verifier) Verifier {
-	known := map[string]Verdict{}
-	return func(ctx context.Context, c *Candidate) (Verdict, error) {
+// Remember is a verifier or a score that asks f once for each text. It is for one
+// goroutine.
+func Remember[T any, F ~func(context.Context, *Candidate) (T, error)](f F) F {
+	known := map[string]T{}
+	return func(ctx context.Context, c *Candidate) (T, error) {
 		if r, ok := known[c.Text]; ok {
 			return r, nil
 		}
-		r, err := v(ctx, c)
+		r, err := f(ctx, c)
 		if err == nil {
 			known[c.Text] = r
 		}

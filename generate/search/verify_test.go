@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"math"
 	"os/exec"
 	"strings"
 	"testing"
@@ -104,6 +105,22 @@ func TestCommand(t *testing.T) {
 	r := judge(t, run("sleep 60 & sleep 60", 50*time.Millisecond), "")
 	if r.Pass || !strings.Contains(r.Why, "longer than 50ms") || time.Since(start) > 20*time.Second {
 		t.Errorf("a slow verifier: %+v after %v", r, time.Since(start))
+	}
+	if _, err := run("no-such-program-here", 0)(t.Context(), &Candidate{}); err == nil || !strings.Contains(err.Error(), "exit status 127") {
+		t.Errorf("a shell that found no program: %v", err)
+	}
+	for _, c := range []struct {
+		script string
+		want   float64 // NaN: not fit
+		err    string
+	}{
+		{"wc -c", 2, ""}, {"echo -3.5; exit 1", -3.5, ""}, {"exit 1", math.NaN(), ""},
+		{"echo much", 0, `its first line is "much", and a number is due`}, {"true", 0, "a number is due"}, {"echo nan", 0, "a number is due"},
+	} {
+		got, err := (&Command{Argv: []string{sh, "-c", c.script}}).Grade(t.Context(), &Candidate{Text: "ab"})
+		if got != c.want && !(math.IsNaN(got) && math.IsNaN(c.want)) || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: grade %v (%v), want %v (%s)", c.script, got, err, c.want, c.err)
+		}
 	}
 	if _, err := (&Command{Argv: []string{"no-such-program-here"}}).Verify(t.Context(), &Candidate{}); err == nil {
 		t.Error("a program that is not there gave a verdict")

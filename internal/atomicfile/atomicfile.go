@@ -4,6 +4,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,6 +17,10 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
+		var at *os.PathError
+		if errors.As(err, &at) { // of the temporary name, which says nothing
+			err = &os.PathError{Op: "create", Path: path, Err: at.Err}
+		}
 		return err
 	}
 	defer func() {

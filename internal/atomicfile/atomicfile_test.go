@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -38,5 +39,13 @@ func TestFailedWriteLeavesTheOldFile(t *testing.T) {
 func TestMissingFolder(t *testing.T) {
 	if err := WriteFile(filepath.Join(t.TempDir(), "no", "f"), nil); err == nil {
 		t.Error("no error for a missing folder")
+	}
+}
+
+func TestErrorNamesTheFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nowhere", "f")
+	err := WriteFile(path, nil)
+	if !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(), "create "+path+": ") {
+		t.Errorf("%v, want an error of creating %s", err, path)
 	}
 }

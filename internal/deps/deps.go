@@ -70,6 +70,7 @@ var bans = []ban{
 	{"eval/report", everything, []string{"internal", "eval/report"}, "the report is drawn from plain data"},
 	{"plan", "tensor", []string{"tensor/kernel", "tensor/dtype"}, "plans are made from a configuration, without weights"},
 	{"plan", "model", nil, "plans are made from a configuration, without weights"},
+	{"train/objective", everything, []string{"internal"}, "losses are arithmetic on plain slices"},
 	{"serve", "train", nil, "a server does not train"},
 }
 

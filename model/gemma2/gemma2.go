@@ -128,7 +128,7 @@ func (m *Model) Init(b tensor.Backend, seed uint64) { m.InitWeights(b, seed, 0) 
 // Hidden runs the network.
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
-	x := drop(op.Scale(p, op.Embedding(p, m.Embed.W, in.IDs), math.Sqrt(float64(m.cfg.HiddenSize))))
+	x := drop(op.Scale(p, m.Embed.Tokens(p, in), math.Sqrt(float64(m.cfg.HiddenSize))))
 	attn := nn.NewWindows(in, m.Dims(), m.Windows())
 	attn.Scores(1/math.Sqrt(m.cfg.QueryPreAttnScalar), limit(m.cfg.AttnLogitSoftcapping))
 	for i := range m.Layers {

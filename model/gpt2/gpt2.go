@@ -179,7 +179,7 @@ func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 		return tensor.Dropout{P: in.Dropout, Seed: in.Seed, Stream: rng.Stream("dropout") ^ in.Step<<16 ^ site}
 	}
 	eps, act := m.cfg.LayerNormEpsilon, activations[m.cfg.ActivationFunction]
-	x := op.Add(p, op.Embedding(p, m.WTE.W, in.IDs), op.Embedding(p, m.WPE.W, in.Pos))
+	x := op.Add(p, m.WTE.Tokens(p, in), op.Embedding(p, m.WPE.W, in.Pos))
 	x = op.Dropout(p, x, drop())
 	attn := nn.NewAttention(in, m.Dims(), 0)
 	for i := range m.Layers {

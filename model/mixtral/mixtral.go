@@ -116,7 +116,7 @@ func (m *Model) Dims() model.Dims {
 // Hidden runs the network.
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
-	x := drop(op.Embedding(p, m.Embed.W, in.IDs))
+	x := drop(m.Embed.Tokens(p, in))
 	mixture := m.cfg.mixture()
 	attn := nn.NewWindows(in, m.Dims(), m.Windows())
 	for i := range m.Layers {

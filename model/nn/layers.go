@@ -1,6 +1,10 @@
 package nn
 
 import (
+	"math"
+
+	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/op"
 )
@@ -66,6 +70,36 @@ func NewEmbedding(b tensor.Backend, n, c int) Embedding {
 	e := Embedding{W: NewParam(b, n, c)}
 	e.W.Lookup = true
 	return e
+}
+
+// Tokens is the rows of in's tokens, with the noise that in asks for where p
+// records.
+func (e *Embedding) Tokens(p *op.Pass, in *model.Input) *op.Value {
+	x := op.Embedding(p, e.W, in.IDs)
+	if in.Noise == 0 || !p.Record {
+		return x
+	}
+	return op.Add(p, p.Input(noise(in, x.T.Cols), x.T.Rows, x.T.Cols, false), x)
+}
+
+// noise is that of NEFTune (Jain et al. 2023, arXiv 2310.05914, algorithm 1):
+// uniform within alpha / sqrt(L C) for a sequence of L tokens. In a packed row each
+// document is a sequence.
+func noise(in *model.Input, cols int) []float32 {
+	x := make([]float32, in.B*in.T*cols)
+	stream := rng.Stream("neftune") ^ in.Step<<16
+	for from := 0; from < in.B*in.T; {
+		to := from + 1
+		for to < in.B*in.T && to%in.T != 0 && (in.Start == nil || in.Start[to] == in.Start[from]) {
+			to++
+		}
+		size := in.Noise / math.Sqrt(float64((to-from)*cols))
+		for i := from * cols; i < to*cols; i++ {
+			x[i] = float32(size * (2*rng.Float64(in.Seed, stream, uint64(i)) - 1))
+		}
+		from = to
+	}
+	return x
 }
 
 // LayerNorm has a scale and a shift.

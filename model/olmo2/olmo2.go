@@ -81,7 +81,7 @@ func (m *Model) Config() any { return &m.cfg }
 // Hidden runs the network.
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop := m.cfg.RMSNormEps, nn.Dropper(p, in)
-	x := drop(op.Embedding(p, m.Embed.W, in.IDs))
+	x := drop(m.Embed.Tokens(p, in))
 	attn := nn.NewAttention(in, m.Dims(), 0)
 	for i := range m.Layers {
 		l := &m.Layers[i]

@@ -110,7 +110,7 @@ func (m *Model) Dims() model.Dims {
 func (m *Model) Hidden(p *op.Pass, in *model.Input) *op.Value {
 	eps, drop, ff, d := m.cfg.RMSNormEps, nn.Dropper(p, in), m.cfg.IntermediateSize, m.Dims()
 	hd, kd := d.Heads*d.HeadDim, d.KVHeads*d.HeadDim
-	x := drop(op.Embedding(p, m.Embed.W, in.IDs))
+	x := drop(m.Embed.Tokens(p, in))
 	attn := nn.NewWindows(in, d, m.Windows())
 	for i := range m.Layers {
 		l := &m.Layers[i]

@@ -32,7 +32,7 @@ func smallGGUF(f *testing.F, modelType string) []byte {
 	if err != nil {
 		f.Fatal(err)
 	}
-	ts, err := family.Sources(values, model.Sources(b, m))
+	ts, err := family.Sources(values, model.Sources(b, m.Params()))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -68,7 +68,7 @@ func features(f cpuid.Features) []string {
 	for _, x := range []struct {
 		has  bool
 		name string
-	}{{f.AVX2, "avx2"}, {f.AVX512, "avx512"}, {f.AVX512VNNI, "avx512-vnni"}, {f.AVX512BF16, "avx512-bf16"}, {f.AMX, "amx-bf16"}} {
+	}{{f.AVX2, "avx2"}, {f.AVX512, "avx512"}, {f.AVX512VNNI, "avx512-vnni"}, {f.AVX512BF16, "avx512-bf16"}, {f.AMX, "amx-bf16"}, {f.AMXInt8, "amx-int8"}} {
 		if x.has {
 			out = append(out, x.name)
 		}

@@ -174,10 +174,15 @@ func (b *Backend) CrossEntropy(losses []float64, logits *tensor.Tensor, targets 
 		sum := b.set.ExpSub(row, row, max)
 		lse := float64(max) + math.Log(float64(sum))
 		losses[i] = lse - float64(target) + o.ZLoss*lse*lse
-		if !o.NoGrad {
-			b.set.Scale(row, row, float32(o.Scale*(1+2*o.ZLoss*lse)/float64(sum)))
-			row[t] -= float32(o.Scale)
+		if o.NoGrad {
+			return
 		}
+		scale := o.Scale
+		if o.Weights != nil {
+			scale *= o.Weights[i]
+		}
+		b.set.Scale(row, row, float32(scale*(1+2*o.ZLoss*lse)/float64(sum)))
+		row[t] -= float32(scale)
 	})
 }
 

@@ -115,8 +115,13 @@ func (b *Backend) Zero(t *tensor.Tensor) {
 // Copy copies a to dst and converts where the formats differ.
 func (b *Backend) Copy(dst, a *tensor.Tensor) {
 	same("copy", dst, a)
+	k, laid := a.Mem.(*weights)
+	if laid && k.packed != nil && dst.DType == dtype.BF16 {
+		b.unpack(dst, k, a.Off/a.Stride)
+		return
+	}
 	b.each(dst.Rows, dst.Cols, func(w, i int) {
-		if dst.DType == a.DType && dst.DType == dtype.BF16 {
+		if dst.DType == a.DType && dst.DType == dtype.BF16 && !laid {
 			copy(tensor.Row[uint16](dst, i), tensor.Row[uint16](a, i))
 			return
 		}

@@ -78,6 +78,16 @@ func (b *Backend) weightRow(w *weights, i int, dst []float32) {
 	b.set.Column(w.packed, i, dst)
 }
 
+// unpack writes rows of w, which is in bf16, from the given one on to dst.
+func (b *Backend) unpack(dst *tensor.Tensor, w *weights, first int) {
+	const group = 32 // rows of a task
+	data := tensor.Data[uint16](dst)
+	b.pool.Run((dst.Rows+group-1)/group, func(task, _ int) {
+		lo, hi := task*group, min(dst.Rows, (task+1)*group)
+		b.set.Columns(w.packed, first+lo, first+hi, data[lo*dst.Stride:], dst.Stride)
+	})
+}
+
 // multiplyWeights computes C = A Wᵀ.
 func (b *Backend) multiplyWeights(c, a, t *tensor.Tensor, w *weights, o tensor.MatMul) {
 	if !o.TransB || o.TransA || t.Off != 0 || t.Rows != w.rows() {

@@ -15,6 +15,9 @@ func gemmDot() gemmKernels {
 		mulDotRows7, mulDotRows8, mulDotRows9, mulDotRows10, mulDotRows11, mulDotRows12, mulDotRows13, mulDotRows14}, 32, 2)
 	f.toBF16, f.storeBF16 = vecAVX512().ToBF16, storeBF16AVX512
 	f.pairs = func(lane, k int) int { return (k/2*f.nr+lane)*2 + k%2 }
+	f.unpack = func(dst unsafe.Pointer, dstRow int, panel unsafe.Pointer) { // a square transposed twice
+		dotRowsBF16(dst, dstRow, panel, 32*4, 16, 1<<16-1, -1, 1)
+	}
 	return gemmKernels{f32: k.f32, bf16: f}
 }
 

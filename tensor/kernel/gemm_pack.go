@@ -77,6 +77,49 @@ func (s *Set) Column(p *Packed, n int, dst []float32) {
 	}
 }
 
+// Columns writes columns [lo, hi) in bf16 as rows of dst, stride values apart: for
+// the precision BF16, the values of Column.
+func (s *Set) Columns(p *Packed, lo, hi int, dst []uint16, stride int) {
+	f := s.gemm.family(p.Precision)
+	data := unsafe.Add(unsafe.Pointer(unsafe.SliceData(p.Data)), p.offset)
+	kb, lanes := f.kBlock(p.K), f.packedLanes(p.N, true)
+	for n := lo; n < hi; {
+		strip := 1
+		if f.unpack != nil && n%16 == 0 && hi-n >= 16 {
+			strip = 16
+		}
+		rows := dst[(n-lo)*stride:]
+		for k0 := 0; k0 < p.K; k0 += kb {
+			kn := min(kb, p.K-k0)
+			panel := unsafe.Add(data, (lanes*k0+n/f.nr*f.nr*roundUp(kn, f.ku))*f.elem)
+			k := 0
+			if strip == 16 {
+				for ; k+unpackDepth <= kn; k += unpackDepth {
+					square := rows[k0+k : 15*stride+k0+k+unpackDepth] // of 16 rows
+					f.unpack(unsafe.Pointer(&square[0]), 2*stride, unsafe.Add(panel, 2*f.pairs(n%f.nr, k)))
+				}
+			}
+			for ; k < kn; k++ {
+				for i := range strip {
+					rows[i*stride+k0+k] = f.packedBF16(panel, n%f.nr+i, k)
+				}
+			}
+		}
+		n += strip
+	}
+}
+
+// unpackDepth is the depths that gemmFamily.unpack takes.
+const unpackDepth = 32
+
+// packedBF16 is a value of a panel of B, which bf16 holds exactly.
+func (f *gemmFamily) packedBF16(panel unsafe.Pointer, lane, k int) uint16 {
+	if f.elem == 2 {
+		return *(*uint16)(unsafe.Add(panel, 2*f.pairs(lane, k)))
+	}
+	return uint16(*(*uint32)(unsafe.Add(panel, 4*(k*f.nr+lane))) >> 16)
+}
+
 // operand is a factor seen as lanes times depth: the lanes of A are its rows,
 // those of B its columns.
 type operand struct {

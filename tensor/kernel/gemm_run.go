@@ -33,7 +33,10 @@ type gemmFamily struct {
 
 	packA, packB func(dst unsafe.Pointer, v *operand, lane, lanes, k, n int)
 	// pairs is the place of depth k of a lane in a panel of B of 2-byte elements.
-	pairs  func(lane, k int) int
+	pairs func(lane, k int) int
+	// unpack, if not nil, writes the 32 depths from a place of a panel of B on of 16
+	// of its lanes as rows of bf16, dstRow bytes apart: what packB undone is.
+	unpack func(dst unsafe.Pointer, dstRow int, panel unsafe.Pointer)
 	mul    func(c *blockCall)
 	toBF16 func(dst []uint16, src []float32)
 	// storeBF16 rounds n whole rows of a panel of sums into C; rows are bytes apart.

@@ -411,6 +411,43 @@ func TestColumn(t *testing.T) {
 	})
 }
 
+// TestColumns reads whole columns back as rows of bf16.
+func TestColumns(t *testing.T) {
+	eachSet(t, func(t *testing.T, s *kernel.Set) {
+		for i := range uint64(40) {
+			d := draws{seed: i}
+			k, n := 1+d.intn(900), 1+d.intn(150)
+			b := d.matrix(k, n, i%4 < 2, i%3 == 0)
+			packed := kernel.Packed{Data: make([]byte, s.PackedBytes(k, n, kernel.BF16))}
+			s.PackB(nil, b, kernel.BF16, &packed)
+			lo := d.intn(n) / 32 * 32
+			hi, stride := lo+d.intn(n-lo)+1, k+d.intn(3)
+			const guard = 0x7fc1
+			got := make([]uint16, (hi-lo)*stride+1)
+			for j := range got {
+				got[j] = guard
+			}
+			s.Columns(&packed, lo, hi, got, stride)
+			for j := lo; j < hi; j++ {
+				row := got[(j-lo)*stride : (j-lo+1)*stride]
+				for q, x := range row[:k] {
+					if want := operandAt(&b, q, j, kernel.BF16); float64(math.Float32frombits(uint32(x)<<16)) != want {
+						t.Fatalf("(%d, %d): element (%d, %d) is %#04x, want %v", k, n, q, j, x, want)
+					}
+				}
+				for _, x := range row[k:] {
+					if x != guard {
+						t.Fatalf("(%d, %d): written past the end of row %d", k, n, j)
+					}
+				}
+			}
+			if got[len(got)-1] != guard {
+				t.Fatalf("(%d, %d): written past the last row", k, n)
+			}
+		}
+	})
+}
+
 // TestGemmInPlace writes a right operand column by column and row by row in the
 // order of the products: the same bits as with one that was packed.
 func TestGemmInPlace(t *testing.T) {

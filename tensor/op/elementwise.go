@@ -5,9 +5,10 @@ import "github.com/foundling-lm/foundling/tensor"
 // Unary is y = f(x), in the format of x.
 func Unary(p *Pass, f tensor.Func, x *Value) *Value {
 	y := p.New(x.T.DType, x.T.Rows, x.T.Cols)
-	p.Backend.Unary(f, y.T, x.T)
+	y.remake = func(dst *tensor.Tensor) { p.Backend.Unary(f, dst, p.data(x)) }
+	y.remake(y.T)
 	return p.record(y, func(dy *tensor.Tensor) {
-		p.give(x, func(dx *tensor.Tensor) { p.Backend.UnaryBack(f, dx, dy, x.T) })
+		p.give(x, func(dx *tensor.Tensor) { p.Backend.UnaryBack(f, dx, dy, p.data(x)) })
 	})
 }
 
@@ -15,10 +16,11 @@ func Unary(p *Pass, f tensor.Func, x *Value) *Value {
 // with SiLU, GeGLU with GELU.
 func GLU(p *Pass, f tensor.Func, gate, up *Value) *Value {
 	y := p.New(gate.T.DType, gate.T.Rows, gate.T.Cols)
-	p.Backend.GLU(f, y.T, gate.T, up.T)
+	y.remake = func(dst *tensor.Tensor) { p.Backend.GLU(f, dst, p.data(gate), p.data(up)) }
+	y.remake(y.T)
 	return p.record(y, func(dy *tensor.Tensor) {
 		dgate, dup := p.like(gate.T), p.like(up.T)
-		p.Backend.GLUBack(f, dgate, dup, dy, gate.T, up.T)
+		p.Backend.GLUBack(f, dgate, dup, dy, p.data(gate), p.data(up))
 		p.giveBuffer(gate, dgate)
 		p.giveBuffer(up, dup)
 	})
@@ -42,8 +44,8 @@ func Mul(p *Pass, a, b *Value) *Value {
 	y := p.New(p.Backend.Wide(), a.T.Rows, a.T.Cols)
 	p.Backend.Mul(y.T, a.T, b.T)
 	return p.record(y, func(dy *tensor.Tensor) {
-		p.give(a, func(d *tensor.Tensor) { p.Backend.Mul(d, dy, b.T) })
-		p.give(b, func(d *tensor.Tensor) { p.Backend.Mul(d, dy, a.T) })
+		p.give(a, func(d *tensor.Tensor) { p.Backend.Mul(d, dy, p.data(b)) })
+		p.give(b, func(d *tensor.Tensor) { p.Backend.Mul(d, dy, p.data(a)) })
 	})
 }
 
@@ -62,8 +64,8 @@ func ScaleRows(p *Pass, x, s *Value) *Value {
 	y := p.New(p.Backend.Wide(), x.T.Rows, x.T.Cols)
 	p.Backend.ScaleRows(y.T, x.T, s.T)
 	return p.record(y, func(dy *tensor.Tensor) {
-		p.give(x, func(d *tensor.Tensor) { p.Backend.ScaleRows(d, dy, s.T) })
-		p.give(s, func(d *tensor.Tensor) { p.Backend.DotRows(d, dy, x.T) })
+		p.give(x, func(d *tensor.Tensor) { p.Backend.ScaleRows(d, dy, p.data(s)) })
+		p.give(s, func(d *tensor.Tensor) { p.Backend.DotRows(d, dy, p.data(x)) })
 	})
 }
 

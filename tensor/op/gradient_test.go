@@ -50,6 +50,14 @@ func graphs() []graph {
 		{"linear input-major into stream", [][2]int{{5, 4}, {5, 3}}, [][]int{{4, 3}, {3}}, func(p *op.Pass, in []*op.Value, w []*op.Param) *op.Value {
 			return op.Linear{W: w[0], B: w[1], InOut: true, Stream: in[1]}.Apply(p, in[0])
 		}},
+		{"linear with LoRA", [][2]int{{5, 4}}, [][]int{{3, 4}, {3}, {2, 4}, {3, 2}}, func(p *op.Pass, in []*op.Value, w []*op.Param) *op.Value {
+			w[0].LoRA = &op.LoRA{A: w[2], B: w[3], Scale: 1.5}
+			return op.Linear{W: w[0], B: w[1]}.Apply(p, in[0])
+		}},
+		{"linear input-major into stream with LoRA and dropout", [][2]int{{5, 4}, {5, 3}}, [][]int{{4, 3}, {2, 4}, {3, 2}}, func(p *op.Pass, in []*op.Value, w []*op.Param) *op.Value {
+			w[0].LoRA = &op.LoRA{A: w[1], B: w[2], Scale: 0.5, Drop: tensor.Dropout{P: 0.3, Seed: 1, Stream: 2}}
+			return op.Linear{W: w[0], InOut: true, Stream: in[1]}.Apply(p, in[0])
+		}},
 		{"value used three times", [][2]int{{3, 4}}, [][]int{{4, 4}}, func(p *op.Pass, in []*op.Value, w []*op.Param) *op.Value {
 			y := op.Linear{W: w[0], Stream: in[0]}.Apply(p, in[0])
 			return op.Mul(p, op.Add(p, y, in[0]), y)
@@ -214,8 +222,11 @@ func TestGradients(t *testing.T) {
 
 // TestLossGradient checks the fused unembedding and cross-entropy.
 func TestLossGradient(t *testing.T) {
-	for _, o := range []op.CrossEntropy{{Scale: 1.0 / 5, ZLoss: 0.1}, {Scale: 1.0 / 5, ZLoss: 0.1, LogitCap: 1.2}} {
-		t.Run(fmt.Sprint("cap ", o.LogitCap), func(t *testing.T) { checkLossGradient(t, o) })
+	for _, o := range []op.CrossEntropy{
+		{Scale: 1.0 / 5, ZLoss: 0.1}, {Scale: 1.0 / 5, ZLoss: 0.1, LogitCap: 1.2},
+		{Scale: 1.0 / 5, LogitCap: 1.2, Weights: []float64{1, 1, -2, 0, 0.5, 1, 3}},
+	} {
+		t.Run(fmt.Sprint("cap ", o.LogitCap, " weights ", o.Weights), func(t *testing.T) { checkLossGradient(t, o) })
 	}
 }
 
@@ -236,6 +247,9 @@ func checkLossGradient(t *testing.T, o op.CrossEntropy) {
 		for i, l := range op.Loss(p, h, w, targets, o) {
 			if targets[i] < 0 && l != 0 {
 				t.Errorf("masked row %d has loss %g", i, l)
+			}
+			if o.Weights != nil {
+				l *= o.Weights[i]
 			}
 			loss += l * o.Scale
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/foundling-lm/foundling/tensor"
 )
 
-// Linear is y = x W + b.
+// Linear is y = x W + b, and what the LoRA of W adds.
 type Linear struct {
 	W      *Param // (F,C), or (C,F) where InOut
 	B      *Param // (F) or nil
@@ -29,13 +29,35 @@ func (l Linear) Apply(p *Pass, x *Value) *Value {
 	o := tensor.MatMul{TransB: !l.InOut, Bias: l.B.value(), Packed: l.W.packed(p, !l.InOut)}
 	y := l.result(p, x.T.Rows, out)
 	o.Accumulate = l.Stream != nil
-	p.Backend.MatMul(y.T, x.T, l.W.T, o)
+	a, low := l.adapter(), (*tensor.Tensor)(nil)
+	if a == nil {
+		p.Backend.MatMul(y.T, x.T, l.W.T, o)
+	} else {
+		sum := y.T
+		if sum.DType != p.Backend.Wide() {
+			sum = p.like(y.T)
+		}
+		p.Backend.MatMul(sum, x.T, l.W.T, o)
+		low = a.apply(p, sum, x.T)
+		if sum != y.T {
+			p.Backend.Copy(y.T, sum)
+			p.free(sum)
+		}
+		if !p.Record {
+			p.free(low)
+		}
+	}
 	return p.record(y, func(dy *tensor.Tensor) {
-		p.giveProduct(x, dy, l.W.T, tensor.MatMul{TransB: l.InOut, Packed: l.W.packed(p, l.InOut)})
-		if l.InOut {
-			l.W.addProduct(p.Backend, x.T, dy, tensor.MatMul{TransA: true})
-		} else {
-			l.W.addProduct(p.Backend, dy, x.T, tensor.MatMul{TransA: true})
+		p.giveProduct(x, dy, l.W, tensor.MatMul{TransB: l.InOut, Packed: l.W.packed(p, l.InOut)})
+		if a != nil {
+			a.back(p, x, low, dy)
+		}
+		switch {
+		case l.W.Grad == nil:
+		case l.InOut:
+			l.W.addProduct(p.Backend, p.data(x), dy, tensor.MatMul{TransA: true})
+		default:
+			l.W.addProduct(p.Backend, dy, p.data(x), tensor.MatMul{TransA: true})
 		}
 		if g := l.B.additive(p.Backend); g != nil {
 			p.Backend.SumRows(g, dy)

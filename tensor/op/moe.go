@@ -189,7 +189,7 @@ func (p *Pass) addRows(v *Value, d *tensor.Tensor, rows []int32) {
 // Wide.
 func Combine(p *Pass, n int, r *Routes, weights *Value, outs []*Value) *Value {
 	var y *Value
-	part := func(e int) *tensor.Tensor { return weights.T.RowRange(r.Start[e], r.Start[e+1]) }
+	part := func(e int) *tensor.Tensor { return p.data(weights).RowRange(r.Start[e], r.Start[e+1]) }
 	for e, out := range outs {
 		if out == nil {
 			continue
@@ -211,7 +211,7 @@ func Combine(p *Pass, n int, r *Routes, weights *Value, outs []*Value) *Value {
 			}
 			d := p.like(out.T)
 			p.Backend.Embed(d, dy, r.Expert(e))
-			p.Backend.DotRows(dw.RowRange(r.Start[e], r.Start[e+1]), d, out.T)
+			p.Backend.DotRows(dw.RowRange(r.Start[e], r.Start[e+1]), d, p.data(out))
 			p.Backend.ScaleRows(d, d, part(e))
 			p.giveBuffer(out, d)
 		}

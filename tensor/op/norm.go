@@ -29,10 +29,13 @@ func (n Norm) Apply(p *Pass, x *Value) *Value {
 	y := p.New(p.Backend.Narrow(), x.T.Rows, x.T.Cols)
 	stats := p.tensor(p.Backend.Wide(), n.cut(x.T).Rows, 2)
 	w := n.scale(p)
-	p.Backend.Norm(n.Kind, n.cut(y.T), stats, n.cut(x.T), w, n.B.value(), n.Eps)
+	y.remake = func(dst *tensor.Tensor) {
+		p.Backend.Norm(n.Kind, n.cut(dst), stats, n.cut(p.data(x)), w, n.B.value(), n.Eps)
+	}
+	y.remake(y.T)
 	return p.record(y, func(dy *tensor.Tensor) {
 		dx := p.like(x.T)
-		p.Backend.NormBack(n.Kind, n.cut(dx), n.W.additive(p.Backend), n.B.additive(p.Backend), n.cut(dy), n.cut(x.T), w, stats)
+		p.Backend.NormBack(n.Kind, n.cut(dx), n.W.additive(p.Backend), n.B.additive(p.Backend), n.cut(dy), n.cut(p.data(x)), w, stats)
 		p.giveBuffer(x, dx)
 		p.free(stats)
 		if n.Offset {

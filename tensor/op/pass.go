@@ -18,12 +18,14 @@ import (
 type Options struct {
 	Record     bool // keep the tape for Backward
 	CachePacks bool // keep weights packed until they change: worth their memory when a weight is used more than once between changes
+	Recompute  bool // give the results of norms and activations back at the end of their Scope and make them again for the gradients
 }
 
 // Pass is one run of a model on a Backend.
 type Pass struct {
 	Backend tensor.Backend
 	Options
+	Draw  uint64 // numbers the run for the dropout masks of LoRA: different in every run of a training
 	arena arena
 	tape  []node
 }
@@ -58,10 +60,18 @@ func (p *Pass) Bytes() int { return p.arena.bytes }
 
 // Scope runs f and then takes back every buffer that f made, except that of the
 // Value it returns. A recording pass keeps all of them, since the tape needs
-// them. Layers run in scopes so that inference holds one layer's activations.
+// them, but for those that are recomputed. Layers run in scopes so that inference
+// holds one layer's activations.
 func (p *Pass) Scope(f func() *Value) *Value {
 	if p.Record {
-		return f()
+		first := len(p.tape)
+		v := f()
+		for _, n := range p.tape[first:] {
+			if p.Recompute && n.out != v {
+				p.forget(n.out)
+			}
+		}
+		return v
 	}
 	before := p.arena.mark()
 	v := f()
@@ -159,13 +169,13 @@ func (p *Pass) pass(out, v *Value, dy *tensor.Tensor) {
 	}
 }
 
-// giveProduct adds op(a) op(b) to the gradient of v.
-func (p *Pass) giveProduct(v *Value, a, b *tensor.Tensor, o tensor.MatMul) {
+// giveProduct adds op(a) op(w) to the gradient of v.
+func (p *Pass) giveProduct(v *Value, a *tensor.Tensor, w *Param, o tensor.MatMul) {
 	if !v.needs {
 		return
 	}
 	if o.Accumulate = v.grad != nil; !o.Accumulate {
 		v.grad = p.like(v.T)
 	}
-	p.Backend.MatMul(v.grad, a, b, o)
+	w.timesMatrix(p, v.grad, a, o)
 }

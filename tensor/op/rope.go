@@ -25,6 +25,7 @@ func NewRotary(d int, theta float64, pairs bool) *tensor.Rotary {
 // RoPE rotates the heads of x (N, heads*D) in place, row i by position pos[i].
 func RoPE(p *Pass, x *Value, pos []int32, r *tensor.Rotary) *Value {
 	p.Backend.RoPE(x.T, pos, r, false)
+	x.remake = nil // its buffer is written over
 	y := &Value{T: x.T}
 	return p.record(y, func(dy *tensor.Tensor) {
 		p.Backend.RoPE(dy, pos, r, true)

@@ -16,6 +16,27 @@ type Value struct {
 	owns     bool // T's block is this Value's alone
 	gaveGrad bool // the gradient's buffer went to an input
 	keep     bool // T outlives Backward
+
+	remake func(dst *tensor.Tensor) // makes T again from inputs that are kept; nil: T must be kept
+}
+
+// forget gives the buffer of v back, if it can be made again.
+func (p *Pass) forget(v *Value) {
+	if v.remake == nil || v.keep || !v.owns || v.T.Mem == nil {
+		return
+	}
+	p.arena.put(v.T.Mem)
+	v.T = &tensor.Tensor{Name: v.T.Name, DType: v.T.DType, Rows: v.T.Rows, Cols: v.T.Cols, Stride: v.T.Cols}
+}
+
+// data is T with its buffer, made again where it was forgotten. The gradients of
+// operations read their inputs through it.
+func (p *Pass) data(v *Value) *tensor.Tensor {
+	if v.T.Mem == nil {
+		v.T = p.tensor(v.T.DType, v.T.Rows, v.T.Cols)
+		v.remake(v.T)
+	}
+	return v.T
 }
 
 // Input wraps host values as an activation of the pass; src has rows*cols
@@ -66,6 +87,8 @@ type Param struct {
 	// projection (GPT-2's c_attn: 3); optimizers that treat matrices as such take
 	// each alone. 0 means 1.
 	Blocks int
+
+	LoRA *LoRA // what linear layers over a matrix add; nil: nothing
 
 	packs [2]tensor.Packed // by transposition
 }
@@ -171,6 +194,30 @@ func (w *Param) addProduct(b tensor.Backend, x, y *tensor.Tensor, o tensor.MatMu
 	o.Accumulate = !w.Fresh
 	w.Fresh = false
 	b.MatMul(w.Grad, x, y, o)
+}
+
+// timesMatrix computes dst = op(a) op(T), also for constant weights.
+func (w *Param) timesMatrix(p *Pass, dst, a *tensor.Tensor, o tensor.MatMul) {
+	t := w.T
+	if o.Packed == nil && !o.TransB {
+		t = w.unpacked(p)
+	}
+	p.Backend.MatMul(dst, a, t, o)
+	if t != w.T {
+		p.free(t)
+	}
+}
+
+// unpacked is T for products that are not with its transpose: T itself, or for
+// constant weights, which a Backend lays out for those alone, a copy in a buffer of
+// the pass.
+func (w *Param) unpacked(p *Pass) *tensor.Tensor {
+	if w.T.DType == p.Backend.Wide() {
+		return w.T
+	}
+	t := p.tensor(p.Backend.Narrow(), w.T.Rows, w.T.Cols)
+	p.Backend.Copy(t, w.T)
+	return t
 }
 
 // value is T, nil for a nil parameter.

@@ -249,10 +249,14 @@ func (*Backend) CrossEntropy(losses []float64, logits *tensor.Tensor, targets []
 		}
 		lse := logSumExp(row)
 		losses[i] = lse - row[t] + o.ZLoss*lse*lse
-		for j := range row {
-			row[j] = o.Scale * math.Exp(row[j]-lse) * (1 + 2*o.ZLoss*lse)
+		scale := o.Scale
+		if o.Weights != nil {
+			scale *= o.Weights[i]
 		}
-		row[t] -= o.Scale
+		for j := range row {
+			row[j] = scale * math.Exp(row[j]-lse) * (1 + 2*o.ZLoss*lse)
+		}
+		row[t] -= scale
 	}
 }
 

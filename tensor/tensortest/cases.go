@@ -284,6 +284,12 @@ func crossEntropy(s *session) {
 	x := s.wide(n, v)
 	losses := [2][]float64{make([]float64, n), make([]float64, n)}
 	o := tensor.CrossEntropy{Scale: 0.25, ZLoss: 0.01 * float64(s.seed%2)}
+	if s.seed%3 == 0 {
+		o.Weights = make([]float64, n)
+		for i := range o.Weights {
+			o.Weights[i] = float64(i%5) - 1.5
+		}
+	}
 	i := 0
 	s.both(func(b tensor.Backend, p picker) {
 		b.CrossEntropy(losses[i], p(x), targets, o)

@@ -44,6 +44,19 @@ var Default = sync.OnceValue(func() *Template {
 	return t
 })
 
+//go:embed plain_template.jinja
+var plainSource string
+
+// Plain is a format of headings, as Alpaca's (Taori et al. 2023), for models whose
+// tokenizer has no special tokens but the end of a text: EOS ends an answer.
+var Plain = sync.OnceValue(func() *Template {
+	t, err := Parse(plainSource)
+	if err != nil {
+		panic(err) // the source is part of the program
+	}
+	return t
+})
+
 // Conversation is what a template renders.
 type Conversation struct {
 	Messages            []Message

@@ -156,6 +156,15 @@ func (c *Corpus) empty(skipped map[string]int) error {
 // Files returns the number of files found.
 func (c *Corpus) Files() int { return len(c.files) }
 
+// Paths returns the files found, sorted.
+func (c *Corpus) Paths() []string {
+	out := make([]string, len(c.files))
+	for i, f := range c.files {
+		out[i] = f.path
+	}
+	return out
+}
+
 // Documents reads the corpus from its start: the files in sorted order, the
 // records of a file in theirs. Exact duplicates of an earlier document (by the
 // 128-bit xxh3 hash of the text) and empty documents are left out. Every pass
@@ -213,7 +222,6 @@ type pass struct {
 	seen  map[xxh3.Uint128]struct{}
 	stats *Stats
 	buf   []byte // file or line being read
-	rec   recordReader
 }
 
 func newPass(c *Corpus, yield func(text.Document, error) bool) *pass {

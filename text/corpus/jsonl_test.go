@@ -28,11 +28,12 @@ func TestRecordShapes(t *testing.T) {
 			"s\n\nu\n\na", "s\n\nu", "a"},
 		{"messages without answer", `{"messages":[{"role":"user","content":"u"}]}`, "u", "", ""},
 		{"ShareGPT", `{"conversations":[{"from":"human","value":"u"},{"from":"gpt","value":"a"}]}`, "u\n\na", "u", "a"},
+		{"parts", `{"messages":[{"role":"user","content":[{"type":"text","text":"u"}]},{"role":"assistant","content":"a"}]}`, "u\n\na", "u", "a"},
+		{"several demonstrations", `{"instruction":"i","instances":[{"input":"","output":"o"},{"input":"x","output":"q"}]}`, "i\n\no\n\ni\n\nx\n\nq", "", ""},
 		{"null content", `{"messages":[{"role":"user","content":"u"},{"role":"assistant","content":null,"tool_calls":[{}]}]}`, "u", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var r recordReader
-			d, err := r.read([]byte(tt.line), "text")
+			d, err := recordDocument([]byte(tt.line), "text")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -43,21 +44,6 @@ func TestRecordShapes(t *testing.T) {
 				t.Errorf("got %q %q %q, want %q %q %q", d.Text, d.Prompt, d.Response, tt.text, tt.prompt, tt.response)
 			}
 		})
-	}
-}
-
-func TestMessagesAreKept(t *testing.T) {
-	var r recordReader
-	d, err := r.read([]byte(`{"conversations":[{"from":"human","value":"a \"b\"\n"},{"from":"gpt","value":"c"}]}`), "text")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []struct{ Role, Content string }
-	if err := json.Unmarshal([]byte(d.Meta["messages"]), &got); err != nil {
-		t.Fatalf("%v in %s", err, d.Meta["messages"])
-	}
-	if len(got) != 2 || got[0].Role != "user" || got[0].Content != "a \"b\"\n" || got[1].Role != "assistant" || got[1].Content != "c" {
-		t.Errorf("got %+v", got)
 	}
 }
 
@@ -75,19 +61,19 @@ func TestRecordErrors(t *testing.T) {
 		name, line string
 		want       []string
 	}{
-		{"cut string", `{"text":"abc`, []string{"a.jsonl:3:", "ends inside the record"}},
+		{"cut string", `{"text":"abc`, []string{"a.jsonl:3:", "ends inside the object"}},
 		{"cut object", `{"text":"abc",`, []string{"a.jsonl:3:", "ends inside"}},
-		{"bad escape", `{"a":1,"text":"\x"}`, []string{"a.jsonl:3:", `field "text"`, "byte"}},
-		{"bad value", `{"meta":{"n":tru}}`, []string{"a.jsonl:3:", `field "meta"`}},
-		{"not an object", `["text"]`, []string{"a.jsonl:3:", "an array", "one JSON object a line"}},
+		{"bad escape", `{"a":1,"text":"\x"}`, []string{"a.jsonl:3:", "byte 16 of the row"}},
+		{"bad value", `{"meta":{"n":tru}}`, []string{"a.jsonl:3:", "byte 17 of the row"}},
+		{"not an object", `["text"]`, []string{"a.jsonl:3:", "an array", "one JSON object a row"}},
 		{"two objects", `{"text":"a"}{"text":"b"}`, []string{"a.jsonl:3:", "line of its own"}},
 		{"plain text", `hello`, []string{"a.jsonl:3:", "malformed JSON"}},
-		{"text is a number", `{"text":5}`, []string{"a.jsonl:3:", "field text holds a number", "want a string"}},
-		{"response is an array", `{"prompt":"p","response":["r"]}`, []string{"a.jsonl:3:", "field response holds an array"}},
-		{"no field", `{"body":"b"}`, []string{"a.jsonl:3:", "none of the fields text", "name the field"}},
-		{"message not an object", `{"messages":["hi"]}`, []string{"a.jsonl:3:", "messages[0] holds a string"}},
-		{"content of parts", `{"messages":[{"role":"user","content":[{"type":"text"}]}]}`, []string{"a.jsonl:3:", "messages[0].content holds an array"}},
-		{"no role", `{"messages":[{"content":"x"}]}`, []string{"a.jsonl:3:", "messages[0] has no role"}},
+		{"text is a number", `{"text":5}`, []string{"a.jsonl:3:", "text: it holds a number", "want a string"}},
+		{"response is an array", `{"prompt":"p","response":["r"]}`, []string{"a.jsonl:3:", "response[0]: it holds a string"}},
+		{"no field", `{"body":"b"}`, []string{"a.jsonl:3:", "no field text", "columns body: want", "prompt and completion"}},
+		{"message not an object", `{"messages":["hi"]}`, []string{"a.jsonl:3:", "messages[0]: it holds a string"}},
+		{"content is a number", `{"messages":[{"role":"user","content":1}]}`, []string{"a.jsonl:3:", "messages[0]"}},
+		{"no role", `{"messages":[{"content":"x"}]}`, []string{"a.jsonl:3:", "messages[0]: columns content: want role and content"}},
 		{"long line", `{"text":"` + strings.Repeat("a", 600) + `"}`, []string{"a.jsonl:3:", "more than 500 bytes", "raise the limit"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

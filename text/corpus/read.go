@@ -2,25 +2,18 @@ package corpus
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 
 	"github.com/foundling-lm/foundling/text"
 )
 
-var errTooLarge = errors.New("too large")
-
 // file reads one file and emits its documents.
 func (p *pass) file(f *file) error {
 	p.stats.Files++
-	r, err := open(f)
+	r, err := text.OpenFile(f.path)
 	if err != nil {
 		return fmt.Errorf("corpus: %w: make the file readable or leave it out", err)
 	}
@@ -117,42 +110,4 @@ func readAll(r io.Reader, buf []byte, limit int64) ([]byte, error) {
 			return buf, err
 		}
 	}
-}
-
-// open opens a file and undoes its compression.
-func open(f *file) (io.ReadCloser, error) {
-	osFile, err := os.Open(f.path)
-	if err != nil {
-		return nil, err
-	}
-	switch f.compression {
-	case "gz":
-		z, err := gzip.NewReader(osFile)
-		if err != nil {
-			osFile.Close()
-			return nil, fmt.Errorf("%s: gzip: %w", f.path, err)
-		}
-		return &unpacked{z, osFile, func() {}}, nil
-	case "zst":
-		z, err := zstd.NewReader(osFile, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(256<<20))
-		if err != nil {
-			osFile.Close()
-			return nil, fmt.Errorf("%s: zstd: %w", f.path, err)
-		}
-		return &unpacked{z, osFile, z.Close}, nil
-	}
-	return osFile, nil
-}
-
-// unpacked is a decompressor over a file.
-type unpacked struct {
-	io.Reader
-	file *os.File
-	done func()
-}
-
-// Close frees the decompressor and closes the file.
-func (u *unpacked) Close() error {
-	u.done()
-	return u.file.Close()
 }

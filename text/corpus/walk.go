@@ -20,14 +20,13 @@ const (
 
 // file is one file to read.
 type file struct {
-	path        string // as the operating system wants it
-	id          string // path with slashes
-	source      string // relative to its root, with slashes
-	kind        string
-	compression string // "", "gz", "zst"
-	form        form
-	named       bool   // given by itself, not found in a folder
-	licence     string // of its tree
+	path    string // as the operating system wants it
+	id      string // path with slashes
+	source  string // relative to its root, with slashes
+	kind    string
+	form    form
+	named   bool   // given by itself, not found in a folder
+	licence string // of its tree
 }
 
 // walk collects the files of several roots.
@@ -63,7 +62,7 @@ func (w *walk) root(path string) error {
 // namedFile takes a file that the caller named, whatever its extension.
 func (w *walk) namedFile(path string) error {
 	name := filepath.Base(path)
-	kind, compression := kindOf(name)
+	kind, _ := kindOf(name)
 	if kind == "" {
 		switch ext := strings.ToLower(filepath.Ext(name)); ext {
 		case ".json", ".parquet", ".zip", ".tar", ".tgz", ".pdf", ".xz", ".bz2":
@@ -76,7 +75,7 @@ func (w *walk) namedFile(path string) error {
 		return nil
 	}
 	ls := licencesIn(filepath.Dir(path))
-	w.add(file{path: path, source: name, kind: kind, compression: compression, named: true, licence: ls})
+	w.add(file{path: path, source: name, kind: kind, named: true, licence: ls})
 	return nil
 }
 
@@ -193,7 +192,7 @@ func (w *walk) fileIn(path string, d fs.DirEntry) (f file, reason string) {
 	if isLicenceFile(name) {
 		return f, "licence file"
 	}
-	kind, compression := kindOf(name)
+	kind, _ := kindOf(name)
 	if kind == "" {
 		if ext := strings.ToLower(filepath.Ext(name)); ext != "" && len(ext) <= 12 {
 			return f, "file with extension " + ext
@@ -203,5 +202,5 @@ func (w *walk) fileIn(path string, d fs.DirEntry) (f file, reason string) {
 	if !w.wanted(kind) {
 		return f, "file of a kind not asked for"
 	}
-	return file{path: path, kind: kind, compression: compression}, ""
+	return file{path: path, kind: kind}, ""
 }

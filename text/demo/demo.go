@@ -41,6 +41,9 @@ type Demonstration struct {
 	Prompt     string     `json:"prompt"`
 	Response   string     `json:"response"`
 	Provenance Provenance `json:"provenance"`
+	// Turns, if any, are the whole conversation. Prompt and Response are then its
+	// texts before and in the last turn of the assistant.
+	Turns []chat.Message `json:"turns,omitempty"`
 }
 
 // Provenance says where the response stands.
@@ -64,6 +67,9 @@ func File(doc text.Document) string {
 
 // Messages returns the conversation that trains on the demonstration.
 func (d Demonstration) Messages() []chat.Message {
+	if d.Turns != nil {
+		return d.Turns
+	}
 	return []chat.Message{
 		{Role: chat.RoleUser, Content: d.Prompt},
 		{Role: chat.RoleAssistant, Content: d.Response},

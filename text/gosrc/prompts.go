@@ -121,6 +121,28 @@ type Verdict struct {
 	Err        error `json:"-"` // why not
 }
 
+// Statements counts the statements of a function's body, nested ones included; 0 if
+// it does not parse.
+func Statements(function string) int {
+	decl, _, err := parseFunction(strings.TrimSpace(function))
+	if err != nil {
+		return 0
+	}
+	return statements(decl)
+}
+
+func statements(decl *ast.FuncDecl) (n int) {
+	ast.Inspect(decl.Body, func(x ast.Node) bool {
+		if s, ok := x.(ast.Stmt); ok {
+			if _, block := s.(*ast.BlockStmt); !block {
+				n++
+			}
+		}
+		return true
+	})
+	return n
+}
+
 // Verify parses and type-checks a model's function. The error is not nil when
 // there is no verdict: the original can't be checked, or ctx is done.
 func Verify(ctx context.Context, c *Checker, p FunctionPrompt, function string) (Verdict, error) {
@@ -130,15 +152,7 @@ func Verify(ctx context.Context, c *Checker, p FunctionPrompt, function string) 
 		v.Err = err
 		return v, nil
 	}
-	v.Parses = true
-	ast.Inspect(decl.Body, func(n ast.Node) bool {
-		if s, ok := n.(ast.Stmt); ok {
-			if _, block := s.(*ast.BlockStmt); !block {
-				v.Statements++
-			}
-		}
-		return true
-	})
+	v.Parses, v.Statements = true, statements(decl)
 	v.Err = c.Check(ctx, p.Provenance.File, p.Name, function)
 	if noVerdict(v.Err) {
 		return v, v.Err

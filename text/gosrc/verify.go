@@ -21,12 +21,14 @@ func Parses(function string) error {
 	return err
 }
 
+// header makes a file of a function.
+const header = "package p\n"
+
 // parseFunction parses a declaration, or a body as a function named "_".
 func parseFunction(function string) (*ast.FuncDecl, *token.FileSet, error) {
 	if len(function) > MaxFunction {
 		return nil, nil, fmt.Errorf("function has %d bytes, limit %d", len(function), MaxFunction)
 	}
-	const header = "package p\n"
 	body := strings.HasPrefix(strings.TrimSpace(function), "{")
 	text := header + function
 	if body {

@@ -123,6 +123,20 @@ func (t *Tokenizer) NewStreamAfter(ids []int32) *Stream {
 	return s
 }
 
+// BlankAfter says whether a text behind ids begins with a space that encoding puts
+// before every text: where no text came before, or where encoding begins anew behind
+// the special token that is the last of ids.
+func (t *Tokenizer) BlankAfter(ids []int32) bool {
+	if s := t.NewStreamAfter(ids); !s.begins {
+		return false
+	}
+	var text []byte
+	for _, id := range t.Encode("a") {
+		text = append(text, t.tokens[id]...)
+	}
+	return string(text) == " a"
+}
+
 // Append appends the text that id completes to dst.
 func (s *Stream) Append(dst []byte, id int32) []byte {
 	s.held = s.t.read(s.held, id, &s.begins, false)

@@ -65,6 +65,20 @@ func TestPieceDetails(t *testing.T) {
 	if got := tok.NewStreamAfter([]int32{3, 1}).Append(nil, 9); string(got) != "a" {
 		t.Errorf("stream behind a special token gave %q, want %q", got, "a")
 	}
+	for _, c := range []struct {
+		tok  *Tokenizer
+		ids  []int32
+		want bool
+	}{
+		{tok, nil, true}, {tok, []int32{1}, true}, {tok, []int32{1, 9}, false}, {tok, []int32{9, 1}, true},
+		{mustPieces(t, base, isBPE, keepsAll+noPrefix), []int32{1}, false},
+		{mustPieces(t, base, isBPE+"\xc0\x01\x01", keepsAll), []int32{1}, false}, // behind the text
+		{Bytes("<s>"), []int32{256}, false},
+	} {
+		if got := c.tok.BlankAfter(c.ids); got != c.want {
+			t.Errorf("a blank behind %v: %v, want %v", c.ids, got, c.want)
+		}
+	}
 }
 
 func TestBadPieces(t *testing.T) {

@@ -4,15 +4,20 @@
 // SFT is supervised fine-tuning (Ouyang et al. 2022, arXiv 2203.02155, section
 // 3.5): the model learns the assistant's part of demonstrations, the end of the
 // turn included.
+//
+// Preferences (DPO and its relatives) learn from pairs of answers, Heads are reward
+// models and classifiers, and a Policy (PPO, GRPO and their kin) learns from rewards
+// of what it samples: a Rollout by the engine is scored by Terms and then read in
+// minibatches; Diagnose finds known faults in the figures.
 package posttrain
 
 import (
 	"context"
 
 	"github.com/foundling-lm/foundling/bundle"
-	"github.com/foundling-lm/foundling/plan"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor"
-	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/train"
@@ -39,57 +44,43 @@ type SFT struct {
 }
 
 // Run trains to the end, going on from the last checkpoint in Dir, and writes
-// the model to Out with the chat format: its own, where Base has one, else the
-// default one.
-func (s *SFT) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error) {
-	t, err := train.New(b, s.Base.Model, s.Train)
-	if err != nil {
-		return nil, err
+// the model to Out with its chat format (bundle.Bundle.Converse).
+func (s *SFT) Run(ctx context.Context, b tensor.Backend) error {
+	if err := s.Base.Converse(); err != nil {
+		return err
 	}
-	defer t.Close()
-	l := s.Examples.Loader(s.Rows, s.Seed)
-	d := s.Base.Model.Dims()
-	shape := plan.Shape{
-		Family: s.Base.Model.Family(), Layers: d.Layers, Width: d.Width, Heads: d.Heads, KVHeads: d.KVHeads,
-		HeadDim: d.HeadDim, FF: d.FF, Vocab: d.Vocab, Context: d.Context, Tied: true,
+	j := Job{
+		Dir: s.Dir, Out: s.Out, Base: s.Base, Train: s.Train, Context: s.Context, Progress: s.Progress, Overrun: s.Overrun,
+		Source: Demonstrations(s.Base.Model, s.Examples.Loader(s.Rows, s.Seed), s.Micro),
 	}
-	run := train.Run{
-		Dir: s.Dir, Steps: s.Train.Schedule.End(), Progress: s.Progress, Overrun: s.Overrun,
-		FLOP: shape.FLOP(s.Context).Training * s.density(),
-		Source: func(step int) []*batch.Batch {
-			micro := make([]*batch.Batch, s.Micro)
-			for i := range micro {
-				micro[i] = l.At(int64(step*s.Micro + i))
-			}
-			return micro
-		},
-	}
-	if err := run.Do(ctx, t); err != nil {
-		return nil, err
-	}
-	out := *s.Base
-	z := &out
-	z.Dir, z.Chat = s.Out, true
-	if z.Template != nil { // its own format stays
-		z.Generation.EOS = z.Stops()
-		return z, z.Save(b, dtype.F32)
-	}
-	z.Generation.EOS = nil
-	for _, name := range []string{chat.End, chat.EndOfText} {
-		if id, ok := z.Tokenizer.SpecialID(name); ok {
-			z.Generation.EOS = append(z.Generation.EOS, id)
-		}
-	}
-	if id, ok := z.Tokenizer.SpecialID(chat.Pad); ok {
-		z.Generation.Pad = &id
-	}
-	return z, z.Save(b, dtype.F32)
+	return j.Run(ctx, b)
 }
 
-// density is how many places of the rows there are for each trained target.
-func (s *SFT) density() float64 {
-	st := s.Examples.Stats()
-	return float64(st.Rows*s.Context) / float64(max(1, st.Trained))
+// Demonstrations is the source of steps of so many micro-batches of l.
+func Demonstrations(m model.Model, l *batch.ExampleLoader, micro int) func(step int) ([]train.Micro, error) {
+	return func(step int) ([]train.Micro, error) {
+		bs := make([]*batch.Batch, micro)
+		for i := range bs {
+			bs[i] = l.At(int64(step*micro + i))
+		}
+		return train.Language(m, bs...), nil
+	}
+}
+
+// Loss is the mean loss of m on all examples, in nats per trained token.
+func Loss(b tensor.Backend, m model.Model, e *batch.Examples) float64 {
+	p := op.NewPass(b, op.Options{CachePacks: true})
+	defer p.Close()
+	l, sum := e.Loader(1, 0), 0.0
+	for i := range l.RowsPerEpoch() {
+		p.Reset()
+		x := l.At(i)
+		h := m.Hidden(p, train.Forward{}.Input(x))
+		for _, nats := range model.Loss(p, m, h, x.Targets, op.CrossEntropy{}) {
+			sum += nats
+		}
+	}
+	return sum / float64(e.Stats().Trained)
 }
 
 // ExampleFor is Example in the format of a base model that brings its own.

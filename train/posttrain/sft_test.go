@@ -67,7 +67,7 @@ func pack(t *testing.T, ex []batch.Example, T int, single bool) *batch.Examples 
 func TestPackedLossIsUnpackedLoss(t *testing.T) {
 	b, z := setup(t)
 	ex := examples(t, z.Tokenizer, 9)
-	tr, err := train.New(b, z.Model, train.Options{Schedule: optim.Schedule{Peak: 1e-3, Steps: 1}})
+	tr, err := train.New(b, z.Model.Params(), z.Model.Unembedding(), train.Options{Schedule: optim.Schedule{Peak: 1e-3, Steps: 1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestPackedLossIsUnpackedLoss(t *testing.T) {
 		if single != (p.Stats().Rows == len(ex)) {
 			t.Fatalf("single=%v: %d rows", single, p.Stats().Rows)
 		}
-		loss[i], trained[i] = tr.Accumulate([]*batch.Batch{p.Loader(p.Stats().Rows, 1).At(0)})
+		loss[i], trained[i] = tr.Accumulate(train.Language(z.Model, p.Loader(p.Stats().Rows, 1).At(0)))
 	}
 	if trained[0] != trained[1] || math.Abs(loss[0]-loss[1]) > 1e-6 {
 		t.Errorf("packed: loss %.9f of %d targets; unpacked: %.9f of %d", loss[0], trained[0], loss[1], trained[1])
@@ -96,16 +96,15 @@ func TestLearnsToAnswerAndToStop(t *testing.T) {
 		}},
 		Dir: t.TempDir(), Out: filepath.Join(t.TempDir(), "out"), Base: z, Examples: pack(t, ex, 60, false),
 	}
-	out, err := s.Run(context.Background(), b)
-	if err != nil {
+	if err := s.Run(context.Background(), b); err != nil {
 		t.Fatal(err)
-	}
-	if !out.Chat || len(out.Generation.EOS) != 2 {
-		t.Errorf("the result is %+v, want a chat model with two end tokens", out.Generation)
 	}
 	opened, err := bundle.Open(b, s.Out)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !opened.Chat || len(opened.Generation.EOS) != 2 {
+		t.Errorf("the result is %+v, want a chat model with two end tokens", opened.Generation)
 	}
 	talk := []chat.Message{{Role: chat.RoleUser, Content: "q"}, {Role: chat.RoleAssistant, Content: "a<|end|>"}}
 	own, err := posttrain.ExampleFor(opened, talk)

@@ -76,12 +76,12 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 		return nil, err
 	}
 	m.Init(b, j.Seed)
-	t, err := train.New(b, m, j.Options.Train)
+	t, err := train.New(b, m.Params(), m.Unembedding(), j.Options.Train)
 	if err != nil {
 		return nil, err
 	}
 	defer t.Close()
-	source, err := j.source()
+	source, err := j.source(m)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (j *Job) Run(ctx context.Context, b tensor.Backend) (*bundle.Bundle, error)
 	return z, z.Save(b, dtype.F32)
 }
 
-func (j *Job) source() (func(step int) []*batch.Batch, error) {
+func (j *Job) source(m zoo.Trainable) (func(step int) ([]train.Micro, error), error) {
 	l, err := batch.NewLoader(j.Train, batch.LoaderOptions{B: j.Rows, T: j.Context, Seed: j.Seed, Mode: j.Mode})
 	if err != nil {
 		return nil, err
@@ -113,11 +113,11 @@ func (j *Job) source() (func(step int) []*batch.Batch, error) {
 	for i := range micro {
 		micro[i] = new(batch.Batch)
 	}
-	return func(step int) []*batch.Batch {
+	return func(step int) ([]train.Micro, error) {
 		for i := range micro {
 			l.Fill(micro[i], int64(step*j.Micro+i))
 		}
-		return micro
+		return train.Language(m, micro...), nil
 	}, nil
 }
 
@@ -127,21 +127,21 @@ const validationBatches = 8
 
 // Validator returns a function that measures m on at most the given number of
 // batches of held-out shards (0: all): nats a token and bits a byte.
-func Validator(b tensor.Backend, m zoo.Trainable, s *batch.Shards, context int, whole bool, limit int64) (func() (loss, bpb float64), error) {
+func Validator(b tensor.Backend, m zoo.Trainable, s *batch.Shards, context int, whole bool, limit int64) (func(*train.Metrics), error) {
 	e, err := batch.NewEval(s, batch.EvalOptions{B: max(1, 4096/context), T: context, Whole: whole})
 	if err != nil {
 		return nil, fmt.Errorf("validation: %w", err)
 	}
 	p := op.NewPass(b, op.Options{})
 	bytesPerToken := float64(s.Manifest().Bytes) / float64(max(1, s.Tokens()))
-	return func() (loss, bpb float64) {
+	return func(x *train.Metrics) {
 		n := e.Batches()
 		if limit > 0 {
 			n = min(n, limit)
 		}
 		nats, tokens := eval.Loss(p, m, first(e, n))
-		loss = nats / float64(max(1, tokens))
-		return loss, eval.BitsPerByte(loss, 1) / bytesPerToken
+		x.ValLoss = nats / float64(max(1, tokens))
+		x.ValBPB = eval.BitsPerByte(x.ValLoss, 1) / bytesPerToken
 	}, nil
 }
 
@@ -168,12 +168,12 @@ func Measure(b tensor.Backend, s plan.Shape, rows, context int, o train.Options,
 	}
 	m.Init(b, 1)
 	o.Schedule.Kind, o.Schedule.Steps, o.Schedule.Warmup = "constant", 1, 0
-	t, err := train.New(b, m, o)
+	t, err := train.New(b, m.Params(), m.Unembedding(), o)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer release(b, m, t)
-	one := []*batch.Batch{random(rows, context, s.Vocab)}
+	one := train.Language(m, random(rows, context, s.Vocab))
 	best := time.Duration(1<<63 - 1)
 	for start, n := time.Now(), 0; n < 3 || time.Since(start) < d; n++ {
 		at := time.Now()

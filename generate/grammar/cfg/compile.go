@@ -52,6 +52,9 @@ func (g *Grammar) compile() (*run, error) {
 	for i := range n {
 		c.costs[i].some, c.whole[i], c.bodies[i] = infinite, -1, c.t.None()
 	}
+	if err := g.lost(); err != nil {
+		return nil, err
+	}
 	c.recursive = c.g.recursion()
 	if err := c.exceptions(); err != nil {
 		return nil, err
@@ -80,6 +83,18 @@ func (g *Grammar) compile() (*run, error) {
 		return nil, err
 	}
 	return newRun(c.t, c.bodies, root), nil
+}
+
+// lost says which rule has a regular language that was too large to be made.
+func (g *Grammar) lost() (err error) {
+	for _, r := range g.rules {
+		r.body.each(func(e *expr) {
+			if e.kind == isLanguage && err == nil && e.language.Err() != nil {
+				err = fmt.Errorf("%v: rule %s: %w", g.place(r.at), r.name, e.language.Err())
+			}
+		})
+	}
+	return err
 }
 
 // measure computes the costs of all rules: the least solution of their equations,

@@ -2,6 +2,7 @@ package cfg
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -198,6 +199,29 @@ func doubling(n int) string {
 	}
 	b.WriteString("r" + string(rune('0'+n/10)) + string(rune('0'+n%10)) + " ::= \"x\"\n")
 	return strings.Replace(b.String(), "::= r0\n", "::= r00\n", 1)
+}
+
+// TestManyChoices checks that a list too long for one language is no list of nothing.
+func TestManyChoices(t *testing.T) {
+	words := make([]string, 60_000)
+	for i := range words {
+		words[i] = fmt.Sprint("choice number ", i)
+	}
+	for n, want := range map[int]string{2000: "", len(words): "a list of 60000 words: too many states"} {
+		g, err := Choice(words[:n]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start, err := g.Machine()
+		switch {
+		case want == "" && err != nil, want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%d choices: %v, want %q", n, err, want)
+		case err == nil:
+			if ok, _ := machine.Accepts(start, []byte(words[n-1])); !ok {
+				t.Errorf("%d choices refuse their last", n)
+			}
+		}
+	}
 }
 
 func TestGuess(t *testing.T) {

@@ -87,7 +87,11 @@ func (s *Source) Compile() (*Language, error) {
 		if err != nil {
 			return nil, err
 		}
-		return started(g)
+		l, err := started(g)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%w", s.Name, err)
+		}
+		return l, nil
 	case "regex":
 		l, err := regular.Parse(s.Regex, regular.RE2)
 		if err != nil {

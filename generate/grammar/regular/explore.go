@@ -63,7 +63,7 @@ func (a *arena) explored(n *node) *state {
 
 // Start is the state before the first character, Dead if the language is empty.
 func (l *Language) Start() int32 {
-	if l.a.cost(l.root) >= infinite {
+	if l.a.lost || l.a.cost(l.root) >= infinite {
 		return Dead
 	}
 	return l.root.id

@@ -17,6 +17,7 @@
 package regular
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/foundling-lm/foundling/generate/grammar/alphabet"
@@ -41,8 +42,12 @@ type Edge struct {
 	To     int32
 }
 
-// made is the language of a term of the arena.
-func (a *arena) made(root *node) *Language { return &Language{a: a, root: root} }
+// made is the language of a term of the arena. Where making the term took too much
+// memory the language is lost.
+func (a *arena) made(root *node) *Language {
+	a.lost = a.err != nil
+	return &Language{a: a, root: root}
+}
 
 // gather makes a new arena with the terms of other languages.
 func gather(ls ...*Language) (*arena, []*node) {
@@ -51,6 +56,9 @@ func gather(ls ...*Language) (*arena, []*node) {
 	for i, l := range ls {
 		for _, n := range l.a.names {
 			a.name(n)
+		}
+		if l.a.lost {
+			a.err = l.a.err // what is made of it is lost too
 		}
 		terms[i] = a.take(l.root, map[*node]*node{}, map[*set]*set{})
 	}
@@ -135,6 +143,7 @@ func (a *arena) words(list [][]rune) *node {
 		n += len(w)
 	}
 	if n > a.limit/216 { // a node takes that much: do not begin
+		a.name(fmt.Sprintf("a list of %d words", len(list)))
 		a.spend(a.limit)
 		return a.none
 	}
@@ -162,17 +171,34 @@ func (a *arena) trie(words [][]rune, depth int) *node {
 }
 
 // Err says that the limit of memory was reached: from then on new states count as
-// dead, but for those on the shortest way to an end.
+// dead, but for those on the shortest way to an end. A language that was too large to
+// be made has no state at all.
 func (l *Language) Err() error { return l.a.err }
 
 // Empty says whether the language has no text. It fails where the limit of memory is
 // too small to find out.
 func (l *Language) Empty() (bool, error) {
+	if l.a.lost {
+		return true, l.a.err
+	}
 	empty := l.a.cost(l.root) >= infinite
 	if empty && l.a.err != nil {
 		return true, l.a.err
 	}
 	return empty, nil
+}
+
+// Size is the number of terms that were made for the language so far: a measure of the
+// work that it took.
+func (l *Language) Size() int { return len(l.a.nodes) }
+
+// ShortestLen is the length in bytes of a shortest text; of none it is 0, as of the
+// empty one.
+func (l *Language) ShortestLen() int {
+	if l.Start() == Dead {
+		return 0
+	}
+	return int(l.a.cost(l.root))
 }
 
 // Machine returns the start state of the language as UTF-8 text, nil where the

@@ -77,6 +77,7 @@ type arena struct {
 	refused int      // how often memory was refused
 	closed  bool     // memory was refused: nothing new is explored, but for ways to an end
 	err     error    // why
+	lost    bool     // memory was refused while the language was made: it is not what it should be
 }
 
 // Limit is the memory in bytes, estimated, that the states of one language may take.

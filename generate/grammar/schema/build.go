@@ -12,6 +12,13 @@ import (
 // kinds of items.
 const maxContains = 5
 
+// Bounds of the shortest text. Each text of such a schema is longer than the context of
+// any model, and its end would be worked out again at each of its tokens.
+const (
+	maxShortest = 1 << 17 // bytes
+	maxMembers  = 2_000   // that an object must have
+)
+
 // A built is the shape of a term.
 type built = shape.Value
 
@@ -44,12 +51,14 @@ func (c *compiler) fill() {
 			v.Numbers = append(v.Numbers, &shape.Number{Min: n.min, Max: n.max, OpenMin: n.openMin, OpenMax: n.openMax, MultipleOf: n.step, NotMultipleOf: n.not, Whole: n.whole})
 		}
 		for _, x := range s.texts {
-			v.Strings = append(v.Strings, c.shapeOfText(x))
+			v.Strings = append(v.Strings, c.shapeOfText(t, x))
 		}
 		for _, a := range s.arrays {
+			c.affordable(t, "an array has at least %d items", a.min, maxShortest/2)
 			v.Arrays = append(v.Arrays, c.shapeOfArray(a))
 		}
 		for _, o := range s.objects {
+			c.affordable(t, "an object has at least %d members", o.min, maxMembers)
 			v.Objects = append(v.Objects, c.shapeOfObject(o))
 		}
 		c.spend(s.parts())
@@ -72,8 +81,33 @@ func (l *language) regular() *regular.Language {
 	return l.Language
 }
 
-func (c *compiler) shapeOfText(t *text) *shape.String {
-	return &shape.String{Language: c.unmeasured(t).regular(), Min: t.min, Max: bound(t.max)}
+// affordable refuses a schema that bounds something by too high a number.
+func (c *compiler) affordable(t *term, what string, n, most int) {
+	if n > most {
+		c.limit(t, fmt.Sprintf(what+": the limit is %d", n, most))
+	}
+}
+
+// limit ends the compilation at the schema of a term.
+func (c *compiler) limit(t *term, message string) {
+	e := &Error{Message: message, Limit: true}
+	if len(t.literals) > 0 {
+		v := t.literals[0].v
+		e.Document, e.Pointer = v.doc.name, v.pointer()
+	}
+	c.fail(e)
+}
+
+func (c *compiler) shapeOfText(t *term, x *text) *shape.String {
+	l := c.unmeasured(x).regular()
+	c.affordable(t, "a string has at least %d characters", x.min, maxShortest)
+	if l != nil {
+		if l.Err() != nil && l.Start() == regular.Dead {
+			c.limit(t, l.Err().Error())
+		}
+		c.affordable(t, "the shortest string has %d bytes", l.ShortestLen(), maxShortest)
+	}
+	return &shape.String{Language: l, Min: x.min, Max: bound(x.max)}
 }
 
 func (c *compiler) shapeOfObject(o *object) *shape.Object {

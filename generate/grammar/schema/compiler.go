@@ -11,6 +11,8 @@ const (
 	maxWork  = 400_000 // literals, terms and intersections of parts
 	maxParts = 2_000   // of one set
 	maxHops  = 100     // references that lead to references
+
+	stepsATerm = 4 // of a language: reading one takes that long, about
 )
 
 // A compiler turns schemas into sets. The first error sticks: what follows it is
@@ -43,7 +45,7 @@ func newCompiler(o Options) *compiler {
 	c.nodes, c.literals = map[*value]*node{}, map[literalKey]*literal{}
 	c.terms, c.scopes = map[string]*term{}, map[string]*scope{}
 	c.patterns, c.targets = map[string]*language{}, map[*value]*value{}
-	c.lang = newLanguages(c.fail)
+	c.lang = newLanguages(c.tooManyStates, c.spendTerms)
 	return c
 }
 
@@ -82,6 +84,18 @@ func (c *compiler) width(n int) {
 // tooLarge ends the compilation at a limit, at the schema that is being worked out.
 func (c *compiler) tooLarge(message string) {
 	e := &Error{Message: message + ": its branches multiply", Remedy: "use fewer branches in anyOf, oneOf and allOf, or make those of oneOf disjoint by a property with a constant", Limit: true}
+	if c.working != nil {
+		e.Document, e.Pointer = c.working.v.doc.name, c.working.v.pointer()
+	}
+	c.fail(e)
+}
+
+// spendTerms counts the work on a language of so many terms.
+func (c *compiler) spendTerms(n int) { c.spend(n * stepsATerm) }
+
+// tooManyStates ends the compilation where a language takes too much memory.
+func (c *compiler) tooManyStates(err error) {
+	e := &Error{Message: err.Error(), Limit: true}
 	if c.working != nil {
 		e.Document, e.Pointer = c.working.v.doc.name, c.working.v.pointer()
 	}

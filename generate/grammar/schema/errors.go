@@ -6,7 +6,7 @@ import (
 )
 
 // ErrTooLarge is what errors.Is finds in the error of a schema that goes beyond the
-// limits of work: see Limits.
+// limits of work that build.go, compiler.go and json.go name.
 var ErrTooLarge = errors.New("the schema is too large")
 
 // ErrEmpty is what errors.Is finds in the error of a schema that no value satisfies.
@@ -28,7 +28,7 @@ func (e *Error) Error() string {
 	b.WriteString("schema ")
 	b.WriteString(e.Document)
 	b.WriteByte('#')
-	b.WriteString(e.Location())
+	b.WriteString(shortPointer(e.Location()))
 	b.WriteString(": ")
 	b.WriteString(e.Message)
 	if e.Remedy != "" {
@@ -36,6 +36,15 @@ func (e *Error) Error() string {
 		b.WriteString(e.Remedy)
 	}
 	return b.String()
+}
+
+// shortPointer leaves out the middle of a pointer that no one would read.
+func shortPointer(p string) string {
+	const ends = 150
+	if len(p) <= 2*ends {
+		return p
+	}
+	return strings.ToValidUTF8(p[:ends], "") + "..." + strings.ToValidUTF8(p[len(p)-ends:], "")
 }
 
 // Location is the JSON pointer of the keyword itself.

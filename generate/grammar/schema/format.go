@@ -2,6 +2,8 @@ package schema
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/foundling-lm/foundling/generate/grammar/regular"
@@ -118,6 +120,7 @@ func Formats() []string {
 	for name := range formatPatterns() {
 		names = append(names, name)
 	}
+	slices.Sort(names)
 	return names
 }
 
@@ -138,6 +141,7 @@ func (c *compiler) format(v *value, name string) *language {
 	if !ok {
 		made := formatLanguage(name)
 		if made == nil {
+			c.notes.add(v, "format", fmt.Sprintf("%.60q is no format that is known: an annotation; known are %s", name, strings.Join(Formats(), ", ")))
 			return nil
 		}
 		shared, _ = formats.LoadOrStore(name, made)

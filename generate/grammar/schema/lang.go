@@ -42,12 +42,13 @@ type languages struct {
 	spans map[[2]int]*language
 	empty map[*language]bool
 	fail  func(error)
+	spend func(terms int) // counts the work of questions
 }
 
-func newLanguages(fail func(error)) *languages {
+func newLanguages(fail func(error), spend func(int)) *languages {
 	return &languages{
 		words: map[string]*language{}, ands: map[[2]*language]*language{}, nots: map[*language]*language{},
-		spans: map[[2]int]*language{}, empty: map[*language]bool{}, fail: fail,
+		spans: map[[2]int]*language{}, empty: map[*language]bool{}, fail: fail, spend: spend,
 	}
 }
 
@@ -124,6 +125,7 @@ func (s *languages) isEmpty(a *language) bool {
 			s.fail(err)
 			empty = false
 		}
+		s.spend(a.Size())
 		s.empty[a] = empty
 	}
 	return empty

@@ -101,7 +101,9 @@ func Compile(src []byte, o Options) (*Schema, error) {
 	s := &Schema{value: c.shapeOf(root)}
 	c.fill()
 	if c.err == nil && s.value != nil {
-		s.start, err = s.value.Machine(shape.Format{})
+		if s.start, err = s.value.Machine(shape.Format{}); err == nil {
+			c.affordable(root, "the shortest text has %d bytes", shape.ShortestLen(s.start), maxShortest)
+		}
 	}
 	s.Notes = c.notes.list
 	var unsupported *shape.UnsupportedError

@@ -140,6 +140,10 @@ func TestLimits(t *testing.T) {
 		all = append(all, branch(i))
 		one = append(one, fmt.Sprintf(`{"properties":{"a%d":{"type":"string"},"b%d":{"type":"string"},"c":{"minimum":%d}}}`, i, i, i))
 	}
+	var patterns []string
+	for i := range 12 {
+		patterns = append(patterns, fmt.Sprintf(`{"anyOf":[{"pattern":"a%d"},{"pattern":"b%d"}]}`, i, i))
+	}
 	doubling := `"d0":{"type":"object"}`
 	for i := 1; i < 40; i++ {
 		doubling += fmt.Sprintf(`,"d%d":{"anyOf":[{"properties":{"a%d":{"$ref":"#/$defs/d%d"}},"required":["x%d"]},{"properties":{"b%d":{"$ref":"#/$defs/d%d"}},"required":["y%d"]}],"allOf":[{"$ref":"#/$defs/d%d"}]}`, i, i, i-1, i, i, i-1, i, i-1)
@@ -148,6 +152,7 @@ func TestLimits(t *testing.T) {
 		"products":   `{"type":"object","allOf":[` + strings.Join(all, ",") + `]}`,
 		"oneOf":      `{"type":"object","oneOf":[` + strings.Join(one, ",") + `]}`,
 		"doubling":   `{"$ref":"#/$defs/d39","$defs":{` + doubling + `}}`,
+		"patterns":   `{"type":"string","allOf":[` + strings.Join(patterns, ",") + `]}`,
 		"deep const": `{"const":` + strings.Repeat(`[`, 999) + strings.Repeat(`]`, 999) + `}`,
 	} {
 		err := bounded(t, name, src)
@@ -157,6 +162,35 @@ func TestLimits(t *testing.T) {
 	}
 	if _, err := Compile(make([]byte, maxSource+1), Options{}); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("a schema beyond the limit: %v", err)
+	}
+	var names []string
+	for i := range maxMembers + 1 {
+		names = append(names, fmt.Sprintf(`"n%d"`, i))
+	}
+	for _, c := range []struct{ schema, message string }{
+		{`{"properties":{"a":{"type":"string","minLength":200000}}}`, "schema #/properties/a: a string has at least 200000 characters: the limit is 131072"},
+		{`{"type":"string","pattern":"^(c{1000}){1000}$"}`, "the shortest string has 1000000 bytes"},
+		{`{"type":"array","minItems":1000000}`, "an array has at least 1000000 items"},
+		{`{"type":"array","minItems":1000,"items":{"type":"array","minItems":1000}}`, "the shortest text has"},
+		{`{"type":"object","minProperties":5000}`, "an object has at least 5000 members"},
+		{`{"type":"object","required":[` + strings.Join(names, ",") + `]}`, "an object has at least 2001 members"},
+	} {
+		if err := bounded(t, c.message, c.schema); !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), c.message) {
+			t.Errorf("%.60s: %v, want %q", c.schema, err, c.message)
+		}
+	}
+	// A list of words too long for one language is neither a contradiction nor, below
+	// not, a list of no words.
+	var words []string
+	for i := range 60_000 {
+		words = append(words, fmt.Sprintf(`"word %d"`, i))
+	}
+	list := `{"enum":[` + strings.Join(words, ",") + `]}`
+	for _, src := range []string{list, `{"anyOf":[{"type":"null"},` + list + `]}`, `{"properties":{"a":{"type":"string","not":` + list + `}}}`} {
+		var e *Error
+		if err := bounded(t, "words", src); !errors.As(err, &e) || !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "a list of 60000 words: too many states") {
+			t.Errorf("%.60s: %v, want ErrTooLarge", src, err)
+		}
 	}
 }
 
@@ -225,12 +259,12 @@ func TestDrafts(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	s, err := Compile([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","properties":{"a":{"const":1,"nullable":true,"x-note":1}}}`), Options{})
+	s, err := Compile([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","properties":{"a":{"const":1,"nullable":true,"x-note":1},"b":{"format":"colour"}}}`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Notes) != 2 || s.Notes[0].Pointer != "/properties/a" || s.Notes[0].Keyword != "const" || s.Notes[1].Keyword != "nullable" {
-		t.Errorf("notes %v, want const and nullable of /properties/a", s.Notes)
+	if len(s.Notes) != 3 || s.Notes[0].Pointer != "/properties/a" || s.Notes[0].Keyword != "const" || s.Notes[1].Keyword != "nullable" || s.Notes[2].Pointer != "/properties/b" || s.Notes[2].Keyword != "format" {
+		t.Errorf("notes %v, want const and nullable of /properties/a, format of /properties/b", s.Notes)
 	}
 }
 

@@ -3,6 +3,7 @@ package shape
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -96,7 +97,7 @@ func TestUnsupported(t *testing.T) {
 		{"third", number(Number{Min: big.NewRat(1, 3)}), true, "decimal"},
 		{"fine step", number(Number{MultipleOf: rat("1234567890123456789.1")}), true, "18 digits"},
 		{"nested", nested, true, "arrays with unique items"},
-		{"not enough", array(Array{Rest: Each(words("a", "b")), Unique: true, Min: 3}), true, "not 3 different items"},
+		{"not enough", array(Array{Rest: Each(words("a", "b")), Unique: true, Min: 3}), true, "3 different items were not found"},
 		{"tally", array(Array{Rest: Each(Any()), Counts: []Count{{Min: maxTally + 1}}}), true, "above 1000"},
 	} {
 		_, err := c.value.Machine(Format{})
@@ -126,19 +127,50 @@ func TestThreads(t *testing.T) {
 	}
 }
 
-// TestForget reads on while the machine forgets what it interned.
+// TestForget reads on while the machine forgets what it interned, after a few bytes or
+// after each: it takes and refuses what it would if it remembered.
 func TestForget(t *testing.T) {
-	for _, c := range cases {
-		s := start(t, c.value, Format{})
-		s.(*state).m.most = 10
-		for _, text := range c.yes {
-			if len(text) > 1000 {
-				continue
+	for _, most := range []int{0, 10} {
+		for _, c := range cases {
+			s := start(t, c.value, Format{})
+			s.(*state).m.most = most
+			for _, text := range c.yes {
+				if len(text) > 1000 {
+					continue
+				}
+				if ok, at := machine.Accepts(s, []byte(text)); !ok {
+					t.Errorf("%s: %.100q is refused at byte %d", c.name, text, at)
+				}
+				checkRests(t, s, text)
 			}
-			if ok, at := machine.Accepts(s, []byte(text)); !ok {
-				t.Errorf("%s: %.100q is refused at byte %d", c.name, text, at)
+			for _, text := range c.no {
+				begin, rest, bar := strings.Cut(text, "|")
+				if ok, at := machine.Accepts(s, []byte(begin+rest)); len(text) < 1000 && (ok || bar && at != len(begin)) {
+					t.Errorf("%s: %.100q: accepted %v, read up to byte %d", c.name, text, ok, at)
+				}
 			}
-			checkRests(t, s, text)
+		}
+	}
+}
+
+// TestForgetNames writes a name twice with much between, in a set without declared
+// names and in one whose names run out.
+func TestForgetNames(t *testing.T) {
+	for _, most := range []int{0, 5, 50, remembered} {
+		s := start(t, Any(), Format{})
+		s.(*state).m.most = most
+		begin := `{"name":1,"other":{"name":[2,{"x":"a long text"}]},"nam`
+		if ok, at := machine.Accepts(s, []byte(begin+`e":2}`)); ok || at != len(begin)+1 {
+			t.Errorf("most %d: accepted %v: a second name is read up to byte %d, want %d", most, ok, at, len(begin)+1)
+		}
+		if ok, at := machine.Accepts(s, []byte(begin+`es":2}`)); !ok {
+			t.Errorf("most %d: another name is refused at byte %d", most, at)
+		}
+		s = start(t, object(Object{Patterns: []Pattern{{pattern(`^[ab]x$`), Any()}}}), Format{})
+		s.(*state).m.most = most
+		begin = `{"ax":[1,2,3],"bx":{"ax":"text"}`
+		if ok, at := machine.Accepts(s, []byte(begin+`,`)); ok || at != len(begin) {
+			t.Errorf("most %d: all names are there, but a comma is read", most)
 		}
 	}
 }
@@ -219,4 +251,28 @@ func FuzzTexts(f *testing.F) {
 			t.Errorf("%s: %q, a whole text, is taken for a beginning", c.name, text)
 		}
 	})
+}
+
+// TestPlansInOrder checks that the parts of a machine have the same numbers each time:
+// threads are ordered by them.
+func TestPlansInOrder(t *testing.T) {
+	o := &Object{Dependent: []Dependent{{If: "n3", Then: []string{"z"}}}, Rest: &Value{Null: true}}
+	for i := range 40 {
+		o.Properties = append(o.Properties, Property{Name: fmt.Sprint("n", i), Value: &Value{Objects: []*Object{{Rest: &Value{Null: true}}}}})
+	}
+	v := &Value{Objects: []*Object{o}}
+	for range 5 {
+		start, err := v.Machine(Format{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := start.(*state).m
+		before := int32(-1)
+		for _, d := range m.plans[0].objects[0].declared {
+			if d.plan.index <= before {
+				t.Fatalf("%s has plan %d, the name before it %d", d.name, d.plan.index, before)
+			}
+			before = d.plan.index
+		}
+	}
 }

@@ -215,6 +215,11 @@ func (o *Object) value(name string) *Value {
 			return p.Value
 		}
 	}
+	return o.undeclared(name)
+}
+
+// undeclared is value of a name that is none of Properties.
+func (o *Object) undeclared(name string) *Value {
 	for _, p := range o.Patterns {
 		if matches(p.Names, name) {
 			return p.Value

@@ -198,6 +198,18 @@ func (w *word) text() string {
 	return string(runes)
 }
 
+// is says whether two words are the same text. Where the machine forgot between the two
+// they may be so without being one.
+func (w *word) is(v *word) bool {
+	for w != v {
+		if w == nil || v == nil || w.size != v.size || w.r != v.r {
+			return false
+		}
+		w, v = w.before, v.before
+	}
+	return true
+}
+
 // used are the names of an object that are of a class.
 type used struct {
 	before *used
@@ -215,7 +227,7 @@ type usedKey struct {
 // has says whether the name is among the used ones.
 func (u *used) has(name *word) bool {
 	for ; u != nil; u = u.before {
-		if u.name == name {
+		if u.name.is(name) {
 			return true
 		}
 	}
@@ -237,7 +249,7 @@ func (u *used) count(class int32, begin *word, ranges []edge) (n int) {
 			w, next = w.before, w.r
 		}
 		in := func(g edge) bool { return next >= g.lo && next <= g.hi }
-		if w == begin && (ranges == nil || slices.ContainsFunc(ranges, in)) {
+		if w.is(begin) && (ranges == nil || slices.ContainsFunc(ranges, in)) {
 			n++
 		}
 	}

@@ -2,6 +2,7 @@ package shape
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -182,24 +183,24 @@ func (m *Machine) fillNumbers(p *plan) error {
 // object prepares an Object: names that only Dependent knows become declared.
 func (m *Machine) object(o *Object) (*objectPlan, error) {
 	p := &objectPlan{Object: o, height: tooHigh}
-	names := map[string]bool{}
+	values := map[string]*Value{}
 	for _, property := range o.Properties {
-		names[property.Name] = true
+		values[property.Name] = property.Value
 	}
 	for _, d := range o.Dependent {
-		names[d.If] = true
-		for _, name := range d.Then {
-			names[name] = true
+		for _, name := range append([]string{d.If}, d.Then...) {
+			if _, known := values[name]; !known {
+				values[name] = o.undeclared(name)
+			}
 		}
 	}
-	for name := range names {
+	for _, name := range slices.Sorted(maps.Keys(values)) { // plans are numbered as they come
 		d := declared{name: name, size: spelledLen(name)}
 		if matches(o.Names, name) {
-			d.plan = m.planFor(o.value(name))
+			d.plan = m.planFor(values[name])
 		}
 		p.declared = append(p.declared, d)
 	}
-	slices.SortFunc(p.declared, func(a, b declared) int { return strings.Compare(a.name, b.name) })
 	for _, property := range o.Properties {
 		if property.Required {
 			p.required = append(p.required, p.find(property.Name))

@@ -319,6 +319,9 @@ func TestRandom(t *testing.T) {
 		if errors.As(err, &unsupported) && unsupported.Part != nil {
 			rt.Skip(err)
 		}
+		if err == nil && mk.n(4, "forgetful") == 0 {
+			s.(*state).m.most = mk.n(30, "most")
+		}
 		for range 4 {
 			x := mk.member(v, 4)
 			var b strings.Builder

@@ -100,6 +100,8 @@ var cases = []struct {
 		[]string{`[5,6]`, `[1,5,2,7,3]`}, []string{`[5,4|]`, `[|]`, `[5|]`}},
 	{"unique words", array(Array{Rest: Each(words("a", "b", "bc")), Unique: true, Min: 2}), []string{`["a","b"]`, `["bc", "\u0061", "b"]`},
 		[]string{`["a"|]`, `["a","|a`, `["b","bc","a"|,`, `["b","b|"`, `["a","\u006|1`}},
+	{"unique words of other letters", array(Array{Rest: Each(text(String{Language: pattern(`é`)})), Unique: true, Min: 1}), []string{`["é"]`, `["aé","é"]`}, []string{`[|]`, `["a|"`, `["é","é|"`}},
+	{"unique letters", array(Array{Rest: Each(text(String{Language: pattern(`^[aé]$`)})), Unique: true, Min: 2}), []string{`["é","a"]`, `["a","\u00e9"]`}, []string{`["a"|]`, `["a","|a`, `["a","é"|,`}},
 	{"unique numbers", array(Array{Rest: Each(number(Number{MultipleOf: rat("1"), Min: rat("0"), Max: rat("12")})), Unique: true}), []string{`[1,10,2]`, `[1.0, 12]`, `[]`},
 		[]string{`[1,1|,`, `[0,|-`, `[1,1|.0`, `[1,10,11,12,|1`, `[0,1,2,3,4,5,6,7,8,9,10,11,12|,`}},
 	{"unique values", array(Array{Rest: Each(Any()), Unique: true, Max: new(3)}), []string{`["a","A",{}]`, `[{"a":1},{"a":2},1]`, `[1,"1",[1]]`, `[true, false, null]`},

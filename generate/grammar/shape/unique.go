@@ -115,12 +115,12 @@ func (p *plan) endless() bool {
 func (m *Machine) enoughUnique() error {
 	for _, p := range m.plans {
 		for _, a := range p.arrays {
-			if !a.Unique || a.height > MaxDepth || a.Min < 2 {
+			if !a.Unique || a.height > MaxDepth || a.Min < 1 {
 				continue
 			}
 			f := m.fresh(a, MaxDepth)
 			if m.closingUnique(f) == never {
-				return &UnsupportedError{a.Array, fmt.Sprintf("uniqueItems, but there are not %d different items", a.Min)}
+				return &UnsupportedError{a.Array, fmt.Sprintf("uniqueItems, but %d different items were not found", a.Min)}
 			}
 		}
 	}
@@ -437,22 +437,32 @@ func (s *search) push(m *Machine, t thread, text string) {
 	}
 }
 
-// expand goes on by every byte that may be of use.
+// expand goes on by every byte that may be of use. Where many plain characters lead to a
+// place, no others are tried that lead there.
 func (s *search) expand(m *Machine, t try) {
-	plain := false
+	type place struct {
+		*speller
+		point int32
+	}
+	plain := map[place]int{}
 	for c := 0x21; c < 0x100; c++ {
 		b := byte(c)
 		if b == 0x7F {
 			b = ' ' // after the other plain characters
 		}
-		if b == '\\' || b >= 0x80 && plain || b == ' ' && t.thread.local.kind < inLiteral {
+		if b == '\\' || b == ' ' && t.thread.local.kind < inLiteral {
 			continue
 		}
 		if t.thread.local.kind == inNumber && t.thread.frame.unique == t.thread.frame && numberByte(b) == 14 {
 			continue // where it ends is known
 		}
 		for _, to := range m.step(nil, t.thread, b) {
-			plain = plain || b < 0x80 && b != '"'
+			switch l := to.local; {
+			case b < 0x80 && b != '"' && l.speller != nil:
+				plain[place{l.speller, l.point}]++
+			case b >= 0x80 && l.to >= 0 && plain[place{l.speller, l.to}] > maxUnique:
+				continue
+			}
 			s.push(m, m.record(t.thread, to, b), t.text+string([]byte{b}))
 		}
 	}

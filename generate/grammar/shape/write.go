@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"slices"
 	"strings"
+
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
 )
 
 // Shortest is machine.State's.
@@ -22,6 +24,19 @@ func (s *state) Shortest() []byte {
 		s.rest, s.closed = rest, true
 	}
 	return s.rest
+}
+
+// ShortestLen is the length of the Shortest of a Machine's state, without writing it.
+func ShortestLen(x machine.State) int {
+	s := x.(*state)
+	if s.closed {
+		return len(s.rest)
+	}
+	least := never
+	for _, t := range s.threads {
+		least = min(least, s.m.cost(t))
+	}
+	return int(least)
 }
 
 // keptRest is the longest rest that a state keeps.

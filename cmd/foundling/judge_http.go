@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/foundling-lm/foundling/text/chat"
+	"github.com/foundling-lm/foundling/train/posttrain"
+)
+
+const (
+	maxJudgement = 1 << 20 // bytes of a response
+	judgeTokens  = 256     // that a judge may take for its verdict
+)
+
+// chatService is an interface for conversations in the form of OpenAI's chat
+// completions, which many servers speak.
+type chatService struct {
+	url   string
+	model string // its name there
+	key   string // "": none
+}
+
+// newChatService finds the path that an address leaves out.
+func newChatService(address, model, key string) (*chatService, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, err
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("%q is no address: give http://HOST or https://HOST", address)
+	}
+	path := strings.TrimSuffix(u.Path, "/")
+	switch {
+	case strings.HasSuffix(path, "/chat/completions"):
+	case path == "":
+		path = "/v1/chat/completions"
+	default:
+		path += "/chat/completions"
+	}
+	u.Path = path
+	return &chatService{u.String(), model, key}, nil
+}
+
+// say is one attempt.
+func (s *chatService) say(ctx context.Context, msgs []chat.Message) (said posttrain.Said, err error) {
+	body, err := json.Marshal(map[string]any{"model": s.model, "messages": msgs, "temperature": 0, "max_tokens": judgeTokens})
+	if err != nil {
+		return said, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
+	if err != nil {
+		return said, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if s.key != "" {
+		req.Header.Set("Authorization", "Bearer "+s.key)
+	}
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if err != nil {
+		return said, err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxJudgement+1))
+	switch {
+	case err != nil:
+		return said, err
+	case resp.StatusCode != http.StatusOK:
+		return said, fmt.Errorf("%s answers %s: %.200q", s.url, resp.Status, data)
+	case len(data) > maxJudgement:
+		return said, fmt.Errorf("%s answers with more than %d bytes", s.url, maxJudgement)
+	}
+	return readSaid(s.url, data)
+}
+
+// readSaid reads a response.
+func readSaid(url string, data []byte) (said posttrain.Said, err error) {
+	var r struct {
+		Choices []struct {
+			Message struct {
+				Content *string `json:"content"`
+			} `json:"message"`
+		} `json:"choices"`
+		Usage struct {
+			Prompt     int `json:"prompt_tokens"`
+			Completion int `json:"completion_tokens"`
+		} `json:"usage"`
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return said, fmt.Errorf("%s answers %.200q: %w", url, data, err)
+	}
+	if len(r.Choices) == 0 || r.Choices[0].Message.Content == nil {
+		return said, fmt.Errorf("%s answers %.200q: choices[0].message.content is missing", url, data)
+	}
+	if r.Usage.Prompt < 0 || r.Usage.Completion < 0 {
+		return said, errors.New(url + " answers with a negative number of tokens")
+	}
+	return posttrain.Said{Text: *r.Choices[0].Message.Content, PromptTokens: r.Usage.Prompt, CompletionTokens: r.Usage.Completion}, nil
+}
