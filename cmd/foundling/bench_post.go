@@ -33,6 +33,8 @@ func sftTrainee(b tensor.Backend, s plan.Shape, rows int) (*trainee, error) {
 	if err != nil {
 		return nil, err
 	}
+	f, p := s.FLOP(trainTokens), packed.Stats()
+	e.flop = 3 * (f.Layers + f.Attention + f.Head*float64(p.Trained)/float64(p.Rows*trainTokens))
 	source := posttrain.Demonstrations(e.m, packed.Loader(rows, 1), 1)
 	e.micro = func(n int) []train.Micro {
 		micro, err := source(n)
