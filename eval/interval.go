@@ -23,14 +23,17 @@ type Interval struct {
 // Wilson is the share k/n with its score interval (Wilson 1927, JASA 22, p.
 // 209): unlike the normal one it stays in [0, 1] and says something for k = 0.
 // For n = 0 it is NaN in [0, 1].
-func Wilson(k, n int, z float64) Interval {
-	if k < 0 || n < k {
-		panic(fmt.Sprintf("eval: %d of %d", k, n))
+func Wilson(k, n int, z float64) Interval { return wilson(float64(k), n, z) }
+
+// wilson is Wilson where k may hold parts.
+func wilson(k float64, n int, z float64) Interval {
+	if k < 0 || float64(n) < k {
+		panic(fmt.Sprintf("eval: %g of %d", k, n))
 	}
 	if n == 0 {
 		return Interval{math.NaN(), 0, 1, 0}
 	}
-	N, p := float64(n), float64(k)/float64(n)
+	N, p := float64(n), k/float64(n)
 	mid := p + z*z/(2*N)
 	half := z * math.Sqrt(p*(1-p)/N+z*z/(4*N*N))
 	scale := 1 + z*z/N
@@ -38,7 +41,7 @@ func Wilson(k, n int, z float64) Interval {
 	if k == 0 { // exact ends, without rounding
 		r.Low = 0
 	}
-	if k == n {
+	if k == float64(n) {
 		r.High = 1
 	}
 	return r

@@ -25,11 +25,18 @@ type PerplexityOptions struct {
 
 // Perplexity is how well a model foretells a text.
 type Perplexity struct {
-	Tokens, Bytes, Windows int      // that were counted
-	NLL                    float64  // mean of -ln p a token
-	PerToken               Interval // the perplexity exp(NLL), 95 %
-	BitsPerByte            Interval // 95 %; unlike perplexity, for models of any vocabulary
-	StandardError          float64  // of PerToken if tokens were independent, as llama.cpp prints it
+	Tokens, Bytes, Windows int          // that were counted
+	NLL                    float64      // mean of -ln p a token
+	PerToken               Interval     // the perplexity exp(NLL), 95 %
+	BitsPerByte            Interval     // 95 %; unlike perplexity, for models of any vocabulary
+	StandardError          float64      // of PerToken if tokens were independent, as llama.cpp prints it
+	Parts                  []WindowPart // of the windows
+}
+
+// WindowPart is what a window adds.
+type WindowPart struct {
+	From, To    int // tokens of the text that counted
+	Bits, Bytes float64
 }
 
 // window is tokens [from, to) of the text, of which those from score on count.
@@ -119,8 +126,9 @@ func MeasurePerplexity(ctx context.Context, e *generate.Engine, ids []int32, mos
 		*x = math.Exp(*x)
 	}
 	p.PerToken.N = p.Tokens
-	for i := range nats {
+	for i, w := range ws {
 		nats[i] /= math.Ln2
+		p.Parts = append(p.Parts, WindowPart{w.score, w.to, nats[i], bytes[i]})
 	}
 	p.BitsPerByte = BootstrapRatio(nats, bytes, bootstrapDraws, 0.95, 1)
 	if p.Tokens > 1 {
@@ -131,3 +139,21 @@ func MeasurePerplexity(ctx context.Context, e *generate.Engine, ids []int32, mos
 
 // bootstrapDraws is the number of resamples behind an interval.
 const bootstrapDraws = 2000
+
+// Forgotten is by how many bits per byte after foretells a text worse than before,
+// with a paired interval: a bootstrap over windows, which both were measured on.
+// Without ok they were not: tokenizers or windows differ.
+func Forgotten(before, after *Perplexity) (_ Interval, ok bool) {
+	if len(before.Parts) != len(after.Parts) {
+		return Interval{}, false
+	}
+	var bits, bytes []float64
+	for i, a := range before.Parts {
+		b := after.Parts[i]
+		if a.From != b.From || a.To != b.To || a.Bytes != b.Bytes {
+			return Interval{}, false
+		}
+		bits, bytes = append(bits, b.Bits-a.Bits), append(bytes, a.Bytes)
+	}
+	return BootstrapRatio(bits, bytes, bootstrapDraws, 0.95, 1), true
+}

@@ -196,3 +196,31 @@ func TestPerplexityErrors(t *testing.T) {
 		}
 	}
 }
+
+// Forgetting is paired window by window: of a model from itself it is exactly 0, and
+// of texts with a planted change it is that.
+func TestForgotten(t *testing.T) {
+	before := &eval.Perplexity{}
+	after := &eval.Perplexity{}
+	for i := range 40 {
+		w := eval.WindowPart{From: 10 * i, To: 10*i + 10, Bits: 50 + 30*math.Sin(float64(i)), Bytes: 40}
+		before.Parts = append(before.Parts, w)
+		w.Bits += 8 + math.Cos(float64(3*i))
+		after.Parts = append(after.Parts, w)
+	}
+	x, ok := eval.Forgotten(before, after)
+	if !ok || x.Low > 0.2 || x.High < 0.2 || x.High-x.Low > 0.02 || x.N != 40 {
+		t.Errorf("%+v, %v: planted 0.2 bits a byte", x, ok)
+	}
+	if x, ok := eval.Forgotten(before, before); !ok || x.Value != 0 || x.High != 0 {
+		t.Errorf("of a model from itself: %+v", x)
+	}
+	after.Parts[3].Bytes++
+	if _, ok := eval.Forgotten(before, after); ok {
+		t.Error("windows of other texts are paired")
+	}
+	e, ids, _, most := stories(t)
+	if p := measure(t, e, long(ids, 700), most, eval.PerplexityOptions{}); len(p.Parts) != p.Windows || p.Parts[1].From != p.Parts[0].To {
+		t.Errorf("windows %+v of %d", p.Parts, p.Windows)
+	}
+}

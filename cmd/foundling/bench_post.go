@@ -13,8 +13,18 @@ import (
 	"github.com/foundling-lm/foundling/train/pretrain"
 )
 
-// sftTrainee is a model on demonstrations of random tokens, packed: prompts of 16
-// to 79 of them, answers as long.
+// randomExample is a demonstration of random tokens: a prompt of 16 to 79 of them
+// and an answer as long.
+func randomExample(i, vocab int) batch.Example {
+	prompt, answer := 16+rng.Intn(5, 1, uint64(i), 64), 16+rng.Intn(5, 2, uint64(i), 64)
+	x := batch.Example{IDs: make([]int32, prompt+answer), Train: make([]bool, prompt+answer)}
+	for j := range x.IDs {
+		x.IDs[j], x.Train[j] = int32(rng.Intn(5, 3, uint64(i)<<16|uint64(j), vocab)), j >= prompt
+	}
+	return x
+}
+
+// sftTrainee is a model on demonstrations of random tokens, packed.
 func sftTrainee(b tensor.Backend, s plan.Shape, rows int) (*trainee, error) {
 	e, err := pretrainee(b, s, rows)
 	if err != nil {
@@ -22,12 +32,7 @@ func sftTrainee(b tensor.Backend, s plan.Shape, rows int) (*trainee, error) {
 	}
 	examples := make([]batch.Example, 1000)
 	for i := range examples {
-		prompt, answer := 16+rng.Intn(5, 1, uint64(i), 64), 16+rng.Intn(5, 2, uint64(i), 64)
-		x := batch.Example{IDs: make([]int32, prompt+answer), Train: make([]bool, prompt+answer)}
-		for j := range x.IDs {
-			x.IDs[j], x.Train[j] = int32(rng.Intn(5, 3, uint64(i)<<16|uint64(j), s.Vocab)), j >= prompt
-		}
-		examples[i] = x
+		examples[i] = randomExample(i, s.Vocab)
 	}
 	packed, err := batch.PackExamples(examples, trainTokens, batch.PackOptions{})
 	if err != nil {

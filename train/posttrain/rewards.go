@@ -88,11 +88,13 @@ func (p *policyRun) reward(ctx context.Context, r *Rollout) (err error) {
 	if err := os.MkdirAll(filepath.Join(p.Dir, rolloutDir), 0o755); err != nil {
 		return err
 	}
-	j, err := OpenJournal(answersPath(p.Dir, r.Number))
-	if err != nil {
-		return err
+	var j *Journal
+	if slices.ContainsFunc(p.Rewards, func(t Term) bool { return t.Outside }) {
+		if j, err = OpenJournal(answersPath(p.Dir, r.Number)); err != nil {
+			return err
+		}
+		defer j.Close()
 	}
-	defer j.Close()
 	for k, t := range p.Rewards {
 		scores, err := p.ask(ctx, j, k, answers)
 		if err != nil {
@@ -105,12 +107,16 @@ func (p *policyRun) reward(ctx context.Context, r *Rollout) (err error) {
 	return p.enough(r)
 }
 
+// maxReward bounds what is believed: a larger one would drown all others, and
+// break the gradient.
+const maxReward = 1e9
+
 // add takes in the score of a term.
 func (s *Sample) add(k int, t Term, x Score) {
 	switch {
 	case x.Skip != "":
 		s.Skip = t.Name + ": " + x.Skip
-	case math.IsNaN(x.Value) || math.IsInf(x.Value, 0):
+	case !(math.Abs(x.Value) <= maxReward):
 		s.Skip = fmt.Sprintf("%s: a reward of %g", t.Name, x.Value)
 	default:
 		s.Parts[k] = x.Value
@@ -158,7 +164,7 @@ func (t Term) scores(ctx context.Context, j *Journal, name string, answers []Ans
 			return nil, fmt.Errorf("%d scores for %d answers", len(scores), len(part))
 		}
 		for i, x := range scores {
-			if math.IsNaN(x.Value) || math.IsInf(x.Value, 0) {
+			if math.IsNaN(x.Value) || math.IsInf(x.Value, 0) { // JSON has none
 				scores[i] = Score{Skip: fmt.Sprintf("a reward of %g", x.Value)}
 			}
 		}
