@@ -40,6 +40,7 @@ func (r *Run) FineTune(ctx context.Context) error {
 		if err != nil {
 			return "", err
 		}
+		defer base.Release(r.b)
 		examples, tally, err := r.examples()
 		if errors.Is(err, ErrTooFew) {
 			r.w.Say("%v: the model will continue text, not answer", err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/tensor"
@@ -103,7 +104,7 @@ func dpoTrainee(b tensor.Backend, s plan.Shape, pairs int) (*trainee, error) {
 	e.close = func() {
 		p.Scorer.Close()
 		p.Reference.Close()
-		releaseModel(b, frozen)
+		model.Release(b, frozen.Params())
 	}
 	return e, nil
 }

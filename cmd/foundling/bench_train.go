@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/plan/machine"
@@ -98,7 +99,7 @@ func (c *benchCmd) trainSteps(ctx context.Context, build func(b tensor.Backend) 
 	if err != nil {
 		return nil, 0, err
 	}
-	defer releaseModel(b, e.m)
+	defer model.Release(b, e.m.Params())
 	if e.close != nil {
 		defer e.close()
 	}
@@ -162,16 +163,6 @@ func fillWeights(b tensor.Backend, m zoo.Trainable) {
 		}
 		b.Upload(w.T, x)
 		w.Changed()
-	}
-}
-
-func releaseModel(b tensor.Backend, m zoo.Trainable) {
-	for _, w := range m.Params() {
-		w.Changed()
-		b.Release(w.T.Mem)
-		if w.Grad != nil {
-			b.Release(w.Grad.Mem)
-		}
 	}
 }
 

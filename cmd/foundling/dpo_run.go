@@ -176,7 +176,7 @@ func (r *dpoRun) precompute(ctx context.Context, p *posttrain.Preferences) error
 	}
 	p.Reference.Close()
 	if p.Reference = nil; r.frozen != nil {
-		releaseModel(r.b, r.frozen.Model)
+		r.frozen.Release(r.b)
 		r.frozen = nil
 	}
 	r.p.end(fmt.Sprintf("log-probabilities of %d preferences are in %s", len(all), posttrain.ReferenceFile))
