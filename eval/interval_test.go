@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 
@@ -82,5 +83,26 @@ func TestBootstrapRatioCoversTheTruth(t *testing.T) {
 	a, b := BootstrapRatio(num, num, 50, 0.9, 1), BootstrapRatio(num, num, 50, 0.9, 1)
 	if a != b || a.Value != 1 || a.Low != 1 || a.High != 1 {
 		t.Errorf("ratio of equal sums: %+v and %+v", a, b)
+	}
+}
+
+// What is not known is null in JSON, which has no number for it, and comes back.
+func TestIntervalJSON(t *testing.T) {
+	for _, x := range []Interval{Wilson(3, 4, Z95), Wilson(0, 0, Z95), Paired(nil, nil), Paired([]float64{1, 2, 4}, []float64{0, 2, 1}), {}} {
+		text, err := json.Marshal(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Interval
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatal(err)
+		}
+		same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+		if !same(back.Value, x.Value) || !same(back.Low, x.Low) || !same(back.High, x.High) || back.N != x.N {
+			t.Errorf("%+v became %s and %+v", x, text, back)
+		}
+	}
+	if text, _ := json.Marshal(Wilson(0, 0, Z95)); string(text) != `{"Value":null,"Low":0,"High":1,"N":0}` {
+		t.Errorf("no observations: %s", text)
 	}
 }
