@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 
@@ -82,5 +83,16 @@ func TestBootstrapRatioCoversTheTruth(t *testing.T) {
 	a, b := BootstrapRatio(num, num, 50, 0.9, 1), BootstrapRatio(num, num, 50, 0.9, 1)
 	if a != b || a.Value != 1 || a.Low != 1 || a.High != 1 {
 		t.Errorf("ratio of equal sums: %+v and %+v", a, b)
+	}
+}
+
+func TestIntervalJSON(t *testing.T) {
+	for want, x := range map[string]Interval{
+		`{"Value":0.5,"Low":0.25,"High":1,"N":4}`:     {Value: 0.5, Low: 0.25, High: 1, N: 4},
+		`{"Value":null,"Low":null,"High":null,"N":0}`: {Value: math.NaN(), Low: math.Inf(-1), High: math.Inf(1)},
+	} {
+		if got, err := json.Marshal(x); err != nil || string(got) != want {
+			t.Errorf("%s (%v), want %s", got, err, want)
+		}
 	}
 }
