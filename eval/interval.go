@@ -4,6 +4,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -18,6 +19,39 @@ const Z95 = 1.959963984540054
 type Interval struct {
 	Value, Low, High float64
 	N                int // observations behind it
+}
+
+// MarshalJSON writes what is not known, no number or an infinite limit, as null.
+func (i Interval) MarshalJSON() ([]byte, error) {
+	known := func(x float64) *float64 {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return nil
+		}
+		return &x
+	}
+	return json.Marshal(struct {
+		Value, Low, High *float64
+		N                int
+	}{known(i.Value), known(i.Low), known(i.High), i.N})
+}
+
+// UnmarshalJSON is its inverse.
+func (i *Interval) UnmarshalJSON(text []byte) error {
+	var x struct {
+		Value, Low, High *float64
+		N                int
+	}
+	if err := json.Unmarshal(text, &x); err != nil {
+		return err
+	}
+	or := func(x *float64, unknown float64) float64 {
+		if x == nil {
+			return unknown
+		}
+		return *x
+	}
+	*i = Interval{or(x.Value, math.NaN()), or(x.Low, math.Inf(-1)), or(x.High, math.Inf(1)), x.N}
+	return nil
 }
 
 // Wilson is the share k/n with its score interval (Wilson 1927, JASA 22, p.

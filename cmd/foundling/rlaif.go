@@ -136,9 +136,6 @@ func (r *rlaifRun) readPrompts(ctx context.Context) (err error) {
 // triesFile is the journal of what the model answered.
 const triesFile = "tries.jsonl"
 
-// answerChunk is the prompts that are answered between two writes of the journal.
-const answerChunk = 32
-
 // answer lets the model answer all prompts, as far as the journal does not have
 // that.
 func (r *rlaifRun) answer(ctx context.Context) (tries []*posttrain.Tries, err error) {
@@ -158,28 +155,13 @@ func (r *rlaifRun) answer(ctx context.Context) (tries []*posttrain.Tries, err er
 		MaxTokens: o.MaxTokens, StopIDs: r.base.Stops(), Sample: sample.Options{Temperature: o.Temperature, Seed: o.Seed},
 	}}
 	r.p.stage("answers", int64(len(r.prompts)))
-	for lo := 0; lo < len(r.prompts); lo += answerChunk {
-		part := r.prompts[lo:min(lo+answerChunk, len(r.prompts))]
-		key := fmt.Sprintf("%d/%s", lo, promptsFingerprint(part))
-		var ts []*posttrain.Tries
-		found, err := j.Get(key, &ts)
-		if err != nil {
-			return nil, err
-		}
-		if !found {
-			numbers := make([]int, len(part))
-			for i := range numbers {
-				numbers[i] = lo + i
-			}
-			if ts, _, err = d.Draw(ctx, part, numbers, nil); err != nil {
-				return nil, err
-			}
-			if err := j.Put(key, ts); err != nil {
-				return nil, err
-			}
-		}
-		tries = append(tries, ts...)
-		r.p.set(int64(lo+len(part)), fmt.Sprintf("%d of %d", lo+len(part), len(r.prompts)))
+	tries, err = d.DrawAll(ctx, j, func(first int, part []dataset.Record) string {
+		return fmt.Sprintf("%d/%s", first, promptsFingerprint(part))
+	}, r.prompts, func(done int) {
+		r.p.set(int64(done), fmt.Sprintf("%d of %d", done, len(r.prompts)))
+	})
+	if err != nil {
+		return nil, err
 	}
 	for _, t := range tries {
 		if t.Answers == nil {

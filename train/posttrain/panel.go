@@ -115,7 +115,20 @@ func (p *Panel) rounds() (r Remark, online bool) {
 	} else if last[RoundNumber] > 1 {
 		r.Text += " Read some answers (rounds/ in the directory): a score can rise without what it stands for."
 	}
+	if n := p.idle(); n > 0 {
+		r.Text += fmt.Sprintf(" %d steps learned nothing, since all answers to each prompt had one score.", n)
+	}
 	return r, true
+}
+
+// idle is the number of steps whose round had no preferences.
+func (p *Panel) idle() (n int) {
+	for _, m := range p.Log {
+		if pairs, ok := m.Extra[RoundPairs]; ok && pairs == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // falls explains what became of the probabilities of both answers.

@@ -94,6 +94,10 @@ func TestRemarksOfRounds(t *testing.T) {
 	if r := p.Remarks(); len(r) != 1 || !r[0].Worry {
 		t.Errorf("a score that falls: %+v", r)
 	}
+	p.Log[1].Extra[RoundPairs] = 0
+	if r := p.Remarks(); !strings.Contains(r[0].Text, "1 steps learned nothing") {
+		t.Errorf("a round without preferences: %+v", r)
+	}
 	if r := (&Panel{}).Remarks(); r != nil {
 		t.Errorf("no steps: %+v", r)
 	}

@@ -84,6 +84,39 @@ func (d *Drawer) Draw(ctx context.Context, prompts []dataset.Record, number []in
 	return out, unfit, nil
 }
 
+// answerChunk is the prompts that are answered between two writes of a journal.
+const answerChunk = 32
+
+// DrawAll answers all prompts, as far as the journal does not have that: name says
+// what the answers depend on besides the prompts of a part and the number of its
+// first. Prompts that do not fit the context have no answers.
+func (d *Drawer) DrawAll(ctx context.Context, j *Journal, name func(first int, part []dataset.Record) string, prompts []dataset.Record, progress func(done int)) (tries []*Tries, err error) {
+	for lo := 0; lo < len(prompts); lo += answerChunk {
+		part := prompts[lo:min(lo+answerChunk, len(prompts))]
+		key := name(lo, part)
+		var ts []*Tries
+		found, err := j.Get(key, &ts)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			numbers := make([]int, len(part))
+			for i := range numbers {
+				numbers[i] = lo + i
+			}
+			if ts, _, err = d.Draw(ctx, part, numbers, nil); err != nil {
+				return nil, err
+			}
+			if err := j.Put(key, ts); err != nil {
+				return nil, err
+			}
+		}
+		tries = append(tries, ts...)
+		progress(lo + len(part))
+	}
+	return tries, nil
+}
+
 // ended says whether an end token is the last of the ids.
 func (a *Try) ended() bool { return a.Finish == generate.FinishStop }
 
@@ -135,7 +168,7 @@ func (t *Tries) Preferred() (p Preferred, ok bool) {
 	return p, p.Chosen != nil && p.Rejected != nil && !slices.Equal(p.Chosen.IDs, p.Rejected.IDs)
 }
 
-// errNothing reports a round or run that has nothing to learn from.
-func errNothing(round, prompts int) error {
-	return fmt.Errorf("round %d: to none of %d prompts are there two answers of different score: draw more answers, at a higher temperature, or give another judge or reward", round, prompts)
+// errNothing reports a first round that has nothing to learn from.
+func errNothing(prompts int) error {
+	return fmt.Errorf("to none of %d prompts are there two answers of different score: draw more answers, at a higher temperature, or give another judge or reward", prompts)
 }
