@@ -53,25 +53,6 @@ func (x *Interval) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON is its inverse.
-func (i *Interval) UnmarshalJSON(text []byte) error {
-	var x struct {
-		Value, Low, High *float64
-		N                int
-	}
-	if err := json.Unmarshal(text, &x); err != nil {
-		return err
-	}
-	or := func(x *float64, unknown float64) float64 {
-		if x == nil {
-			return unknown
-		}
-		return *x
-	}
-	*i = Interval{or(x.Value, math.NaN()), or(x.Low, math.Inf(-1)), or(x.High, math.Inf(1)), x.N}
-	return nil
-}
-
 // Wilson is the share k/n with its score interval (Wilson 1927, JASA 22, p.
 // 209): unlike the normal one it stays in [0, 1] and says something for k = 0.
 // For n = 0 it is NaN in [0, 1].
