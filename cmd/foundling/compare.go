@@ -181,7 +181,7 @@ func (r *comparison) read(ctx context.Context) (err error) {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if s.adapter != "" {
-			h, err := hashWeights(filepath.Join(s.adapter, lora.WeightsFile))
+			h, err := hashAdapter(s.adapter)
 			if err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
@@ -383,3 +383,13 @@ func (r *comparison) score(ctx context.Context, i int, m *foundling.Model) error
 
 // scoreChunk is the prompts whose answers are scored between two writes.
 const scoreChunk = 32
+
+// hashAdapter is a hash of an adapter's weights and of how they are applied.
+func hashAdapter(dir string) (string, error) {
+	weights, err := hashWeights(filepath.Join(dir, lora.WeightsFile))
+	if err != nil {
+		return "", err
+	}
+	config, err := hashWeights(filepath.Join(dir, lora.ConfigFile))
+	return weights + config, err
+}
