@@ -62,7 +62,7 @@ func TestTrustWorld(t *testing.T) {
 // of any kind where the data is honest, its mistakes only by a context.
 func TestTrust(t *testing.T) {
 	t.Parallel()
-	r, err := Trust(t.Context(), exactBackend(t, 1), TrustOptions{Subjects: 60, Samples: 6, Steps: 250, Seed: 1}, nil)
+	r, err := Trust(t.Context(), exactBackend(t, 1), TrustOptions{Subjects: 120, Samples: 8, Steps: 500, Seed: 1}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +84,13 @@ func TestTrust(t *testing.T) {
 			t.Errorf("%s without mistakes: %+v", name, d.Honest)
 		}
 	}
-	for name, d := range of {
-		if g := of["grounding in a context"]; name != g.Name && d.AUROC.Value >= g.AUROC.Value {
-			t.Errorf("%s sees mistakes: %+v, grounding %+v", name, d.AUROC, g.AUROC)
+	for _, name := range []string{"exact probability, for comparison", "token entropy", "mean log-probability", "P(True)", "agreement"} {
+		if d := of[name]; d.AUROC.Value > d.Honest.Value-0.02 {
+			t.Errorf("%s sees what the data is wrong about: %+v, %+v without", name, d.AUROC, d.Honest)
 		}
+	}
+	if d := of["grounding in a context"]; d.AUROC.Value < d.Honest.Value-0.02 {
+		t.Errorf("a context does not help with what the data is wrong about: %+v", d)
 	}
 	all := 0.0
 	for _, x := range r.Policy {
