@@ -58,18 +58,23 @@ func lowercase(asked *int) []Term {
 // onlineRun is four rounds of four steps.
 func onlineRun(t *testing.T, ctx context.Context, dir string, threads int, asked *int, progress func(train.Metrics)) ([]float32, error) {
 	t.Helper()
-	z, open, p := talker(t, threads)
-	w, err := NewWriter(z)
-	if err != nil {
-		t.Fatal(err)
-	}
 	j, err := OpenJournal(filepath.Join(dir, "rewards.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer j.Close()
+	return gradedRun(t, ctx, dir, threads, Rewarded(lowercase(asked), j, nil), progress)
+}
+
+func gradedRun(t *testing.T, ctx context.Context, dir string, threads int, grade Grade, progress func(train.Metrics)) ([]float32, error) {
+	t.Helper()
+	z, open, p := talker(t, threads)
+	w, err := NewWriter(z)
+	if err != nil {
+		t.Fatal(err)
+	}
 	o := &Online{
-		Preferences: p, Writer: w, Open: open, N: 4, Round: 16, Steps: 4, Batch: 8, Seed: 1, Dir: dir, Grade: Rewarded(lowercase(asked), j, nil),
+		Preferences: p, Writer: w, Open: open, N: 4, Round: 16, Steps: 4, Batch: 8, Seed: 1, Dir: dir, Grade: grade,
 		Options: generate.Options{MaxTokens: 12, StopIDs: z.Stops(), Sample: sample.Options{Temperature: 1, Seed: 1}},
 	}
 	for i := range 24 {
@@ -152,6 +157,48 @@ func TestOnline(t *testing.T) {
 	got, err = onlineRun(t, context.Background(), dir, 2, &again, nil)
 	if err != nil || !slices.Equal(got, want) || again != asked {
 		t.Errorf("from its files a run ends with other weights, or asks for rewards again: %v", err)
+	}
+}
+
+// TestRoundWithoutPreferences has a round whose answers are all worth the same: its
+// steps change nothing, and the run goes on. A first round of that kind is an error.
+func TestRoundWithoutPreferences(t *testing.T) {
+	asked := 0
+	for _, same := range []int{0, 1} {
+		round, terms := -1, lowercase(&asked)
+		terms[0].Outside = false
+		real := Rewarded(terms, nil, nil)
+		grade := func(ctx context.Context, prompts []dataset.Record, tries []*Tries) error {
+			err := real(ctx, prompts, tries)
+			if round++; round == same {
+				for _, t := range tries {
+					for _, a := range t.Answers {
+						a.Score = new(float64)
+					}
+				}
+			}
+			return err
+		}
+		dir := t.TempDir()
+		_, err := gradedRun(t, context.Background(), dir, 2, grade, nil)
+		if same == 0 {
+			if err == nil || !strings.Contains(err.Error(), "to none of 16 prompts") {
+				t.Errorf("nothing to learn in the first round: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := train.ReadMetrics(filepath.Join(dir, train.MetricsFile))
+		if err != nil || len(log) != 16 {
+			t.Fatalf("%d steps, %v", len(log), err)
+		}
+		for i, m := range log {
+			if nothing := i/4 == same; nothing != (m.Skipped != "") || m.Extra[RoundNumber] != float64(i/4+1) {
+				t.Errorf("step %d: %+v", i+1, m)
+			}
+		}
 	}
 }
 
