@@ -55,6 +55,15 @@ func (z *Bundle) readHead(b tensor.Backend, f *checkpoint.File, config []byte) e
 	return nil
 }
 
+// Release gives the memory of the model and of its head back; neither must be used
+// afterwards.
+func (z *Bundle) Release(b tensor.Backend) {
+	model.Release(b, z.Model.Params())
+	if z.Head != nil {
+		model.Release(b, z.Head.Params())
+	}
+}
+
 // config is config.json, with the keys of Hugging Face's models for sequence
 // classification where there is a head.
 func (z *Bundle) config() (any, error) {

@@ -4,6 +4,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -18,6 +19,38 @@ const Z95 = 1.959963984540054
 type Interval struct {
 	Value, Low, High float64
 	N                int // observations behind it
+}
+
+// jsonInterval is an Interval in JSON, where what is no number is null.
+type jsonInterval struct {
+	Value, Low, High *float64
+	N                int
+}
+
+// MarshalJSON writes null for an estimate or a limit that does not exist.
+func (x Interval) MarshalJSON() ([]byte, error) {
+	known := func(v *float64) *float64 {
+		if math.IsNaN(*v) || math.IsInf(*v, 0) {
+			return nil
+		}
+		return v
+	}
+	return json.Marshal(jsonInterval{known(&x.Value), known(&x.Low), known(&x.High), x.N})
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (x *Interval) UnmarshalJSON(data []byte) error {
+	var j jsonInterval
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*x = Interval{math.NaN(), math.Inf(-1), math.Inf(1), j.N}
+	for _, f := range []struct{ to, from *float64 }{{&x.Value, j.Value}, {&x.Low, j.Low}, {&x.High, j.High}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+	return nil
 }
 
 // Wilson is the share k/n with its score interval (Wilson 1927, JASA 22, p.

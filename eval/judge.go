@@ -97,10 +97,7 @@ func step(d float64) float64 {
 }
 
 // share is k of n with its interval; k may count halves.
-func share(k, n float64) Interval {
-	lo, hi := Wilson(int(k), int(n), Z95), Wilson(int(math.Ceil(k)), int(n), Z95)
-	return Interval{(lo.Value + hi.Value) / 2, (lo.Low + hi.Low) / 2, (lo.High + hi.High) / 2, int(n)}
-}
+func share(k, n float64) Interval { return wilson(k, int(n), Z95) }
 
 // promise is a pair's promised probability and whether it came true.
 type promise struct{ p, won float64 }

@@ -1,6 +1,7 @@
 package eval_test
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 
@@ -49,6 +50,34 @@ func TestRewardReport(t *testing.T) {
 	}
 	if r := eval.NewRewardReport([]eval.Judged{{}, {}}); r.Ties != 2 || r.Accuracy.Value != 0.5 || math.Abs(r.LogLoss-math.Ln2) > 1e-12 {
 		t.Errorf("two ties: %+v", r)
+	}
+}
+
+// TestRewardReportIsJSON writes the report of pairs whose chosen completion is
+// always the longer one: what cannot be said of the others is null.
+func TestRewardReportIsJSON(t *testing.T) {
+	for _, pairs := range [][]eval.Judged{
+		{{Chosen: 1, ChosenLength: 3, RejectLength: 2}, {Rejected: 1, ChosenLength: 4, RejectLength: 2}},
+		{{Chosen: 1, ChosenLength: 3, RejectLength: 3}},
+	} {
+		r := eval.NewRewardReport(pairs)
+		data, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again eval.RewardReport
+		if err := json.Unmarshal(data, &again); err != nil {
+			t.Fatal(err)
+		}
+		same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+		for _, x := range [][2]eval.Interval{{r.Accuracy, again.Accuracy}, {r.ShorterWins, again.ShorterWins}, {r.OverLength, again.OverLength}, {r.LengthSlope, again.LengthSlope}} {
+			if a, b := x[0], x[1]; !same(a.Value, b.Value) || !same(a.Low, b.Low) || !same(a.High, b.High) || a.N != b.N {
+				t.Errorf("%s: wrote %+v, read %+v", data, a, b)
+			}
+		}
+		if !math.IsNaN(r.ShorterWins.Value) {
+			t.Errorf("no shorter completion was chosen, and the model is right in %+v of them", r.ShorterWins)
+		}
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
-	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/train"
 	"github.com/foundling-lm/foundling/train/optim"
 	"github.com/foundling-lm/foundling/train/posttrain"
@@ -140,10 +139,10 @@ func rewardModel(ctx context.Context, b tensor.Backend, by labeller, o RewardOpt
 	if err != nil {
 		return Rewarded{}, 0, err
 	}
-	defer release(b, m.Params())
+	defer model.Release(b, m.Params())
 	m.Init(b, o.Seed)
 	head := model.NewHead(b, m, 1)
-	defer release(b, head.Params())
+	defer model.Release(b, head.Params())
 	head.Init(b, o.Seed)
 	if err := teach(ctx, b, m, head, by.label(o.Labels, o.Seed, "train"), o.Seed); err != nil {
 		return Rewarded{}, 0, err
@@ -246,15 +245,4 @@ func mean(x []float64) (m float64) {
 		m += v / float64(len(x))
 	}
 	return m
-}
-
-// release gives the memory of parameters back.
-func release(b tensor.Backend, params []*op.Param) {
-	for _, w := range params {
-		w.Changed()
-		b.Release(w.T.Mem)
-		if w.Grad != nil {
-			b.Release(w.Grad.Mem)
-		}
-	}
 }

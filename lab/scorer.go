@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/train"
@@ -59,14 +60,7 @@ func (s *scorer) size() (n int) {
 	return n
 }
 
-func (s *scorer) close() {
-	for _, w := range s.params() {
-		s.b.Release(w.T.Mem)
-		if w.Grad != nil {
-			s.b.Release(w.Grad.Mem)
-		}
-	}
-}
+func (s *scorer) close() { model.Release(s.b, s.params()) }
 
 // forward is the scores (n,1) of vectors (n,D).
 func (s *scorer) forward(p *op.Pass, x []float32) *op.Value {

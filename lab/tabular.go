@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/train"
@@ -38,14 +39,7 @@ func newTabular(b tensor.Backend, ref [][]float64) *tabular {
 }
 
 // close gives the memory back.
-func (t *tabular) close() {
-	for _, w := range []*op.Param{t.w, t.critic} {
-		t.b.Release(w.T.Mem)
-		if w.Grad != nil {
-			t.b.Release(w.Grad.Mem)
-		}
-	}
-}
+func (t *tabular) close() { model.Release(t.b, []*op.Param{t.w, t.critic}) }
 
 // trainer trains the policy, and the critic if asked, with AdamW and a rate that
 // falls to 0 on a cosine.

@@ -136,6 +136,14 @@ func Sources(b tensor.Backend, params []*op.Param) []checkpoint.Source {
 	return out
 }
 
+// Release gives the memory of parameters back; their model must not be used
+// afterwards.
+func Release(b tensor.Backend, params []*op.Param) {
+	for _, w := range params {
+		w.Release(b)
+	}
+}
+
 // Stored are the parameters of m as a file has them, under the names of m; it is
 // strict as Bind is. Values are read when they are asked for.
 func Stored(m Model, f Weights) ([]checkpoint.Source, error) {

@@ -71,6 +71,7 @@ func (r *Run) judged(ctx context.Context, all [][]written) ([][][]float64, error
 	if err != nil {
 		return nil, err
 	}
+	defer z.Release(r.b)
 	g := generate.New(r.b, z.Model, nil)
 	defer g.Close()
 	var texts [][]int32

@@ -8,6 +8,7 @@ import (
 
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/sample"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/text/batch"
@@ -225,13 +226,8 @@ func measureDecoding(b tensor.Backend, s plan.Shape) (float64, error) {
 	}
 	m.Init(b, 1)
 	e := generate.New(b, m, nil)
-	defer func() {
-		e.Close()
-		for _, w := range m.Params() {
-			w.Changed()
-			b.Release(w.T.Mem)
-		}
-	}()
+	defer model.Release(b, m.Params())
+	defer e.Close()
 	const texts, prompt, tokens = 64, 64, 32
 	var requests []generate.Request
 	for i := range texts {

@@ -110,6 +110,11 @@ func (r *Run) evaluate(ctx context.Context, e *Evaluation) error {
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, z := range zs {
+			z.Release(r.b)
+		}
+	}()
 	for i, z := range zs {
 		bits, tokens, err := r.bits(z, held, e)
 		if err != nil {

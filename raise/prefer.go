@@ -111,12 +111,14 @@ func (r *Run) compare(ctx context.Context) ([]Pair, error) {
 	if err != nil {
 		return nil, err
 	}
+	if z == nil {
+		x.Skipped = "there is no fine-tuned model"
+		return nil, nil
+	}
+	defer z.Release(r.b)
 	switch ok, err := r.isGo(); {
 	case err != nil:
 		return nil, err
-	case z == nil:
-		x.Skipped = "there is no fine-tuned model"
-		return nil, nil
 	case !ok:
 		x.Skipped = "the text is not Go, and only Go has a verifier here"
 		return nil, nil
@@ -228,7 +230,9 @@ func (r *Run) TrainJudge(ctx context.Context) error {
 		if err != nil {
 			return "", err
 		}
+		defer z.Release(r.b)
 		head := model.NewHead(r.b, z.Model, 1)
+		defer model.Release(r.b, head.Params())
 		head.Init(r.b, r.Plan.Seed)
 		var learned, held []posttrain.Judgement
 		for i, x := range pairs {
@@ -299,6 +303,7 @@ func (r *Run) Prefer(ctx context.Context) error {
 		if err != nil {
 			return "", err
 		}
+		defer z.Release(r.b)
 		if r.preferences.Skipped != "" {
 			what := "skipped: " + r.preferences.Skipped
 			z.Dir = r.o.Out

@@ -344,9 +344,11 @@ func (r *Run) Pretrain(ctx context.Context) error {
 			Progress: func(m train.Metrics) { last = m; r.w.Step("pre-training", m, r.Plan.Pretrain.Steps()) },
 			Overrun:  r.overrun("pre-training", r.path(stateDir), r.Plan.Shares.Pretrain, &r.Plan.Pretrain.Train),
 		}
-		if _, err := j.Run(ctx, r.b); err != nil {
+		z, err := j.Run(ctx, r.b)
+		if err != nil {
 			return "", err
 		}
+		z.Release(r.b)
 		return fmt.Sprintf("%d steps, %.1f M tokens, %.3f bits per byte on a held-out sample", last.Step, float64(last.Tokens)/1e6, last.ValBPB), nil
 	})
 }

@@ -63,11 +63,34 @@ type language struct {
 func (l language) Size() (units, places int) { return l.b.Trained, l.b.B * l.b.T }
 
 func (l language) Forward(p *op.Pass, f Forward) (sum float64) {
-	h := l.m.Hidden(p, f.Input(l.b))
-	for _, x := range model.Loss(p, l.m, h, l.b.Targets, op.CrossEntropy{Scale: f.Scale, ZLoss: f.ZLoss}) {
+	h, targets := l.m.Hidden(p, f.Input(l.b)), l.b.Targets
+	if rows := l.trained(); len(rows) <= len(targets)*mostGathered/8 {
+		h = op.Gather(p, h, rows)
+		all := targets
+		targets = make([]int32, len(rows))
+		for i, r := range rows {
+			targets[i] = all[r]
+		}
+	}
+	for _, x := range model.Loss(p, l.m, h, targets, op.CrossEntropy{Scale: f.Scale, ZLoss: f.ZLoss}) {
 		sum += x
 	}
 	return sum
+}
+
+// mostGathered is the eighths of a batch up to which the rows that are trained are
+// brought together, so that the unembedding runs over them alone.
+const mostGathered = 7
+
+// trained are the rows of the batch that have a target.
+func (l language) trained() []int32 {
+	var rows []int32
+	for i, t := range l.b.Targets {
+		if t >= 0 {
+			rows = append(rows, int32(i))
+		}
+	}
+	return rows
 }
 
 // Trainer is parameters in training.

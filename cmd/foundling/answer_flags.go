@@ -81,7 +81,10 @@ func (o *answerOptions) resolve(n, context int) error {
 type graded struct {
 	grade posttrain.Grade
 	court *posttrain.Court // nil: rewards
-	close func()
+	// settle makes final what never came: it is asked for again before that, when a
+	// run goes on, but not once records were made without it.
+	settle func() error
+	close  func()
 }
 
 // answersFile is the journal of what judges and rewards from outside said.
@@ -103,7 +106,7 @@ func (r *dpoRun) grader() (*graded, error) {
 			closing()
 			return nil, err
 		}
-		return &graded{posttrain.Rewarded(terms, j, nil), nil, func() {
+		return &graded{posttrain.Rewarded(terms, j, nil), nil, j.Settle, func() {
 			w.close()
 			closing()
 		}}, nil
@@ -116,7 +119,7 @@ func (r *dpoRun) grader() (*graded, error) {
 	c.Journal = j
 	grade := posttrain.Tournament(c, func(x *posttrain.JudgeReport) { r.judged = r.judged.Add(x) })
 	c.Progress = func(done, total int) { r.p.note(fmt.Sprintf("judged %d of %d pairs", done, total)) }
-	return &graded{grade, c, func() {
+	return &graded{grade, c, j.Settle, func() {
 		release()
 		closing()
 	}}, nil

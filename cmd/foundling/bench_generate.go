@@ -7,6 +7,7 @@ import (
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/train/pretrain"
 )
@@ -47,7 +48,7 @@ func (c *benchCmd) generateRows(ctx context.Context, precision string, names []s
 	if err != nil {
 		return nil, err
 	}
-	defer releaseModel(b, m)
+	defer model.Release(b, m.Params())
 	fillWeights(b, m)
 	e, err := generate.Open(b, m, nil, benchEngine)
 	if err != nil {

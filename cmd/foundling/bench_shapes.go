@@ -168,10 +168,7 @@ func (s *shaped) Close() {
 	if s.e != nil {
 		s.e.Close()
 	}
-	for _, w := range s.m.Params() {
-		w.Changed()
-		s.b.Release(w.T.Mem)
-	}
+	model.Release(s.b, s.m.Params())
 	s.b.Close()
 }
 

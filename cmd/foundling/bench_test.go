@@ -100,7 +100,7 @@ func TestBenchNames(t *testing.T) {
 	for _, want := range []string{
 		"gemm/bf16/1024x768x768/t1", "gemm/f32/1024x3072x768/t1", "gemm/bf16/1024x50257x768/t2/packing-counted",
 		"train/gpt2-124m/b4t256", "train/gpt2-124m/b4t256/rss", "train/gpt-12m/b16t256", "train/llama-12m/b16t256",
-		"train/sft-llama-12m/b16t256", "train/lora-135m/b8t512", "train/lora-135m/b8t512/rss",
+		"train/sft-llama-12m/b16t256", "train/dpo-llama-12m/p20", "train/lora-135m/b8t512", "train/lora-135m/b8t512/rss",
 		"tokenizer/encode/go-source", "tokenizer/encode/prose", "tokenizer/train/8k",
 		"generate/llama-12m/f32/prefill512", "generate/llama-12m/f32/decode1",
 		"grammar/mask/median", "grammar/mask/mean", "grammar/mask/p99", "grammar/compile/median", "grammar/compile/p99",

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/foundling-lm/foundling/internal/rng"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/plan/machine"
@@ -35,6 +36,7 @@ var trainBench = []struct {
 	{"train/gpt-12m/b16t256", func(b tensor.Backend) (*trainee, error) { return pretrainee(b, gpt12m, 16) }},
 	{"train/llama-12m/b16t256", func(b tensor.Backend) (*trainee, error) { return pretrainee(b, llama12m, 16) }},
 	{"train/sft-llama-12m/b16t256", func(b tensor.Backend) (*trainee, error) { return sftTrainee(b, llama12m, 16) }},
+	{"train/dpo-llama-12m/p20", func(b tensor.Backend) (*trainee, error) { return dpoTrainee(b, llama12m, 20) }},
 	{"train/lora-135m/b8t512", func(b tensor.Backend) (*trainee, error) {
 		return loraTrainee(b, publicShapes["smollm2-135m"], 8, 512)
 	}},
@@ -51,6 +53,7 @@ type trainee struct {
 	micro  func(n int) []train.Micro // of step n
 	places int                       // tokens of a step
 	flop   float64                   // of the products of one token, forward and backward
+	close  func()                    // nil: nothing
 }
 
 // trainCases measure whole steps (forward, backward, clipping, AdamW): tokens a
@@ -96,7 +99,10 @@ func (c *benchCmd) trainSteps(ctx context.Context, build func(b tensor.Backend) 
 	if err != nil {
 		return nil, 0, err
 	}
-	defer releaseModel(b, e.m)
+	defer model.Release(b, e.m.Params())
+	if e.close != nil {
+		defer e.close()
+	}
 	t, err := train.New(b, e.params, e.m.Unembedding(), train.Options{
 		Optimizer: optim.Options{Name: "adamw", WeightDecay: 0.1},
 		Schedule:  optim.Schedule{Kind: "constant", Peak: 3e-4, Steps: 1},
@@ -157,16 +163,6 @@ func fillWeights(b tensor.Backend, m zoo.Trainable) {
 		}
 		b.Upload(w.T, x)
 		w.Changed()
-	}
-}
-
-func releaseModel(b tensor.Backend, m zoo.Trainable) {
-	for _, w := range m.Params() {
-		w.Changed()
-		b.Release(w.T.Mem)
-		if w.Grad != nil {
-			b.Release(w.Grad.Mem)
-		}
 	}
 }
 

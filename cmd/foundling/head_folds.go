@@ -8,6 +8,7 @@ import (
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
+	"github.com/foundling-lm/foundling/train"
 )
 
 // foldFile holds the scores that a fold gave to the items which it has not learned.
@@ -31,6 +32,10 @@ func (r *headRun) fitFolds(ctx context.Context) error {
 			if err := atomicfile.WriteJSON(path, done); err != nil {
 				return err
 			}
+		}
+		// Its state is three times the model.
+		if err := os.Remove(filepath.Join(r.foldDir(fold), train.CheckpointFile)); err != nil && !os.IsNotExist(err) {
+			return err
 		}
 		for i, scores := range done {
 			r.judged[i] = scores

@@ -57,10 +57,11 @@ type headRun struct {
 	f     *headFlags
 	kinds []dataset.Kind
 
-	head  *model.Head
-	items []headItem
-	tally posttrain.JudgementTally
-	first []*modelCopy // of what is trained, at the beginning; for folds
+	head     *model.Head
+	features *op.Pass // that runs a frozen model; nil: it learns, too
+	items    []headItem
+	tally    posttrain.JudgementTally
+	first    []*modelCopy // of what is trained, at the beginning; for folds
 	// judged are the scores of items that the model which gave them has not learned.
 	judged map[int][][]float64
 }
@@ -218,10 +219,7 @@ func (r *headRun) heldOut(i, fold int) bool {
 // job is the training of the model itself, or of a fold.
 func (r *headRun) job(fold int) posttrain.Job {
 	o := &r.Options
-	h := posttrain.Heads{Model: r.base.Model, Head: r.head, Loss: o.Loss, Centring: o.Centre, Row: o.Context, Places: o.BatchTokens / o.Accumulate}
-	if o.Freeze {
-		h.Features = op.NewPass(r.b, op.Options{CachePacks: true})
-	}
+	h := posttrain.Heads{Model: r.base.Model, Head: r.head, Loss: o.Loss, Centring: o.Centre, Row: o.Context, Places: o.BatchTokens / o.Accumulate, Features: r.features}
 	var learned []posttrain.Judgement
 	for i, x := range r.items {
 		if !r.heldOut(i, fold) {
@@ -244,6 +242,10 @@ func (r *headRun) job(fold int) posttrain.Job {
 // fit trains the folds, then the model.
 func (r *headRun) fit(ctx context.Context) error {
 	r.judged = map[int][][]float64{}
+	if r.Options.Freeze {
+		r.features = op.NewPass(r.b, op.Options{CachePacks: true})
+		defer r.features.Close()
+	}
 	if r.Options.Folds > 0 {
 		if err := r.fitFolds(ctx); err != nil {
 			return err
@@ -280,8 +282,14 @@ func (r *headRun) score(ctx context.Context, m model.Model, head *model.Head, it
 	return nil
 }
 
-// measure scores the held-out items by the finished model, unless folds did.
+// measure scores the held-out items by the finished model, unless folds did. It is
+// read from its directory, whichever process trained it; the one in memory goes.
 func (r *headRun) measure(ctx context.Context) (*bundle.Bundle, error) {
+	if r.adapter != nil {
+		r.adapter.Detach()
+	}
+	r.base.Release(r.b)
+	model.Release(r.b, r.head.Params())
 	z, err := bundle.Open(r.b, r.c.Out)
 	if err != nil {
 		return nil, err

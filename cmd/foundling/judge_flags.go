@@ -96,7 +96,7 @@ func (f *judgeFlags) court(b *cpu.Backend, o *judgeOptions, store storeFlags, se
 	c.Judge = &posttrain.ModelJudge{Engine: e, Writer: w}
 	return c, func() {
 		e.Close()
-		releaseModel(b, z.Model)
+		z.Release(b)
 	}, nil
 }
 

@@ -83,6 +83,8 @@ type policyCmd struct {
 const (
 	// policyRate is the default learning rate as a share of that of pre-training.
 	policyRate = 0.01
+	// policyLoRARate is that of an adapter, as a share of what it is in fine-tuning.
+	policyLoRARate = 0.3
 	// klHorizon is Ziegler et al.'s (2019, arXiv 1909.08593), in completions.
 	klHorizon = 10000
 )
@@ -131,6 +133,9 @@ func (o *policyOptions) resolve(f *policyFlags) error {
 	}
 	if f.Optimizer == nil {
 		o.Optimizer = "adamw"
+	}
+	if f.LR == nil && o.LoRA != 0 {
+		o.LR *= policyLoRARate
 	}
 	if o.MaxTokens == 0 {
 		o.MaxTokens = min(128, max(1, o.Context/2))

@@ -30,6 +30,7 @@ type policyResult struct {
 	Last     map[string]float64  `json:"last"`  // of the last tenth
 	Findings []posttrain.Finding `json:"findings,omitempty"`
 	Spent    posttrain.Spent     `json:"seconds"`
+	Tokens   float64             `json:"tokens"`            // sampled
 	Samples  []policySample      `json:"samples,omitempty"` // the worst and the best of the last rollout
 }
 
@@ -50,6 +51,9 @@ func (r *policyRun) report(context.Context) error {
 		Out: r.c.Out, Method: r.Options.Method, Steps: len(log), Rollouts: len(rollouts),
 		Prompts: len(r.prompts), Dropped: r.read.Dropped + r.read.Failed, Skips: r.skips,
 		Findings: posttrain.Diagnose(rollouts), Spent: posttrain.SpentOn(rollouts),
+	}
+	for _, s := range rollouts {
+		x.Tokens += s.First[posttrain.MeanLength] * float64(r.Options.Rollout*r.Options.Completions)
 	}
 	tenth := max(1, len(rollouts)/10)
 	if len(rollouts) > 0 {
@@ -132,8 +136,8 @@ func (r *policyRun) print(x *policyResult) {
 	w.Flush()
 	if total := x.Spent.Total(); total > 0 {
 		s := x.Spent
-		fmt.Printf("time: rollouts %.0f %%, rewards %.0f %%, reference and values %.0f %%, updates %.0f %%, saving %.0f %% of %.1f s\n",
-			100*s.Rollouts/total, 100*s.Rewards/total, 100*s.Reference/total, 100*s.Updates/total, 100*s.Saving/total, total)
+		fmt.Printf("time: rollouts %.0f %% (%stok/s), rewards %.0f %%, reference and values %.0f %%, updates %.0f %%, saving %.0f %% of %.1f s\n",
+			100*s.Rollouts/total, amount(x.Tokens/max(1e-9, s.Rollouts)), 100*s.Rewards/total, 100*s.Reference/total, 100*s.Updates/total, 100*s.Saving/total, total)
 	}
 	for i, s := range x.Samples {
 		fmt.Printf("%s of the last rollout (%.4g): %q\n", []string{"worst", "best"}[i], s.Score, short(s.Completion))

@@ -207,6 +207,9 @@ func (r *rlaifRun) judge(ctx context.Context) error {
 		more, cut := posttrain.PreferredTexts(r.prompts, tries)
 		records, r.result.Cut = append(records, more...), cut
 	}
+	if err := g.settle(); err != nil {
+		return err
+	}
 	r.result.Records = len(records)
 	r.p.end(fmt.Sprintf("%d records to learn from", len(records)))
 	return r.keep(records)

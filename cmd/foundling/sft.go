@@ -109,7 +109,7 @@ func (r *sftRun) resolve() error {
 	case o.FromScratch && o.Budget > 0:
 		return errors.New("--from-scratch takes as many steps again: give --steps or --epochs, not --budget")
 	}
-	if _, err := newMixture(o.Mix); err != nil {
+	if _, err := newMix(o.Mix); err != nil {
 		return err
 	}
 	if o.MaxPrompt == 0 {

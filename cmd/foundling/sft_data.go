@@ -158,7 +158,7 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 type collection struct {
 	found         int
 	learn, unseen []batch.Example
-	mix           *mixture
+	mix           *mixing
 }
 
 // collect encodes the demonstrations of stream, cuts long ones, holds some out and
@@ -167,7 +167,7 @@ func (r *sftRun) collect(ctx context.Context, stream demo.Stream) (*collection, 
 	o := &r.Options
 	c := &collection{}
 	var err error
-	if c.mix, err = newMixture(o.Mix); err != nil {
+	if c.mix, err = newMix(o.Mix); err != nil {
 		return nil, err
 	}
 	for d, err := range r.held.Deduplicate(stream, r.made.Dropped) {

@@ -14,8 +14,8 @@ import (
 	"github.com/foundling-lm/foundling/text/demo"
 )
 
-// mixture is how often an epoch has the demonstrations of each task or file.
-type mixture struct {
+// mixing is how often an epoch has the demonstrations of each task or file.
+type mixing struct {
 	weights map[string]float64
 	rows    map[string]*mixRow
 }
@@ -46,9 +46,9 @@ func (t mixTable) String() string {
 	return s.String()
 }
 
-// newMixture reads NAME=X.
-func newMixture(list []string) (*mixture, error) {
-	m := &mixture{weights: map[string]float64{}, rows: map[string]*mixRow{}}
+// newMix reads NAME=X.
+func newMix(list []string) (*mixing, error) {
+	m := &mixing{weights: map[string]float64{}, rows: map[string]*mixRow{}}
 	for _, one := range list {
 		i := strings.LastIndexByte(one, '=')
 		if i <= 0 {
@@ -78,7 +78,7 @@ func partOf(d demo.Demonstration) string {
 
 // copies is how often an epoch has demonstration i: the fraction of a weight is
 // drawn.
-func (m *mixture) copies(part string, seed uint64, i int) int {
+func (m *mixing) copies(part string, seed uint64, i int) int {
 	w, ok := m.weights[part]
 	if !ok {
 		return 1
@@ -91,7 +91,7 @@ func (m *mixture) copies(part string, seed uint64, i int) int {
 }
 
 // add counts a demonstration of which an epoch has n copies.
-func (m *mixture) add(part string, e batch.Example, n int) {
+func (m *mixing) add(part string, e batch.Example, n int) {
 	r := m.rows[part]
 	if r == nil {
 		r = &mixRow{Name: part, Weight: 1}
@@ -110,7 +110,7 @@ func (m *mixture) add(part string, e batch.Example, n int) {
 }
 
 // table is what was counted. A name that nothing belongs to is an error.
-func (m *mixture) table() (mixTable, error) {
+func (m *mixing) table() (mixTable, error) {
 	names := slices.Sorted(maps.Keys(m.rows))
 	for _, name := range slices.Sorted(maps.Keys(m.weights)) {
 		if m.rows[name] == nil {

@@ -161,7 +161,10 @@ func (t *training) line(m train.Metrics) string {
 	var s strings.Builder
 	fmt.Fprintf(&s, "step %d/%d  loss %.3f", m.Step, t.steps, t.loss)
 	if x, ok := m.Extra[posttrain.Scores]; ok {
-		t.rewarded = fmt.Sprintf("  score %.3f  KL %.3g", x, m.Extra[posttrain.ObjectiveKL])
+		t.rewarded = fmt.Sprintf("  score %.3f", x)
+		if kl, ok := m.Extra[posttrain.ObjectiveKL]; ok {
+			t.rewarded += fmt.Sprintf("  KL %.3g", kl)
+		}
 	}
 	s.WriteString(t.rewarded)
 	if t.valLoss > 0 {

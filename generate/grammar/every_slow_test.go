@@ -2,4 +2,5 @@
 
 package grammar
 
+// everyBudget: long tests try each budget and text.
 const everyBudget = true

@@ -2,4 +2,5 @@
 
 package grammar
 
+// everyBudget says whether long tests try each budget and text; with -tags slow they do.
 const everyBudget = false

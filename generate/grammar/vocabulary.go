@@ -3,13 +3,14 @@ package grammar
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"unicode/utf8"
 )
 
 // maxTokenBytes bounds a token; real vocabularies end at some hundred bytes.
 const maxTokenBytes = 1<<16 - 1
 
-// Vocabulary is the tokens of a model, laid out for walking. It is read-only and
+// Vocabulary is the tokens of a model, laid out for walking. It does not change and
 // may be shared by any number of grammars and goroutines.
 type Vocabulary struct {
 	text  [][]byte // of each id; empty for special and unused ids
@@ -21,6 +22,19 @@ type Vocabulary struct {
 	missing [256]bool
 	lacks   bool // some are
 
+	// Tokens that end within a character are among the others in strict, so that each
+	// is judged; in loose they count as if they had the whole character.
+	strict, loose groups
+
+	lettersOf []letters // of the ordinary characters that each token begins with
+	below     []letters // of the subtree of each node of all, without the node
+
+	mu    sync.Mutex // of loops
+	loops map[letters]*loop
+}
+
+// groups are the tokens by the ordinary characters that they begin with.
+type groups struct {
 	// Tokens of ordinary characters only, as sets: bulk[k] are those of at most
 	// k characters. Longer than maxBulk is for the walk.
 	bulk [][]uint64
@@ -76,18 +90,22 @@ func NewVocabulary(tokens [][]byte, special []bool, end []int32) (*Vocabulary, e
 		return nil, fmt.Errorf("vocabulary: none of the %d tokens stands for text", len(tokens))
 	}
 	v.lacks = slices.Contains(v.missing[:], true)
-	v.group(all)
+	v.strict, v.loose = v.group(all, false), v.group(all, true)
 	v.all = newTrie(all)
+	v.prepare()
 	return v, nil
 }
 
-// group makes the sets and the tails.
-func (v *Vocabulary) group(all []entry) {
+// group makes groups.
+func (v *Vocabulary) group(all []entry, loose bool) (g groups) {
 	plain := make([][]int32, 1)
 	tails := make([][]entry, 1)
 	var every, later []entry
 	for _, e := range all {
 		runes, at := ordinary(e.text)
+		if loose && at < len(e.text) && !utf8.FullRune(e.text[at:]) {
+			runes, at = runes+1, len(e.text)
+		}
 		switch {
 		case at < len(e.text):
 			for len(tails) <= runes {
@@ -108,21 +126,22 @@ func (v *Vocabulary) group(all []entry) {
 	}
 	sum := make([]uint64, v.words)
 	for _, ids := range plain {
-		if len(ids) > 0 || len(v.bulk) == 0 {
+		if len(ids) > 0 || len(g.bulk) == 0 {
 			sum = slices.Clone(sum)
 			for _, id := range ids {
 				set(sum, id)
 			}
 		}
-		v.bulk = append(v.bulk, sum)
+		g.bulk = append(g.bulk, sum)
 	}
-	v.tails = make([]*trie, len(tails))
+	g.tails = make([]*trie, len(tails))
 	for k, entries := range tails {
 		if len(entries) > 0 {
-			v.tails[k] = newTrie(entries)
+			g.tails[k] = newTrie(entries)
 		}
 	}
-	v.tail, v.later = newTrie(every), newTrie(later)
+	g.tail, g.later = newTrie(every), newTrie(later)
+	return g
 }
 
 // Size is the number of ids.

@@ -2,6 +2,7 @@ package grammar
 
 import (
 	"slices"
+	"unicode/utf8"
 
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 )
@@ -49,6 +50,7 @@ type scan struct {
 	// token included.
 	worst int
 
+	by   *groups       // of uniform
 	last machine.State // judged last, with the verdict
 	ok   bool
 }
@@ -64,6 +66,8 @@ func (c *scan) run(s machine.State) {
 		case except.None():
 			c.uniform(s, behind)
 			return
+		case behind == nil && c.around(s, except):
+			return
 		case behind == nil || steady(behind):
 			if behind != nil {
 				c.begin(behind)
@@ -76,7 +80,7 @@ func (c *scan) run(s machine.State) {
 	if f, ok := s.(machine.Free); ok && c.limit == noLimit && !g.v.lacks {
 		if n, bound := f.FreeRunes(); n > 0 {
 			over, c.worst = min(n, maxBulk), bound+1
-			c.words = append(c.words, g.v.bulk[min(over, len(g.v.bulk)-1)]...)
+			c.words = append(c.words, g.v.strict.bulk[min(over, len(g.v.strict.bulk)-1)]...)
 		}
 	}
 	walk(g.v.all, g.stack, 0, s, over, c.take)
@@ -251,8 +255,13 @@ func steady(s machine.State) bool {
 // uniform scans from a state in which characters only count: tokens of ordinary
 // characters in bulk, the others by their tails. Next is the state behind one.
 func (c *scan) uniform(s, next machine.State) {
-	v, stack := c.g.v, c.g.stack
-	most := max(len(v.bulk), len(v.tails)) - 1
+	c.by = &c.g.v.strict
+	if c.limit == noLimit && !c.g.v.lacks {
+		c.by = &c.g.v.loose
+		defer func() { c.worst += utf8.UTFMax - 1 }() // to end the character
+	}
+	stack := c.g.stack
+	most := max(len(c.by.bulk), len(c.by.tails)) - 1
 	from := -1 // of the numbers of characters whose tokens are allowed and not yet added
 	here, ok := s, true
 	for k := 0; k <= most; k++ { // here is the state behind k characters
@@ -276,11 +285,11 @@ func (c *scan) uniform(s, next machine.State) {
 			}
 			switch k {
 			case 0:
-				walk(v.tail, stack, 0, here, -1, c.take)
+				walk(c.by.tail, stack, 0, here, -1, c.take)
 			case 1:
-				walk(v.later, stack, 0, here, -1, c.take)
+				walk(c.by.later, stack, 0, here, -1, c.take)
 			default:
-				for ; k < len(v.tails); k++ {
+				for ; k < len(c.by.tails); k++ {
 					c.tail(k, here)
 				}
 			}
@@ -317,14 +326,14 @@ func (c *scan) doubtFrom(k int) {
 
 // tail scans the tokens of k ordinary characters and more from the state behind them.
 func (c *scan) tail(k int, behind machine.State) {
-	if tails := c.g.v.tails; k < len(tails) && tails[k] != nil {
+	if tails := c.by.tails; k < len(tails) && tails[k] != nil {
 		walk(tails[k], c.g.stack, 0, behind, -1, c.take)
 	}
 }
 
 // add adds the tokens of from to to ordinary characters.
 func (c *scan) add(from, to int) {
-	bulk := c.g.v.bulk
+	bulk := c.by.bulk
 	from, to = max(from, 1), min(to, len(bulk)-1)
 	if from > to {
 		return
@@ -339,9 +348,9 @@ func (c *scan) add(from, to int) {
 }
 
 // long scans the tokens that begin with more than so many ordinary characters, where
-// there are any.
+// there are any, the beginning of one more counted.
 func (c *scan) long(s machine.State, than int) {
-	if int(c.g.v.all.nodes[0].runes) > than {
+	if int(c.g.v.all.nodes[0].runes) >= than {
 		walk(c.g.v.all, c.g.stack, 0, s, than, c.take)
 	}
 }

@@ -174,13 +174,7 @@ func (a *Adapter) Off(off bool) {
 // Detach takes the changes away from the model, and their memory.
 func (a *Adapter) Detach() {
 	for _, w := range a.changed {
-		for _, q := range []*op.Param{w.LoRA.A, w.LoRA.B} {
-			q.Changed()
-			a.b.Release(q.T.Mem)
-			if q.Grad != nil {
-				a.b.Release(q.Grad.Mem)
-			}
-		}
+		model.Release(a.b, []*op.Param{w.LoRA.A, w.LoRA.B})
 		w.LoRA = nil
 	}
 	a.changed = nil

@@ -158,6 +158,15 @@ func (w *Param) Changed() {
 	}
 }
 
+// Release gives the memory of w back; it must not be used afterwards.
+func (w *Param) Release(b tensor.Backend) {
+	w.Changed()
+	b.Release(w.T.Mem)
+	if w.Grad != nil {
+		b.Release(w.Grad.Mem)
+	}
+}
+
 // packed is op(T) laid out for products, nil where the pass does not keep such
 // copies.
 func (w *Param) packed(p *Pass, trans bool) tensor.Packed {

@@ -48,7 +48,8 @@ func (o Opinion) Decided() bool { return o.whole() && (o.same() || o.mean && o.F
 
 // Court asks a judge about comparisons: each in both orders, since judges prefer
 // places (Zheng et al. 2023, arXiv 2306.05685, section 3.4), by a principle of the
-// constitution. Replies are journalled and not asked again.
+// constitution. Replies are journalled and not asked again; those that never came
+// are, until the journal is settled.
 type Court struct {
 	Judge        Judge
 	Name         string // of the judge: replies of another one are not taken
@@ -117,9 +118,14 @@ func (c *Court) ask(ctx context.Context, questions [][]chat.Message) ([]Reply, e
 	err := c.Judge.Ask(ctx, rest, func(k int, r Reply) {
 		i := open[k]
 		replies[i] = r
-		if r.Failed == "" && c.Journal != nil { // else it is asked again when the run goes on
-			broken = cmp.Or(broken, c.Journal.Put(keys[i], r))
+		if c.Journal == nil {
+			return
 		}
+		keep := c.Journal.Put
+		if r.Failed != "" { // it is asked again when the run goes on, until that is settled
+			keep = c.Journal.Hold
+		}
+		broken = cmp.Or(broken, keep(keys[i], r))
 	})
 	return replies, errors.Join(broken, err)
 }

@@ -83,10 +83,12 @@ func (p *policyRun) figuresOf(r *Rollout) []figure {
 	}
 	out := []figure{
 		{rolloutName, float64(r.Number)}, {Episode, float64(r.Number+1) * all},
-		{ObjectiveKL, klMean}, {KLError, klDev / math.Sqrt(math.Max(1, float64(len(samples))))}, {KLCoef, r.State.KL.Coef},
 		{ObjectiveEntropy, entropyMean}, {NonScoreReward, nonScore}, {Scores, scoreMean}, {ScoresStd, scoreDev}, {RLHFReward, scoreMean + nonScore},
 		{NumEOS, float64(ended)}, {Cut, 1 - float64(ended)/all}, {MeanLength, length}, {LengthScore, correlation(lengths, scores)},
 		{Skipped, 1 - float64(len(samples))/all}, {ZeroStd, p.zeroStd(r)}, {SamplerGap, r.Gap},
+	}
+	if p.Reference.known() {
+		out = append(out, figure{ObjectiveKL, klMean}, figure{KLError, klDev / math.Sqrt(math.Max(1, float64(len(samples))))}, figure{KLCoef, r.State.KL.Coef})
 	}
 	for i, t := range p.Rewards {
 		part := 0.0

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/zeebo/xxh3"
-
 	"github.com/foundling-lm/foundling/generate/search"
 	"github.com/foundling-lm/foundling/text/dataset"
 )
@@ -20,7 +18,6 @@ func Rewarded(terms []Term, j *Journal, progress func(done, total int)) Grade {
 	return func(ctx context.Context, prompts []dataset.Record, tries []*Tries) error {
 		var all []*Try
 		var answers []Answer
-		h := xxh3.New()
 		for i, t := range tries {
 			q := asPrompt(prompts[i], t.IDs)
 			for _, a := range t.Answers {
@@ -30,14 +27,13 @@ func Rewarded(terms []Term, j *Journal, progress func(done, total int)) Grade {
 				}
 				all = append(all, a)
 				answers = append(answers, Answer{Prompt: q, Candidate: search.Candidate{Text: a.Text, IDs: ids, Finish: a.Finish}})
-				_, _ = h.WriteString(q.Given.String() + "\x00" + a.Text + "\x00")
 			}
 		}
 		for _, a := range all {
 			a.Score, a.Skipped = new(float64), ""
 		}
 		for k, t := range terms {
-			scores, err := t.scores(ctx, j, fmt.Sprintf("%s/%x", t.Name, h.Sum64()), answers, func(done int) {
+			scores, err := t.scores(ctx, j, answers, func(done int) {
 				if progress != nil {
 					progress(k*len(answers)+done, len(terms)*len(answers))
 				}

@@ -18,6 +18,7 @@ type Journal struct {
 	mu    sync.Mutex
 	f     *os.File
 	known map[string]json.RawMessage
+	held  []entry // by Hold, in order
 }
 
 // entry is a line of the file.
@@ -84,15 +85,45 @@ func (j *Journal) Put(key string, v any) error {
 	if err != nil {
 		return err
 	}
-	line, err := json.Marshal(entry{key, value})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.put(entry{key, value})
+}
+
+func (j *Journal) put(e entry) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	j.known[e.Key] = e.Value
+	_, err = j.f.Write(append(line, '\n'))
+	return err
+}
+
+// Hold keeps a value that may be asked for again, such as a reply that never came:
+// it is in the file from Settle on, and lost where that is not called.
+func (j *Journal) Hold(key string, v any) error {
+	value, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.known[key] = value
-	_, err = j.f.Write(append(line, '\n'))
-	return err
+	j.held = append(j.held, entry{key, value})
+	return nil
+}
+
+// Settle writes what is held, once something depends on it.
+func (j *Journal) Settle() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for len(j.held) > 0 {
+		if err := j.put(j.held[0]); err != nil {
+			return err
+		}
+		j.held = j.held[1:]
+	}
+	return nil
 }
 
 // Len is the number of entries.

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/search"
 	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/text/dataset"
 )
@@ -146,7 +149,7 @@ func TestCourt(t *testing.T) {
 		if strings.HasSuffix(a, "4") {
 			return "as you like it", nil
 		}
-		return good(nil, a, "")
+		return good(context.Background(), a, "")
 	}), 9)
 	if r.Nonsense != 2 || r.Decided != 8 || r.Said != "as you like it" {
 		t.Errorf("a judge that talks nonsense once: %+v", r)
@@ -232,6 +235,95 @@ func TestJudgeIsReplayed(t *testing.T) {
 			if got[i].First != want[i].First {
 				t.Errorf("round %d: opinion %d is %v, want %v", round, i, got[i], want[i])
 			}
+		}
+	}
+}
+
+// TestFailuresAreSettled has a judge that never replies to one question: a run that
+// goes on asks it again, until records were made without the reply.
+func TestFailuresAreSettled(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "judge.jsonl")
+	for round, want := range []int{7, 7, 8} { // decided; the judge replies to all from the second round on
+		j, err := OpenJournal(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := 0
+		service := scripted(func(_ context.Context, a, b string) (string, error) {
+			if asked++; round == 0 && a == "good 1" {
+				return "", errors.New("busy")
+			}
+			return good(context.Background(), a, b)
+		})
+		service.Concurrent, service.Retries = 1, 0
+		if round == 2 { // a run whose failures were not settled
+			j.Close()
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.SplitAfter(string(data), "\n")
+			lines = slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, "busy") })
+			if err := os.WriteFile(path, []byte(strings.Join(lines, "")), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if j, err = OpenJournal(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c := Court{Judge: service, Name: "x", Constitution: DefaultConstitution(), Seed: 1, Journal: j}
+		_, r, err := c.Compare(context.Background(), someComparisons(8))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Decided != want || asked != []int{16, 0, 1}[round] {
+			t.Errorf("round %d: %d decided, want %d; %d questions were asked", round, r.Decided, want, asked)
+		}
+		if round == 0 {
+			if n := j.Len(); n != 15 {
+				t.Errorf("%d replies are in the journal before it is settled, want 15", n)
+			}
+		}
+		if err := errors.Join(j.Settle(), j.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestJournalledRewards replays scores for the same answers, and asks again for
+// others in their place.
+func TestJournalledRewards(t *testing.T) {
+	j, err := OpenJournal(filepath.Join(t.TempDir(), "answers.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	asked := 0
+	term := Term{Name: "service", Outside: true, Batch: 2, Reward: One(func(_ context.Context, a *Answer) (float64, error) {
+		asked++
+		return float64(len(a.Text)), nil
+	})}
+	answers := func(texts ...string) (out []Answer) {
+		for _, s := range texts {
+			out = append(out, Answer{Prompt: &Prompt{}, Candidate: search.Candidate{Text: s}})
+		}
+		return out
+	}
+	for _, x := range []struct {
+		answers []Answer
+		asked   int
+	}{{answers("a", "bb", "ccc"), 3}, {answers("a", "bb", "ccc"), 3}, {answers("a", "bbbb", "ccc"), 5}} {
+		scores, err := term.scores(context.Background(), j, x.answers, func(int) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range scores {
+			if want := float64(len(x.answers[i].Text)); s.Value != want {
+				t.Errorf("the score of %q is %g, want %g", x.answers[i].Text, s.Value, want)
+			}
+		}
+		if asked != x.asked {
+			t.Errorf("the service was asked for %d scores in all, want %d", asked, x.asked)
 		}
 	}
 }

@@ -98,6 +98,9 @@ func (o *Online) Source(ctx context.Context) func(step int) ([]train.Micro, erro
 			}
 		}
 		r := o.current
+		if len(r.preferred) == 0 {
+			return []train.Micro{&roundMicro{nil, r}}, nil
+		}
 		ps := make([]Preferred, min(o.Batch, len(r.preferred)))
 		at := step % o.Steps * len(ps)
 		for i := range ps {
@@ -111,10 +114,18 @@ func (o *Online) Source(ctx context.Context) func(step int) ([]train.Micro, erro
 	}
 }
 
-// roundMicro notes the figures of its round with those of a step.
+// roundMicro notes the figures of its round with those of a step. Without a Micro
+// it is a step that learns nothing, since the round has no preferences.
 type roundMicro struct {
 	train.Micro
 	r *Round
+}
+
+func (m *roundMicro) Size() (units, places int) {
+	if m.Micro == nil {
+		return 0, 0
+	}
+	return m.Micro.Size()
 }
 
 func (m *roundMicro) Forward(p *op.Pass, f train.Forward) float64 {
@@ -122,6 +133,9 @@ func (m *roundMicro) Forward(p *op.Pass, f train.Forward) float64 {
 		RoundNumber: float64(m.r.Number + 1), RoundMean: m.r.Mean, RoundBest: m.r.Best, RoundKL: m.r.KL, RoundPairs: float64(m.r.Pairs),
 	} {
 		f.Note(name, x, 1)
+	}
+	if m.Micro == nil {
+		return 0
 	}
 	return m.Micro.Forward(p, f)
 }
@@ -222,7 +236,10 @@ func (o *Online) prefer(r *Round) error {
 		}
 	}
 	if r.Pairs = len(r.preferred); r.Pairs == 0 {
-		return errNothing(r.Number+1, len(r.Tries))
+		if r.Number == 0 { // else all was learned that the scores tell
+			return errNothing(len(r.Tries))
+		}
+		return nil
 	}
 	if o.needs(needsBaseline) {
 		Mismatch(r.preferred, o.Row+1)

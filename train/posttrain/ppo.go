@@ -132,6 +132,11 @@ func (p *policyRun) score(ctx context.Context, r *Rollout) error {
 		}
 		z.each(func(s *Sample, lo, hi int) { s.Reference = before[lo:hi] })
 	}
+	if ref := p.Reference.Model; ref != nil { // packed weights are kept until they change
+		for _, w := range ref.Params() {
+			w.Changed()
+		}
+	}
 	return nil
 }
 
@@ -156,7 +161,7 @@ func (r *Rollout) scored() []*Sample {
 }
 
 // learn works out the advantages of a rollout and its figures.
-func (p *policyRun) learn(r *Rollout) error {
+func (p *policyRun) learn(r *Rollout) {
 	r.learned = map[*Sample]*lesson{}
 	samples := r.scored()
 	if p.method.Critic {
@@ -165,7 +170,6 @@ func (p *policyRun) learn(r *Rollout) error {
 		p.learnGroups(r)
 	}
 	r.figures = p.figuresOf(r)
-	return nil
 }
 
 // learnCritic gives samples the advantages of PPO: the divergence from the

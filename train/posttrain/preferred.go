@@ -8,6 +8,7 @@ import (
 
 	"github.com/zeebo/xxh3"
 
+	"github.com/foundling-lm/foundling/text/batch"
 	"github.com/foundling-lm/foundling/text/dataset"
 )
 
@@ -141,4 +142,27 @@ func (r *PreferenceReader) Count(p Preferred) (Preferred, bool, error) {
 func HeldOut(rec dataset.Record, share float64, seed uint64) bool {
 	h := xxh3.HashStringSeed(rec.Prompt.String(), seed)
 	return float64(h>>11)/(1<<53) < share
+}
+
+// Mismatch gives every preference the answers of the next one as Others, after
+// its own prompt and cut at t ids.
+func Mismatch(ps []Preferred, t int) {
+	for i := range ps {
+		next := ps[(i+1)%len(ps)]
+		var prompt []int32
+		ps[i].each(func(c Completion, _ bool) { prompt = c.IDs[:c.answerAt()] })
+		ps[i].Others = nil
+		next.each(func(c Completion, _ bool) {
+			answer := c.IDs[c.answerAt():]
+			n := min(len(answer), t-len(prompt))
+			if n <= 0 {
+				return
+			}
+			e := batch.Example{IDs: append(prompt[:len(prompt):len(prompt)], answer[:n]...), Train: make([]bool, len(prompt)+n)}
+			for k := len(prompt); k < len(e.Train); k++ {
+				e.Train[k] = true
+			}
+			ps[i].Others = append(ps[i].Others, Completion{Example: e})
+		})
+	}
 }

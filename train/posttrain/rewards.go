@@ -2,6 +2,7 @@ package posttrain
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/foundling-lm/foundling/generate/search"
 )
@@ -88,11 +91,13 @@ func (p *policyRun) reward(ctx context.Context, r *Rollout) (err error) {
 	if err := os.MkdirAll(filepath.Join(p.Dir, rolloutDir), 0o755); err != nil {
 		return err
 	}
-	j, err := OpenJournal(answersPath(p.Dir, r.Number))
-	if err != nil {
-		return err
+	var j *Journal
+	if slices.ContainsFunc(p.Rewards, func(t Term) bool { return t.Outside }) {
+		if j, err = OpenJournal(answersPath(p.Dir, r.Number)); err != nil {
+			return err
+		}
+		defer j.Close()
 	}
-	defer j.Close()
 	for k, t := range p.Rewards {
 		scores, err := p.ask(ctx, j, k, answers)
 		if err != nil {
@@ -105,12 +110,16 @@ func (p *policyRun) reward(ctx context.Context, r *Rollout) (err error) {
 	return p.enough(r)
 }
 
+// maxReward bounds what is believed: a larger one would drown all others, and
+// break the gradient.
+const maxReward = 1e9
+
 // add takes in the score of a term.
 func (s *Sample) add(k int, t Term, x Score) {
 	switch {
 	case x.Skip != "":
 		s.Skip = t.Name + ": " + x.Skip
-	case math.IsNaN(x.Value) || math.IsInf(x.Value, 0):
+	case !(math.Abs(x.Value) <= maxReward):
 		s.Skip = fmt.Sprintf("%s: a reward of %g", t.Name, x.Value)
 	default:
 		s.Parts[k] = x.Value
@@ -121,14 +130,20 @@ func (s *Sample) add(k int, t Term, x Score) {
 // ask asks a term for the scores of all answers.
 func (p *policyRun) ask(ctx context.Context, j *Journal, k int, answers []Answer) ([]Score, error) {
 	t := p.Rewards[k]
-	return t.scores(ctx, j, fmt.Sprintf("%s/%d", t.Name, k), answers, func(done int) {
+	return t.scores(ctx, j, answers, func(done int) {
 		p.tell("reward", k*len(answers)+done, len(p.Rewards)*len(answers))
 	})
 }
 
-// scores are those of all answers; the journal has what came from outside, under
-// name.
-func (t Term) scores(ctx context.Context, j *Journal, name string, answers []Answer, tell func(done int)) ([]Score, error) {
+// key names the question for the scores of answers, of which the first has the
+// given number: other answers there are another question.
+func (t Term) key(first int, answers []Answer) (string, error) {
+	data, err := json.Marshal(Show(answers))
+	return fmt.Sprintf("%s/%d/%x", t.Name, first, xxh3.Hash128(data).Bytes()), err
+}
+
+// scores are those of all answers; the journal has what came from outside.
+func (t Term) scores(ctx context.Context, j *Journal, answers []Answer, tell func(done int)) ([]Score, error) {
 	size := t.Batch
 	if size == 0 {
 		size = len(answers)
@@ -137,40 +152,48 @@ func (t Term) scores(ctx context.Context, j *Journal, name string, answers []Ans
 	for lo := 0; lo < len(answers); lo += size {
 		tell(lo)
 		part := answers[lo:min(lo+size, len(answers))]
-		key := fmt.Sprintf("%s/%d", name, lo)
-		var scores []Score
-		if t.Outside {
-			if known, err := j.Get(key, &scores); err != nil {
-				return nil, err
-			} else if known && len(scores) == len(part) {
-				out = append(out, scores...)
-				continue
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		scores, err := t.Reward(ctx, part)
+		scores, err := t.part(ctx, j, lo, part)
 		if err != nil {
 			return nil, err
-		}
-		if len(scores) != len(part) {
-			return nil, fmt.Errorf("%d scores for %d answers", len(scores), len(part))
-		}
-		for i, x := range scores {
-			if math.IsNaN(x.Value) || math.IsInf(x.Value, 0) {
-				scores[i] = Score{Skip: fmt.Sprintf("a reward of %g", x.Value)}
-			}
-		}
-		// Where none came the service failed, and is asked again after a restart.
-		if t.Outside && slices.ContainsFunc(scores, func(s Score) bool { return s.Skip == "" }) {
-			if err := j.Put(key, scores); err != nil {
-				return nil, err
-			}
 		}
 		out = append(out, scores...)
 	}
 	return out, nil
+}
+
+// part is scores for answers that are asked for together.
+func (t Term) part(ctx context.Context, j *Journal, first int, answers []Answer) (scores []Score, err error) {
+	var key string
+	if t.Outside {
+		if key, err = t.key(first, answers); err != nil {
+			return nil, err
+		}
+		if known, err := j.Get(key, &scores); err != nil || known && len(scores) == len(answers) {
+			return scores, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if scores, err = t.Reward(ctx, answers); err != nil {
+		return nil, err
+	}
+	if len(scores) != len(answers) {
+		return nil, fmt.Errorf("%d scores for %d answers", len(scores), len(answers))
+	}
+	for i, x := range scores {
+		if math.IsNaN(x.Value) || math.IsInf(x.Value, 0) { // JSON has none
+			scores[i] = Score{Skip: fmt.Sprintf("a reward of %g", x.Value)}
+		}
+	}
+	if !t.Outside {
+		return scores, nil
+	}
+	keep := j.Put
+	if !slices.ContainsFunc(scores, func(s Score) bool { return s.Skip == "" }) {
+		keep = j.Hold // the service failed, and is asked again when the run goes on, until that is settled
+	}
+	return scores, keep(key, scores)
 }
 
 // enough refuses a rollout of which too many samples have no reward.

@@ -72,12 +72,6 @@ func ReadRollout(dir string, number int) (*Rollout, error) {
 	if err != nil || !found {
 		return nil, err
 	}
-	for i, s := range r.Samples {
-		n := len(s.IDs)
-		if n == 0 || len(s.LogProbs) != n || s.Reference != nil && len(s.Reference) != n || s.Values != nil && len(s.Values) != n {
-			return nil, fmt.Errorf("%s: sample %d: its tokens and numbers are not as many: begin again in another --out", rolloutPath(dir, number), i)
-		}
-	}
 	return r, nil
 }
 

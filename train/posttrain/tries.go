@@ -168,7 +168,7 @@ func (t *Tries) Preferred() (p Preferred, ok bool) {
 	return p, p.Chosen != nil && p.Rejected != nil && !slices.Equal(p.Chosen.IDs, p.Rejected.IDs)
 }
 
-// errNothing reports a round or run that has nothing to learn from.
-func errNothing(round, prompts int) error {
-	return fmt.Errorf("round %d: to none of %d prompts are there two answers of different score: draw more answers, at a higher temperature, or give another judge or reward", round, prompts)
+// errNothing reports a first round that has nothing to learn from.
+func errNothing(prompts int) error {
+	return fmt.Errorf("to none of %d prompts are there two answers of different score: draw more answers, at a higher temperature, or give another judge or reward", prompts)
 }

@@ -4,10 +4,7 @@ import (
 	"os"
 
 	"github.com/foundling-lm/foundling/internal/rng"
-	"github.com/foundling-lm/foundling/model"
-	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/text/batch"
-	"github.com/foundling-lm/foundling/train"
 )
 
 // random is one batch of random tokens, all trained.
@@ -20,18 +17,6 @@ func random(rows, context, vocab int) *batch.Batch {
 	}
 	b.Trained = len(b.IDs)
 	return b
-}
-
-// release gives back all memory of a measured model.
-func release(b tensor.Backend, m model.Model, t *train.Trainer) {
-	t.Close()
-	for _, w := range m.Params() {
-		w.Changed()
-		b.Release(w.T.Mem)
-		if w.Grad != nil {
-			b.Release(w.Grad.Mem)
-		}
-	}
 }
 
 func exists(path string) bool {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/eval"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/tensor"
@@ -172,7 +173,8 @@ func Measure(b tensor.Backend, s plan.Shape, rows, context int, o train.Options,
 	if err != nil {
 		return 0, 0, err
 	}
-	defer release(b, m, t)
+	defer model.Release(b, m.Params())
+	defer t.Close()
 	one := train.Language(m, random(rows, context, s.Vocab))
 	best := time.Duration(1<<63 - 1)
 	for start, n := time.Now(), 0; n < 3 || time.Since(start) < d; n++ {

@@ -96,20 +96,31 @@ func (m *Machine) tail(t thread) (bytes int32, then *frame, same bool) {
 }
 
 const (
-	longestPartial  = 10 // the most bytes that a character needs behind some of them
+	longestPartial  = 11 // the most bytes that a character needs behind some of them
 	longestSpelling = 6  // the most bytes that the shortest spelling of a character has for each of its own
 )
 
 // boundString is at least the cost of ending a string, its quotation mark included.
 func (m *Machine) boundString(t thread) int32 {
 	l, p, n := t.local, t.frame.reading.phrase, t.n
-	if l.part.form == whole || l.to < 0 {
-		return 1 + p.partial(l, n).cost
+	if l.part.form == whole {
+		return 1 + p.finish(place{l.point, n}).cost
 	}
 	if p.counted {
 		n = min(n+1, int32(p.most))
 	}
-	return 1 + longestPartial + p.finish(place{l.to, n}).cost
+	if l.to >= 0 {
+		return 1 + longestPartial + p.finish(place{l.to, n}).cost
+	}
+	ranges, count := l.part.runes() // any of them
+	for _, e := range p.edges(l.point) {
+		for _, g := range ranges[:count] {
+			if max(e.lo, g.lo) <= min(e.hi, g.hi) && p.live(e.to, int(n)) {
+				return 1 + longestPartial + p.finish(place{e.to, n}).cost
+			}
+		}
+	}
+	return never
 }
 
 // tailOfName is tail in a name. Of those that must come the first is the cheapest, as

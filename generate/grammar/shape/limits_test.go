@@ -258,7 +258,7 @@ func FuzzTexts(f *testing.F) {
 func TestPlansInOrder(t *testing.T) {
 	o := &Object{Dependent: []Dependent{{If: "n3", Then: []string{"z"}}}, Rest: &Value{Null: true}}
 	for i := range 40 {
-		o.Properties = append(o.Properties, Property{Name: fmt.Sprint("n", i), Value: &Value{Numbers: []*Number{{}}}})
+		o.Properties = append(o.Properties, Property{Name: fmt.Sprint("n", i), Value: &Value{Objects: []*Object{{Rest: &Value{Null: true}}}}})
 	}
 	v := &Value{Objects: []*Object{o}}
 	for range 5 {

@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -52,12 +53,52 @@ func (m *Machine) planFor(v *Value) *plan {
 		return nil
 	}
 	p, ok := m.known[v]
-	if !ok {
+	if ok {
+		return p
+	}
+	key, plain := v.plain(nil)
+	if p = m.alike[string(key)]; !plain || p == nil {
 		p = &plan{value: v, index: int32(len(m.plans)), height: tooHigh}
-		m.known[v] = p
 		m.plans = append(m.plans, p)
 	}
+	if plain {
+		m.alike[string(key)] = p
+	}
+	m.known[v] = p
 	return p
+}
+
+// plain appends a text that tells a value without objects and nested arrays from all
+// others of that kind, so that the same sets at many places are one plan.
+func (v *Value) plain(key []byte) ([]byte, bool) {
+	if len(v.Objects) > 0 {
+		return nil, false
+	}
+	key = fmt.Append(key, v.Null, v.True, v.False)
+	for _, n := range v.Numbers {
+		key = fmt.Append(key, "n", n.Min, n.Max, n.OpenMin, n.OpenMax, n.MultipleOf, n.NotMultipleOf, n.Whole)
+	}
+	for _, s := range v.Strings {
+		key = fmt.Appendf(key, "s%p %d", s.Language, s.Min)
+		if s.Max != nil {
+			key = fmt.Append(key, "-", *s.Max)
+		}
+	}
+	for _, a := range v.Arrays {
+		if len(a.Prefix) > 0 || len(a.Rest) != 1 || a.Rest[0].Value == nil || len(a.Rest[0].Value.Arrays) > 0 {
+			return nil, false
+		}
+		key = fmt.Append(key, "a", a.Min, a.Unique, a.Counts, a.Rest[0].Counts)
+		if a.Max != nil {
+			key = fmt.Append(key, "-", *a.Max)
+		}
+		var ok bool
+		if key, ok = a.Rest[0].Value.plain(append(key, '[')); !ok {
+			return nil, false
+		}
+		key = append(key, ']')
+	}
+	return key, true
 }
 
 // prepare plans all values and finds which of them are empty.

@@ -14,6 +14,7 @@ type Machine struct {
 	format Format
 	ids    ids
 	known  map[*Value]*plan
+	alike  map[string]*plan // by Value.plain
 	plans  []*plan
 	levels []costs // by room, see cost.go
 	// settled: more room than levels has makes nothing cheaper.
@@ -33,9 +34,10 @@ type Machine struct {
 	noName   *word
 	sized    map[string]*local // numbers
 
-	most int      // what may be interned
-	out  []thread // scratch
-	key  []byte   // scratch
+	most int                // what may be interned
+	owed map[owedKey]string // what writeOwed found
+	out  []thread           // scratch
+	key  []byte             // scratch
 	// doubt: what was left out of a sketch matters for the byte being read.
 	doubt bool
 }
@@ -47,7 +49,7 @@ const remembered = 200_000
 // Machine makes the machine that reads the texts of the Value's members. An error is
 // an *UnsupportedError.
 func (v *Value) Machine(format Format) (machine.State, error) {
-	m := &Machine{format: format, known: map[*Value]*plan{}, sized: map[string]*local{}, most: remembered}
+	m := &Machine{format: format, known: map[*Value]*plan{}, alike: map[string]*plan{}, sized: map[string]*local{}, most: remembered}
 	m.forget()
 	if err := m.prepare(v); err != nil {
 		return nil, err
@@ -77,6 +79,7 @@ func (m *Machine) forget() {
 	m.items = map[items]*items{}
 	m.ends = map[thread]offer{}
 	m.domains = map[domainKey]*domain{}
+	m.owed = map[owedKey]string{}
 	if m.noName == nil {
 		m.noName = &word{}
 	}
@@ -255,13 +258,16 @@ func (m *Machine) free(t thread) (n int, end int32) {
 		n, end = t.frame.reading.phrase.free(l.to, int(t.n)+1)
 		return n, longestPartial + end + 1
 	case l.kind == inName && l.part.form == whole && (t.frame.seal == seal{} || t.name == m.unknown):
-		return m.freeName(t.frame, l.point)
+		return m.freeName(t.frame, l.point, false)
+	case l.kind == inName && (t.frame.seal == seal{} || t.name == m.unknown):
+		n, end = m.freeName(t.frame, l.point, true)
+		return n, longestPartial + end
 	}
 	return 0, 0
 }
 
-// freeName is free in a name.
-func (m *Machine) freeName(f *frame, point int32) (n int, end int32) {
+// freeName is free in a name, or within a character of one.
+func (m *Machine) freeName(f *frame, point int32, within bool) (n int, end int32) {
 	if !f.names().others {
 		return 0, 0
 	}
@@ -273,7 +279,7 @@ func (m *Machine) freeName(f *frame, point int32) (n int, end int32) {
 		case q < 0 || !class.value.may(f.room()):
 		case class.names == nil:
 			free, most = unbounded, m.longEnd(f)
-		case f.used == nil:
+		case f.used == nil && !within:
 			free, most = class.names.FreeRunes(q)
 			most *= longestSpelling
 		}

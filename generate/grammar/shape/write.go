@@ -125,6 +125,12 @@ func (m *Machine) writeValue(b []byte, f *frame) ([]byte, thread) {
 // writePart goes on behind a bracket, a comma, an item or a property.
 func (m *Machine) writePart(b []byte, t thread) ([]byte, thread) {
 	f := t.frame
+	if f.object != nil && t.local == after {
+		b = m.writeOwed(b, f)
+		if n := f.names(); n.fill == 0 && len(f.object.Dependent) == 0 {
+			return append(b, '}'), thread{frame: m.done(f.above), local: after}
+		}
+	}
 	_, mayClose := m.closing(f)
 	if mayClose && t.local != comma {
 		closing := byte(']')
@@ -148,6 +154,35 @@ func (m *Machine) writePart(b []byte, t thread) ([]byte, thread) {
 	k.reading, k.count = o.plan, f.array.counted(int(f.count)+1)
 	k.tally, _ = f.array.add(f.tally, o.counts)
 	return b, thread{frame: m.frame(k), local: before}
+}
+
+// writeOwed appends the properties that must still come, where nothing else must: each
+// of them is the cheapest for the next, in their order.
+func (m *Machine) writeOwed(b []byte, f *frame) []byte {
+	p, n := f.object, f.names()
+	if n.fill > 0 || len(p.Dependent) > 0 {
+		return b
+	}
+	room := f.room()
+	for _, i := range n.owed {
+		k := owedKey{p, i, room}
+		text, ok := m.owed[k]
+		if !ok {
+			size := int(m.costs(room).of(p.declared[i].plan))
+			value := m.write(nil, thread{frame: m.declare(f, i), local: before}, true)[:size]
+			text = `,"` + spelled(p.declared[i].name) + `":` + string(value)
+			m.owed[k] = text
+		}
+		b = append(b, text...)
+	}
+	return b
+}
+
+// owedKey is a property that must come, and how many containers may be opened in it.
+type owedKey struct {
+	object *objectPlan
+	name   int32
+	room   int32
 }
 
 // write appends the cheapest end of a string, without its quotation mark.
