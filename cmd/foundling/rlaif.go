@@ -217,6 +217,11 @@ func (r *rlaifRun) judge(ctx context.Context) error {
 	if err := g.settle(); err != nil {
 		return err
 	}
+	for _, t := range tries {
+		if k := t.Best(); k >= 0 && len(t.Answers) > 1 && *t.Answers[k].Score == *t.Answers[t.Worst()].Score {
+			r.result.Tied++
+		}
+	}
 	r.result.Records = len(records)
 	r.p.end(fmt.Sprintf("%d records to learn from", len(records)))
 	return r.keep(records)

@@ -22,6 +22,7 @@ type rlaifResult struct {
 	Given   int                    `json:"given"`   // pairs that were judged as they are
 	Unfit   int                    `json:"unfit"`   // prompts that are too long
 	Cut     int                    `json:"cut"`     // prompts without enough complete answers
+	Tied    int                    `json:"tied"`    // prompts whose answers all have one score
 	Skipped dataset.Skips          `json:"skipped"`
 	Judge   *posttrain.JudgeReport `json:"judge,omitempty"`
 	Cost    float64                `json:"cost,omitempty"` // in the money of --price-in and --price-out
@@ -99,6 +100,9 @@ func (x *rlaifResult) print() {
 	}
 	if x.Judge != nil && x.Judge.Comparisons > 0 {
 		printJudge(x.Judge, x.Cost)
+	}
+	if x.Tied > 0 {
+		fmt.Printf("  to %d prompts all answers have one score, so that nothing was chosen there\n", x.Tied)
 	}
 	if x.BestOf != nil {
 		fmt.Println("\nbest of   reward  95 % interval     KL (nats)  log n - (n-1)/n")
