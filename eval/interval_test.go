@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"encoding/json"
 	"math"
 	"testing"
 
@@ -82,5 +83,24 @@ func TestBootstrapRatioCoversTheTruth(t *testing.T) {
 	a, b := BootstrapRatio(num, num, 50, 0.9, 1), BootstrapRatio(num, num, 50, 0.9, 1)
 	if a != b || a.Value != 1 || a.Low != 1 || a.High != 1 {
 		t.Errorf("ratio of equal sums: %+v and %+v", a, b)
+	}
+}
+
+// What is not known is null in JSON, which has no number for it, and comes back.
+func TestIntervalJSON(t *testing.T) {
+	same := func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
+	for want, x := range map[string]Interval{
+		`{"Value":0.5,"Low":0.25,"High":1,"N":4}`:     {Value: 0.5, Low: 0.25, High: 1, N: 4},
+		`{"Value":null,"Low":0,"High":1,"N":0}`:       Wilson(0, 0, Z95),
+		`{"Value":null,"Low":null,"High":null,"N":0}`: Paired(nil, nil),
+	} {
+		got, err := json.Marshal(x)
+		if err != nil || string(got) != want {
+			t.Errorf("%s (%v), want %s", got, err, want)
+		}
+		var back Interval
+		if err := json.Unmarshal(got, &back); err != nil || !same(back.Value, x.Value) || !same(back.Low, x.Low) || !same(back.High, x.High) || back.N != x.N {
+			t.Errorf("%+v became %s and %+v (%v)", x, got, back, err)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	_ "embed"
 	"regexp"
 	"strings"
 )
@@ -34,4 +35,17 @@ func Refused(answer string) bool {
 		s = s[:refusalOpening]
 	}
 	return declines.MatchString(s) || against.MatchString(s) || sorry.MatchString(s)
+}
+
+//go:embed benign.txt
+var benign string
+
+// BenignPrompts are harmless prompts in words of harm, to be answered.
+func BenignPrompts() (out []string) {
+	for line := range strings.Lines(benign) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			out = append(out, line)
+		}
+	}
+	return out
 }

@@ -116,7 +116,7 @@ func (r *Run) examples() (*batch.Examples, string, error) {
 		return nil, "", fmt.Errorf("%w: %d found in the text, at least %d are needed", ErrTooFew, len(all), demo.MinDemonstrations)
 	}
 	draw(all, r.Plan.Seed)
-	all = all[:min(len(all), r.Plan.Answers.Most)]
+	all = mixed(all, r.Plan.Answers.Most)
 	tally := demo.Tally{}
 	var ex []batch.Example
 	for _, d := range all {
@@ -135,6 +135,33 @@ func (r *Run) examples() (*batch.Examples, string, error) {
 		return nil, "", fmt.Errorf("%w: %d fit into %d tokens, at least %d are needed", ErrTooFew, n, r.Plan.SFT.Context, demo.MinDemonstrations)
 	}
 	return packed, tally.String(), atomicfile.WriteJSON(filepath.Join(r.o.Out, sftDir+".json"), map[string]any{"tally": tally, "dropped_overlap": dropped, "packing": packed.Stats()})
+}
+
+// mixed takes at most so many of the demonstrations, half of them of whole functions,
+// which the evaluation asks for, as far as there are any; their order stays.
+func mixed(all []demo.Demonstration, most int) []demo.Demonstration {
+	functions := 0
+	for _, d := range all {
+		if d.Task == gosrc.TaskFunction {
+			functions++
+		}
+	}
+	others := len(all) - functions
+	most = min(most, len(all))
+	functions = max(min(functions, most/2), most-others)
+	others = most - functions
+	out := make([]demo.Demonstration, 0, most)
+	for _, d := range all {
+		left := &others
+		if d.Task == gosrc.TaskFunction {
+			left = &functions
+		}
+		if *left > 0 {
+			*left--
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // draw sorts demonstrations by a hash of where they come from.

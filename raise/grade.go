@@ -22,15 +22,15 @@ type Grade struct {
 	Reach      float64 `json:"reach"` // share of the text before the first syntax error, less for a text that repeats itself
 }
 
-// Reward is the verifier's reward in [0, 1]: three tenths for a function that
-// parses, and if it does, two for what the doc comment names, two for substance and
-// three for one that type-checks, as far as it has substance: a body of one statement
-// type-checks nearly anywhere. If it does not parse, up to two for how far it does.
+// Reward is the verifier's reward in [0, 1]: two tenths for a function that parses,
+// and if it does, two for what the doc comment names, three for substance and three
+// for one that type-checks, as far as it has substance: a body of one statement
+// type-checks nearly anywhere. If it does not parse, up to one for how far it does.
 func (g Grade) Reward() float64 {
 	if !g.Parses {
-		return 0.2 * g.Reach
+		return 0.1 * g.Reach
 	}
-	x := 0.3 + 0.2*g.Named + 0.2*g.Substance
+	x := 0.2 + 0.2*g.Named + 0.3*g.Substance
 	if g.TypeChecks {
 		x += 0.3 * g.Substance
 	}

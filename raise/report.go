@@ -193,7 +193,7 @@ func (r *Run) gains() report.Block {
 	return t
 }
 
-const rewardText = "0.3 for a function that parses, then up to 0.2 for using what its doc comment names, up to 0.2 for as many statements as the original has (at most four, 0 for a body that repeats itself), and up to 0.3, by the same measure, if it type-checks; up to 0.2 for how far one parses that does not"
+const rewardText = "0.2 for a function that parses, then up to 0.2 for using what its doc comment names, up to 0.3 for as many statements as the original has (at most four, 0 for a body that repeats itself), and up to 0.3, by the same measure, if it type-checks; up to 0.1 for how far one parses that does not"
 
 // bestOf is the curve of the choice among several bodies.
 func (r *Run) bestOf() []report.Block {

@@ -15,6 +15,7 @@ type dataCmds struct {
 	Mix        dataMixCmd        `cmd:"" help:"Say what data consists of: kinds, tasks, lengths, languages, duplicates, overlap with evaluation sets, cost."`
 	Label      dataLabelCmd      `cmd:"" help:"Label answers: which of two is better, or how good one is; agreement of labellers."`
 	Synthesize dataSynthesizeCmd `cmd:"" help:"Have a model make demonstrations, and keep what passes a verifier and is new."`
+	Truthful   dataTruthfulCmd   `cmd:"" help:"Make demonstrations of facts: answers from the context, also against memory, and \"I don't know\" where the model does not."`
 }
 
 // recordFlags say how records are read.

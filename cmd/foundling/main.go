@@ -54,6 +54,7 @@ type cli struct {
 	Convert   convertCmd   `cmd:"" help:"Write a model in another format: GGUF file or Hugging Face directory, any number format."`
 	Merge     mergeCmd     `cmd:"" help:"Merge an adapter into the weights of its model."`
 	Eval      evalCmd      `cmd:"" help:"Measure a model: perplexity and bits per byte of a text."`
+	Compare   compareCmd   `cmd:"" help:"Lay models side by side: answers, divergence, who wins, what was forgotten, refusals."`
 	Grammar   grammarCmds  `cmd:"" help:"Languages that output must fit: is a schema, expression or grammar supported, does a text fit."`
 	Inspect   inspectCmds  `cmd:"" help:"Show what a file or a model holds, what its heads look at, what tokens are chosen from."`
 	Lab       labCmd       `cmd:"" help:"Experiments: published results made again at a small scale."`

@@ -43,12 +43,21 @@ func (x *rewardResult) pairLines() []string {
 	out = append(out, limit,
 		fmt.Sprintf("log loss %.4f nats (nothing known: %.4f), calibration error %.3f", p.LogLoss, math.Ln2, p.ECE),
 		fmt.Sprintf("right where the longer answer was chosen %s, where the shorter was %s", percent(p.LongerWins), percent(p.ShorterWins)),
-		fmt.Sprintf("a token more is worth %+.4f [%+.4f, %+.4f]; length explains %s of the differences", p.LengthSlope.Value, p.LengthSlope.Low, p.LengthSlope.High, report.Percent(p.LengthShare)),
+		lengthLine(p),
 		"position: none, each answer is scored by itself")
 	for _, q := range x.Probes {
 		out = append(out, fmt.Sprintf("prefers an answer to one that %s: %s", q.What, percent(q.Wins)))
 	}
 	return out
+}
+
+// lengthLine says what a token more is worth to the model.
+func lengthLine(p *eval.RewardReport) string {
+	if math.IsNaN(p.LengthSlope.Value) {
+		return "what a token more is worth cannot be told: there are too few answers of different lengths"
+	}
+	return fmt.Sprintf("a token more is worth %+.4f [%+.4f, %+.4f]; length explains %s of the differences",
+		p.LengthSlope.Value, p.LengthSlope.Low, p.LengthSlope.High, report.Percent(p.LengthShare))
 }
 
 // verdict says whether the model is better than a coin and than lengths.

@@ -47,6 +47,8 @@ divergence from the model of best-of-n for every n.
 
 The result is preferences.jsonl or demonstrations.jsonl; --train learns from it.
 
+` + rewardProtocol + `
+
 Examples:
 
     foundling rlaif --model tuned --judge self --prompts prompts.txt --out judged
@@ -98,12 +100,12 @@ func (r *rlaifRun) resolve() error {
 		if !reflect.DeepEqual(r.x.lossFlags, lossFlags{}) || r.f.Precompute || r.f.Batch != nil || r.f.TooLong != nil || r.f.HeldOut != nil {
 			return errors.New("--method rejection learns demonstrations: --loss and its options, --batch, --too-long, --held-out and --precompute-reference are of preferences")
 		}
-		return o.answerOptions.resolve(8, r.base.Model.Dims().Context)
+		return o.answerOptions.resolve(8, r.base.Model.Dims().Context, r.c.storeFlags)
 	}
 	if err := r.dpoRun.resolve(); err != nil {
 		return err
 	}
-	return o.answerOptions.resolve(2, r.base.Model.Dims().Context)
+	return o.answerOptions.resolve(2, r.base.Model.Dims().Context, r.c.storeFlags)
 }
 
 // readPrompts reads prompts to answer, and pairs to judge as they are.
@@ -136,9 +138,6 @@ func (r *rlaifRun) readPrompts(ctx context.Context) (err error) {
 // triesFile is the journal of what the model answered.
 const triesFile = "tries.jsonl"
 
-// answerChunk is the prompts that are answered between two writes of the journal.
-const answerChunk = 32
-
 // answer lets the model answer all prompts, as far as the journal does not have
 // that.
 func (r *rlaifRun) answer(ctx context.Context) (tries []*posttrain.Tries, err error) {
@@ -158,28 +157,13 @@ func (r *rlaifRun) answer(ctx context.Context) (tries []*posttrain.Tries, err er
 		MaxTokens: o.MaxTokens, StopIDs: r.base.Stops(), Sample: sample.Options{Temperature: o.Temperature, Seed: o.Seed},
 	}}
 	r.p.stage("answers", int64(len(r.prompts)))
-	for lo := 0; lo < len(r.prompts); lo += answerChunk {
-		part := r.prompts[lo:min(lo+answerChunk, len(r.prompts))]
-		key := fmt.Sprintf("%d/%s", lo, promptsFingerprint(part))
-		var ts []*posttrain.Tries
-		found, err := j.Get(key, &ts)
-		if err != nil {
-			return nil, err
-		}
-		if !found {
-			numbers := make([]int, len(part))
-			for i := range numbers {
-				numbers[i] = lo + i
-			}
-			if ts, _, err = d.Draw(ctx, part, numbers, nil); err != nil {
-				return nil, err
-			}
-			if err := j.Put(key, ts); err != nil {
-				return nil, err
-			}
-		}
-		tries = append(tries, ts...)
-		r.p.set(int64(lo+len(part)), fmt.Sprintf("%d of %d", lo+len(part), len(r.prompts)))
+	tries, err = d.DrawAll(ctx, j, func(first int, part []dataset.Record) string {
+		return fmt.Sprintf("%d/%s", first, promptsFingerprint(part))
+	}, r.prompts, func(done int) {
+		r.p.set(int64(done), fmt.Sprintf("%d of %d", done, len(r.prompts)))
+	})
+	if err != nil {
+		return nil, err
 	}
 	for _, t := range tries {
 		if t.Answers == nil {
@@ -213,6 +197,11 @@ func (r *rlaifRun) judge(ctx context.Context) error {
 			if rec, ok := o.Preference(r.given[i]); ok {
 				records = append(records, rec)
 			}
+		}
+	}
+	if r.Options.Method == byPreference { // no other answers are learned from: a judge need not read them
+		for i, t := range tries {
+			tries[i] = t.Complete()
 		}
 	}
 	if err := g.grade(ctx, r.prompts, tries); err != nil {

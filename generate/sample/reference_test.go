@@ -150,6 +150,9 @@ func referenceStep(f sample.Options, step string, c []item, at sample.At) []item
 		}
 	case "temperature":
 		t := f.Temperature
+		if t == 1 && f.DynatempRange == 0 {
+			break // no step: the logits stay as they are, not as distances
+		}
 		if f.DynatempRange > 0 && len(c) > 1 {
 			low, high := max(0, t-f.DynatempRange), t+f.DynatempRange
 			t = low + (high-low)*math.Pow(entropyOf(p)/math.Log(float64(len(c))), f.DynatempExponent)

@@ -31,7 +31,9 @@ func (s *Sampler) greedy(p *pool) string {
 	return "the most probable"
 }
 
-// temper divides the logits by the temperature. With a range, that lies between
+// temper divides the distances of the logits from the largest by the temperature;
+// temperature 1 without a range is no step, and leaves logits to penalties that come
+// after it. With a range, that lies between
 // its ends as the entropy does between 0 and that of an even choice among the
 // candidates (dynamic temperature, Kalomaze 2023, llama.cpp #4972).
 func (s *Sampler) temper(p *pool) string {

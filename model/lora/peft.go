@@ -85,12 +85,9 @@ func Is(dir string) bool {
 
 // Open attaches the adapter in dir, written by Save or by PEFT, to m.
 func Open(b tensor.Backend, m model.Model, dir string) (*Adapter, error) {
-	var c config
-	path := filepath.Join(dir, ConfigFile)
-	if found, err := atomicfile.ReadJSON(path, &c); err != nil {
+	c, path, err := readConfig(dir)
+	if err != nil {
 		return nil, err
-	} else if !found {
-		return nil, fmt.Errorf("%s is no adapter: it has no %s", dir, ConfigFile)
 	}
 	scale, err := c.scales()
 	if err != nil {
@@ -221,4 +218,24 @@ func (a *Adapter) readOne(w *op.Param, f *checkpoint.File, name string, scale fu
 		a.b.Upload(part.p.T, x)
 	}
 	return nil
+}
+
+// BaseOf is the model that the adapter in dir is of, as its file names it: a
+// directory, or a name on a hub.
+func BaseOf(dir string) (string, error) {
+	c, path, err := readConfig(dir)
+	if err == nil && c.Base == "" {
+		err = fmt.Errorf("%s does not name the model below: write it there as base_model_name_or_path", path)
+	}
+	return c.Base, err
+}
+
+// readConfig reads adapter_config.json and says where it lies.
+func readConfig(dir string) (c config, path string, err error) {
+	path = filepath.Join(dir, ConfigFile)
+	found, err := atomicfile.ReadJSON(path, &c)
+	if err == nil && !found {
+		err = fmt.Errorf("%s is no adapter: it has no %s", dir, ConfigFile)
+	}
+	return c, path, err
 }

@@ -31,13 +31,13 @@ func TestLearnsPreferences(t *testing.T) {
 	data, held := readPreferences(t, z, file)
 	p := newPreferences(t, b, z.Model, NewScorer(b, frozen.Model, nil), "sigmoid")
 	tr, err := train.New(b, z.Model.Params(), z.Model.Unembedding(), train.Options{
-		Optimizer: optim.Options{Name: "adamw"}, Schedule: optim.Schedule{Peak: 1e-3, Steps: 40, Warmup: 4, Cooldown: 20},
+		Optimizer: optim.Options{Name: "adamw"}, Schedule: optim.Schedule{Peak: 2e-3, Steps: 24, Warmup: 3, Cooldown: 16},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(tr.Close)
-	run := train.Run{Dir: t.TempDir(), Steps: 40, Source: p.Shuffled(data, 10, 1)}
+	run := train.Run{Dir: t.TempDir(), Steps: 24, Source: p.Shuffled(data, 10, 1)}
 	if err := run.Do(context.Background(), tr); err != nil {
 		t.Fatal(err)
 	}

@@ -44,10 +44,13 @@ func (p *Panel) figures() map[string]float64 {
 	return p.tail()
 }
 
+// tailSteps is a tenth of the steps, at least one of them.
+func (p *Panel) tailSteps() int { return max(min(1, len(p.Log)), len(p.Log)/10) }
+
 // tail is the means over the last tenth of the steps.
 func (p *Panel) tail() map[string]float64 {
 	sums, n := map[string]float64{}, map[string]int{}
-	for _, m := range p.Log[len(p.Log)-max(min(1, len(p.Log)), len(p.Log)/10):] {
+	for _, m := range p.Log[len(p.Log)-p.tailSteps():] {
 		for name, x := range m.Extra {
 			sums[name] += x
 			n[name]++
@@ -112,7 +115,20 @@ func (p *Panel) rounds() (r Remark, online bool) {
 	} else if last[RoundNumber] > 1 {
 		r.Text += " Read some answers (rounds/ in the directory): a score can rise without what it stands for."
 	}
+	if n := p.idle(); n > 0 {
+		r.Text += fmt.Sprintf(" %d steps learned nothing, since all answers to each prompt had one score.", n)
+	}
 	return r, true
+}
+
+// idle is the number of steps whose round had no preferences.
+func (p *Panel) idle() (n int) {
+	for _, m := range p.Log {
+		if pairs, ok := m.Extra[RoundPairs]; ok && pairs == 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // falls explains what became of the probabilities of both answers.
@@ -142,6 +158,20 @@ func (p *Panel) falls(f map[string]float64) []Remark {
 	return []Remark{{Worry: true, Text: why + fmt.Sprintf(" More than %g nats a token is too much: the model has left the texts that it could write. Take --loss rpo (or --nll 1), which holds the chosen answers up, a larger --beta, a lower --lr, or fewer steps.", largeFall)}}
 }
 
+// overLearned is by how much more of the learned pairs than of the held-out ones are
+// ordered rightly, and whether that is more than chance (95 %).
+func (p *Panel) overLearned(held eval.Interval) (gap float64, sure bool) {
+	learned := p.tail()[RewardsAccuracy]
+	steps := p.Log[len(p.Log)-p.tailSteps():]
+	n := steps[len(steps)-1].Tokens
+	if before := len(p.Log) - len(steps); before > 0 {
+		n -= p.Log[before-1].Tokens
+	}
+	rate := func(share float64, n int) int { return int(math.Round(share * float64(n))) }
+	d := eval.Newcombe(rate(learned, int(n)), int(n), rate(held.Value, held.N), held.N, eval.Z95)
+	return learned - held.Value, d.Low > 0
+}
+
 // learned says whether the preference holds for pairs that were not learned.
 func (p *Panel) learned(f map[string]float64) (out []Remark) {
 	a := p.Accuracy()
@@ -161,7 +191,7 @@ func (p *Panel) learned(f map[string]float64) (out []Remark) {
 		}
 		out = append(out, Remark{Worry: true, Text: fmt.Sprintf("Preferring the %s answer would be right in %.1f %%: the accuracy is not above that for sure, so length may be all that was learned.", what, 100*rule)})
 	}
-	if gap := p.tail()[RewardsAccuracy] - a.Value; gap > heartGap {
+	if gap, sure := p.overLearned(a); gap > heartGap && sure {
 		out = append(out, Remark{Worry: true, Text: fmt.Sprintf("Learned pairs are ordered rightly more often by %.0f percentage points than held-out ones: pairs are learned by heart. Fewer --epochs, or more data.", 100*gap)})
 	}
 	if margin := f[RewardsMargins]; p.Reference && margin > longMargin {

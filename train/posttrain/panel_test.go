@@ -39,7 +39,7 @@ func TestRemarks(t *testing.T) {
 		{"far away", figures(1, -9, 0.95, 40), 1, 0.1, 0.5, true, "far beyond what the labels can tell"},
 	} {
 		p := Panel{
-			Log: []train.Metrics{{Step: 1, Loss: c.loss, Extra: map[string]float64{RewardsAccuracy: c.learned}}}, Before: figures(0, 0, 0.5, 0), After: c.after,
+			Log: []train.Metrics{{Step: 1, Loss: c.loss, Tokens: 100, Extra: map[string]float64{RewardsAccuracy: c.learned}}}, Before: figures(0, 0, 0.5, 0), After: c.after,
 			HeldPairs: 200, Longer: c.longer, Reference: true,
 		}
 		found := false
@@ -62,6 +62,24 @@ func TestRemarks(t *testing.T) {
 	}
 }
 
+// TestByHeart needs learned pairs enough that the difference is no chance.
+func TestByHeart(t *testing.T) {
+	for learned, want := range map[int64]bool{4: false, 100: true} {
+		accuracy := map[string]float64{RewardsAccuracy: 1}
+		p := Panel{
+			Log:   []train.Metrics{{Step: 1, Tokens: 1000, Loss: 0.2}, {Step: 2, Tokens: 1000 + learned, Loss: 0.2, Extra: accuracy}},
+			After: map[string]float64{RewardsAccuracy: 0.7}, HeldPairs: 20,
+		}
+		found := false
+		for _, r := range p.Remarks() {
+			found = found || strings.Contains(r.Text, "by heart")
+		}
+		if found != want {
+			t.Errorf("all of %d learned pairs, 14 of 20 held-out ones: by heart is %v", learned, found)
+		}
+	}
+}
+
 // TestRemarksOfRounds has no held-out pairs.
 func TestRemarksOfRounds(t *testing.T) {
 	p := Panel{Reference: true}
@@ -75,6 +93,10 @@ func TestRemarksOfRounds(t *testing.T) {
 	p.Log[2].Extra[RoundMean] = 0.05
 	if r := p.Remarks(); len(r) != 1 || !r[0].Worry {
 		t.Errorf("a score that falls: %+v", r)
+	}
+	p.Log[1].Extra[RoundPairs] = 0
+	if r := p.Remarks(); !strings.Contains(r[0].Text, "1 steps learned nothing") {
+		t.Errorf("a round without preferences: %+v", r)
 	}
 	if r := (&Panel{}).Remarks(); r != nil {
 		t.Errorf("no steps: %+v", r)

@@ -34,7 +34,7 @@ func RewardKinds() map[string]RewardKind {
 		},
 		"answer": func(arg string, _ int) (Term, error) {
 			x, err := search.ParseExtractor(arg)
-			return Term{Reward: One(func(_ context.Context, a *Answer) (float64, error) { return sameAnswer(x, a), nil })}, err
+			return Term{Reward: sameAnswer(x)}, err
 		},
 		"match": func(arg string, _ int) (Term, error) {
 			re, err := regexp.Compile(arg)
@@ -81,12 +81,26 @@ func bare(f func(a *Answer) float64) RewardKind {
 	}
 }
 
-// sameAnswer compares what an extractor takes out of an answer and of the
-// prompt's reference.
-func sameAnswer(x search.Extractor, a *Answer) float64 {
-	want, ok := x(a.Prompt.Reference)
-	got, said := x(a.Text)
-	return is(ok && said && got == want)
+// sameAnswer compares what an extractor takes out of an answer and of the prompt's
+// reference. Without a reference that has it there is nothing to compare with: the
+// answer is skipped.
+func sameAnswer(x search.Extractor) Reward {
+	return func(_ context.Context, answers []Answer) ([]Score, error) {
+		out := make([]Score, len(answers))
+		for i := range answers {
+			a := &answers[i]
+			switch want, ok := x(a.Prompt.Reference); {
+			case strings.TrimSpace(a.Prompt.Reference) == "":
+				out[i].Skip = "the data have no answer to the prompt: give records with prompt and completion, or question and answer"
+			case !ok:
+				out[i].Skip = "the answer in the data holds none of the kind that is compared"
+			default:
+				got, said := x(a.Text)
+				out[i].Value = is(said && got == want)
+			}
+		}
+		return out, nil
+	}
 }
 
 // termStart is where a term begins, a weight perhaps before its kind.

@@ -39,7 +39,8 @@ func TestParseRewards(t *testing.T) {
 		{"0.7*verifier:go-parse+0.3*ended", code, 2, 0.7},
 		{"0.7*verifier:go-parse + 0.3*ended", ended, 2, 0.3},
 		{"answer:number", ended, 1, 1},
-		{"answer:number", code, 1, 0},
+		{"answer:number", answer("The answer is 5", "#### 4", generate.FinishStop, 9), 1, 0},
+		{"answer:number", answer("I do not know", "#### 4", generate.FinishStop, 9), 1, 0},
 		{"-0.5*length", ended, 1, -5},
 		{"ended+-1e+1*length", ended, 2, -99},
 		{`match:^\w+ \w+ is.*+ended+2*ended`, ended, 3, 4}, // plus signs of the expression are its own
@@ -72,6 +73,20 @@ func TestParseRewards(t *testing.T) {
 	} {
 		if _, err := posttrain.ParseRewards([]string{spec}, kinds, 10); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q in it", spec, err, want)
+		}
+	}
+}
+
+// TestNoReference has nothing to compare with: no reward, not the reward 0.
+func TestNoReference(t *testing.T) {
+	terms, err := posttrain.ParseRewards([]string{"answer:number"}, posttrain.RewardKinds(), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reference, want := range map[string]string{"": "no answer to the prompt", " \n": "no answer to the prompt", "a lot": "none of the kind"} {
+		s, err := terms[0].Reward(context.Background(), []posttrain.Answer{answer("4", reference, generate.FinishStop, 3), answer("4", "4", generate.FinishStop, 3)})
+		if err != nil || !strings.Contains(s[0].Skip, want) || s[1] != (posttrain.Score{Value: 1}) {
+			t.Errorf("reference %q: %v %v", reference, s, err)
 		}
 	}
 }

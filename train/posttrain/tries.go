@@ -84,6 +84,39 @@ func (d *Drawer) Draw(ctx context.Context, prompts []dataset.Record, number []in
 	return out, unfit, nil
 }
 
+// answerChunk is the prompts that are answered between two writes of a journal.
+const answerChunk = 32
+
+// DrawAll answers all prompts, as far as the journal does not have that: name says
+// what the answers depend on besides the prompts of a part and the number of its
+// first. Prompts that do not fit the context have no answers.
+func (d *Drawer) DrawAll(ctx context.Context, j *Journal, name func(first int, part []dataset.Record) string, prompts []dataset.Record, progress func(done int)) (tries []*Tries, err error) {
+	for lo := 0; lo < len(prompts); lo += answerChunk {
+		part := prompts[lo:min(lo+answerChunk, len(prompts))]
+		key := name(lo, part)
+		var ts []*Tries
+		found, err := j.Get(key, &ts)
+		if err != nil {
+			return nil, err
+		}
+		if !found {
+			numbers := make([]int, len(part))
+			for i := range numbers {
+				numbers[i] = lo + i
+			}
+			if ts, _, err = d.Draw(ctx, part, numbers, nil); err != nil {
+				return nil, err
+			}
+			if err := j.Put(key, ts); err != nil {
+				return nil, err
+			}
+		}
+		tries = append(tries, ts...)
+		progress(lo + len(part))
+	}
+	return tries, nil
+}
+
 // ended says whether an end token is the last of the ids.
 func (a *Try) ended() bool { return a.Finish == generate.FinishStop }
 
@@ -96,8 +129,8 @@ func (t *Tries) Completion(k int) *Completion {
 	return &c
 }
 
-// complete is the tries without answers that were cut off or say nothing.
-func (t *Tries) complete() *Tries {
+// Complete is the tries without answers that were cut off or say nothing.
+func (t *Tries) Complete() *Tries {
 	whole := &Tries{Prompt: t.Prompt, IDs: t.IDs}
 	for _, a := range t.Answers {
 		if c := (search.Candidate{Finish: a.Finish}); c.Complete() && strings.TrimSpace(a.Text) != "" {

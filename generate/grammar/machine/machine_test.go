@@ -31,3 +31,21 @@ func TestAccepts(t *testing.T) {
 		}
 	}
 }
+
+func TestBytes(t *testing.T) {
+	var s Bytes
+	if !s.None() {
+		t.Error("the zero set is not empty")
+	}
+	s.AddRunes('a', 'c')
+	s.AddRunes('!', '#') // the quotation mark between them is no ordinary character
+	s.AddRunes(0, 0x1F)
+	s.AddRunes('é', 'é')
+	s.Add(200, 201)
+	for b := range 256 {
+		want := b >= 'a' && b <= 'c' || b == '!' || b == '#' || b == 0xC3 || b == 200 || b == 201
+		if s.Has(byte(b)) != want {
+			t.Errorf("%d: %v", b, !want)
+		}
+	}
+}

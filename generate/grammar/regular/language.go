@@ -224,6 +224,14 @@ func (l *Language) FreeRunes(state int32) (n, most int) {
 	return alphabet.FreeRunes[int32](reader{l.a}, state)
 }
 
+// Cost is the length of Shortest in bytes.
+func (l *Language) Cost(state int32) int {
+	if state < 0 {
+		return 0
+	}
+	return int(l.a.cost(l.a.nodes[state]))
+}
+
 // A reader is an arena as an automaton.
 type reader struct{ a *arena }
 

@@ -203,6 +203,21 @@ func checkBounds(t testingT, s machine.State, begin string) {
 	if sketch.(machine.Sketched).Exact() && !bytes.Equal(sketch.Shortest(), rest) {
 		t.Fatalf("%.200q: the rest is %.100q, of the sketch %.100q", begin, rest, sketch.Shortest())
 	}
+	for _, k := range []machine.State{sketch, outline} {
+		behind, except, ok := k.(machine.Uniform).AfterRune()
+		for _, r := range "xa0~é☃😀" {
+			if s.(*state).m.most < remembered {
+				break // equal states may be others
+			}
+			at, char := k, string(r)
+			for i := 0; ok && !except.Has(char[0]) && i < len(char) && at != nil; i++ {
+				at = at.Next(char[i])
+			}
+			if ok && !except.Has(char[0]) && at != behind {
+				t.Fatalf("%.200q: behind %q is not the state behind any character", begin, r)
+			}
+		}
+	}
 	for _, more := range goingOn {
 		for _, k := range []machine.State{sketch, outline} {
 			a := s

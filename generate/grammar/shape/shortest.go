@@ -20,7 +20,8 @@ func (p *phrase) finish(from place) finish {
 	if p.languageless {
 		return p.padding(from)
 	}
-	// Dijkstra's algorithm, up to the first end; what the path crosses is remembered.
+	// A*, up to the first end: where lengths are counted, most ways lead nowhere soon.
+	// What the path crosses is remembered.
 	type came struct {
 		from place
 		r    rune
@@ -28,7 +29,7 @@ func (p *phrase) finish(from place) finish {
 		done bool
 	}
 	reached := map[place]*came{from: {}}
-	queue := &visits{{at: from}}
+	queue := &visits{{at: from, least: p.least(from)}}
 	for queue.Len() > 0 {
 		v := heap.Pop(queue).(visit)
 		here := reached[v.at]
@@ -51,7 +52,7 @@ func (p *phrase) finish(from place) finish {
 			continue
 		case ok:
 			here.done = true
-			heap.Push(queue, visit{v.at, here.cost + known.cost, true})
+			heap.Push(queue, visit{at: v.at, least: here.cost + known.cost, final: true})
 			continue
 		}
 		here.done = true
@@ -66,11 +67,26 @@ func (p *phrase) finish(from place) finish {
 			cost := here.cost + spelledSize(r)
 			if old := reached[to]; old == nil || cost < old.cost {
 				reached[to] = &came{from: v.at, r: r, cost: cost}
-				heap.Push(queue, visit{at: to, cost: cost})
+				heap.Push(queue, visit{at: to, least: cost + p.least(to), ahead: cost})
 			}
 		}
 	}
 	return finish{cost: never}
+}
+
+// least is no more than the cost of an end from a place: the characters that are missing
+// and the shortest text of the language. No step lowers it by more than it costs.
+func (p *phrase) least(at place) int32 {
+	least := never
+	for _, x := range p.points[at.point].set {
+		s := p.parts[x.index]
+		n := int32(max(0, s.Min-int(at.n)))
+		if s.Language != nil {
+			n = max(n, int32(min(s.Language.Cost(x.state), int(never))))
+		}
+		least = min(least, n)
+	}
+	return least
 }
 
 // padding is finish where nothing but lengths is asked for.
@@ -132,16 +148,19 @@ func (p *phrase) partial(l *local, n int32) (best struct {
 
 type visit struct {
 	at    place
-	cost  int32
+	least int32 // of a whole end through the place
+	ahead int32 // of it, up to the place
 	final bool
 }
 
 type visits []visit
 
-func (v visits) Len() int           { return len(v) }
-func (v visits) Less(i, j int) bool { return v[i].cost < v[j].cost }
-func (v visits) Swap(i, j int)      { v[i], v[j] = v[j], v[i] }
-func (v *visits) Push(x any)        { *v = append(*v, x.(visit)) }
+func (v visits) Len() int { return len(v) }
+func (v visits) Less(i, j int) bool {
+	return v[i].least < v[j].least || v[i].least == v[j].least && v[i].ahead > v[j].ahead
+}
+func (v visits) Swap(i, j int) { v[i], v[j] = v[j], v[i] }
+func (v *visits) Push(x any)   { *v = append(*v, x.(visit)) }
 func (v *visits) Pop() any {
 	last := (*v)[len(*v)-1]
 	*v = (*v)[:len(*v)-1]

@@ -258,13 +258,16 @@ func (m *Machine) free(t thread) (n int, end int32) {
 		n, end = t.frame.reading.phrase.free(l.to, int(t.n)+1)
 		return n, longestPartial + end + 1
 	case l.kind == inName && l.part.form == whole && (t.frame.seal == seal{} || t.name == m.unknown):
-		return m.freeName(t.frame, l.point)
+		return m.freeName(t.frame, l.point, false)
+	case l.kind == inName && (t.frame.seal == seal{} || t.name == m.unknown):
+		n, end = m.freeName(t.frame, l.point, true)
+		return n, longestPartial + end
 	}
 	return 0, 0
 }
 
-// freeName is free in a name.
-func (m *Machine) freeName(f *frame, point int32) (n int, end int32) {
+// freeName is free in a name, or within a character of one.
+func (m *Machine) freeName(f *frame, point int32, within bool) (n int, end int32) {
 	if !f.names().others {
 		return 0, 0
 	}
@@ -276,7 +279,7 @@ func (m *Machine) freeName(f *frame, point int32) (n int, end int32) {
 		case q < 0 || !class.value.may(f.room()):
 		case class.names == nil:
 			free, most = unbounded, m.longEnd(f)
-		case f.used == nil:
+		case f.used == nil && !within:
 			free, most = class.names.FreeRunes(q)
 			most *= longestSpelling
 		}
