@@ -192,7 +192,7 @@ func TruthfulnessLab(ctx context.Context, b tensor.Backend, o TruthOptions, prog
 	if err != nil {
 		return nil, err
 	}
-	defer release(b, m.Params())
+	defer model.Release(b, m.Params())
 	m.Init(b, o.Seed)
 	l := &truthLab{ctx: ctx, b: b, w: w, m: m}
 	r := &TruthResult{Options: o, Params: model.Count(m)}
