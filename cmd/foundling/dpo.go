@@ -78,9 +78,11 @@ a second copy of the weights, with --lora the weights below the adapter, with
 the prompts is held out, and panel.html in --out shows what became of the
 probabilities of chosen and rejected answers, and what that means.
 
-With --online the data are prompts: in every round the model answers --prompts of
-them --n times, a judge or rewards grade the answers, and the best and the worst to
-each prompt are learned from for --round-steps steps.
+With --online the data are prompts: in every round the model answers --round-prompts
+of them --n times, a judge or rewards grade the answers, and the best and the worst
+to each prompt are learned from for --round-steps steps.
+
+` + rewardProtocol + `
 
 Examples:
 

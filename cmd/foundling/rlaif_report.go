@@ -36,8 +36,11 @@ const rlaifFile = "rlaif.json"
 // why says why there is nothing to learn.
 func (x *rlaifResult) why(judged *posttrain.JudgeReport) string {
 	s := fmt.Sprintf("%d prompts answered, %d of them without enough answers that end within --max-tokens", x.Prompts-x.Unfit, x.Cut)
+	if 2*x.Cut > x.Prompts-x.Unfit {
+		s += " (raise it, or have the model learn its end token first: foundling sft)"
+	}
 	if judged != nil {
-		s += fmt.Sprintf("; of %d comparisons %d were decided (%d replies were nonsense, %d never came)", judged.Comparisons, judged.Decided, judged.Nonsense, judged.Failed)
+		s += fmt.Sprintf("; of %d comparisons %d were decided (%d verdicts turned with the order, %d replies were nonsense, %d never came)", judged.Comparisons, judged.Decided, judged.Swapped, judged.Nonsense, judged.Failed)
 	}
 	return s
 }
@@ -94,7 +97,7 @@ func (x *rlaifResult) print() {
 	if x.Cut > 0 {
 		fmt.Printf("  to %d prompts too few answers ended within --max-tokens\n", x.Cut)
 	}
-	if x.Judge != nil {
+	if x.Judge != nil && x.Judge.Comparisons > 0 {
 		printJudge(x.Judge, x.Cost)
 	}
 	if x.BestOf != nil {
