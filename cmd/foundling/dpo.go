@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -139,10 +140,14 @@ func dpoDefaults() dpoOptions {
 // resolve fills in and checks the options that other methods do not have.
 func (r *dpoRun) resolve() error {
 	o := &r.Options
-	if _, err := o.losses(); err != nil {
+	losses, err := o.losses()
+	if err != nil {
 		return err
 	}
+	referred := slices.ContainsFunc(losses, func(l posttrain.WeightedLoss) bool { return l.Preference.Reference })
 	switch {
+	case r.f.Precompute && !referred:
+		return fmt.Errorf("--precompute-reference: %s has no reference", strings.Join(o.Loss, ", "))
 	case o.ZLoss != 0:
 		return errors.New("--z-loss is of language modelling: dpo has none")
 	case r.f.Batch != nil && o.Batch <= 0:
