@@ -22,6 +22,7 @@ type labCmd struct {
 	Tilt        labTiltCmd        `cmd:"" help:"PPO, RLOO and DPO reach one optimum, the reference times exp(reward/beta); best-of-n beside them."`
 	TestTime    labTestTimeCmd    `cmd:"" help:"Accuracy and coverage against the number of candidates and tokens, for every way to choose."`
 	Trust       labTrustCmd       `cmd:"" help:"Which figures find wrong answers: on a model whose facts are known, and on judged answers of others."`
+	Truth       labTruthCmd       `cmd:"" name:"truthfulness" help:"Tuning with and without \"I don't know\" and counterfactual contexts: wrong answers, abstention, obedience to the context."`
 }
 
 // labOutput are the flags of labs that compute everything themselves.
