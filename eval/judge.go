@@ -25,9 +25,12 @@ type RewardReport struct {
 	// Calibration compares the promised with the true probability.
 	Calibration []CalibrationBin
 	ECE         float64 // mean distance of the two, weighted by bins
-	// LengthRule is the accuracy of choosing the longer completion; LongerWins and
+	// LengthRule is the accuracy of choosing by length alone: always the longer
+	// completion, or where Shorter is true the shorter one, whichever is right more
+	// often; LongerWins and
 	// ShorterWins are the model's where the longer, or the shorter, was chosen.
 	LengthRule, LongerWins, ShorterWins Interval
+	Shorter                             bool
 	OverLength                          Interval // accuracy above the length rule's, pair by pair
 	// LengthSlope is by how much the difference of scores grows with one more token
 	// of length difference (least squares through 0), with its 95 % interval, and
@@ -78,7 +81,12 @@ func NewRewardReport(pairs []Judged) RewardReport {
 	n := float64(len(pairs))
 	r.LogLoss, r.Ceiling = r.LogLoss/n, r.Ceiling/n
 	r.Accuracy = share(right, n)
-	r.LengthRule = share(longer+equal/2, n)
+	if r.Shorter = shorter > longer; r.Shorter {
+		for i := range rule {
+			rule[i] = 1 - rule[i]
+		}
+	}
+	r.LengthRule = share(max(longer, shorter)+equal/2, n)
 	r.LongerWins, r.ShorterWins = share(longerRight, longer), share(shorterRight, shorter)
 	r.OverLength = Paired(model, rule)
 	r.Calibration, r.ECE = calibrate(promised)

@@ -144,18 +144,3 @@ func TestConsistencyErrors(t *testing.T) {
 		}
 	}
 }
-
-func TestSimilarity(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want float64
-	}{
-		{"", "", 1}, {"the cat", "The  Cat\n", 1}, {"a b c", "x y", 0},
-		{"the cat sat", "the cat ran", 2. * 2 / 8}, // ^the, the cat | cat sat, sat$ | cat ran, ran$
-		{"a a a", "a", 2. * 2 / 6},
-	} {
-		if got := lab.Similarity(c.a, c.b); math.Abs(got-c.want) > 1e-12 || got != lab.Similarity(c.b, c.a) {
-			t.Errorf("%q and %q: %v, want %v", c.a, c.b, got, c.want)
-		}
-	}
-}

@@ -207,6 +207,9 @@ func (t *Trainer) Accumulate(micro []Micro) (loss float64, units int) {
 // ErrDiverged reports a run whose gradients are no longer numbers.
 var ErrDiverged = errors.New("training diverged: the loss or its gradient is not finite; lower the learning rate, or start again from an earlier checkpoint")
 
+// nothing is why a step without units leaves the weights alone.
+const nothing = "nothing to learn"
+
 // StepOn takes one optimizer step on the micro-batches.
 func (t *Trainer) StepOn(micro []Micro) (Metrics, error) {
 	loss, units := t.Accumulate(micro)
@@ -224,7 +227,9 @@ func (t *Trainer) StepOn(micro []Micro) (Metrics, error) {
 		}
 		m.Extra[name] = n.sum / float64(max(1, n.n))
 	}
-	if m.Skipped = t.state.Guard.check(loss, norm); m.Skipped == "" {
+	if units == 0 {
+		m.Skipped = nothing
+	} else if m.Skipped = t.state.Guard.check(loss, norm); m.Skipped == "" {
 		t.opt.Step(t.state.Step, lr, math.Min(1, t.o.Clip/(norm+1e-6)))
 	}
 	for _, w := range t.params {

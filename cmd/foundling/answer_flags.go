@@ -47,7 +47,7 @@ func (f *answerFlags) absolutePaths() (err error) {
 }
 
 // resolve fills in and checks what is left open; n is the default of --n.
-func (o *answerOptions) resolve(n, context int) error {
+func (o *answerOptions) resolve(n, context int, store storeFlags) error {
 	if o.N == 0 {
 		o.N = n
 	}
@@ -74,7 +74,7 @@ func (o *answerOptions) resolve(n, context int) error {
 	if err := checkRewards(o.Reward, o.MaxTokens); err != nil {
 		return fmt.Errorf("--reward: %w", err)
 	}
-	return nil
+	return o.check(store)
 }
 
 // graded is a grader with what must be closed after it.

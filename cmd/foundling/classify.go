@@ -46,7 +46,7 @@ func (c *classifyTrainCmd) Run(ctx context.Context) error {
 	r := &classifyRun{headRun{f: &c.headFlags, kinds: []dataset.Kind{dataset.Classified}}}
 	return r.run(ctx, &c.postCmd, postMethod[headOptions]{
 		command: "classify", flags: &c.postFlags, given: &c.classifyFlags, rate: headRate, defaults: headDefaults(3),
-		frame: func(o *headOptions) *postOptions { return &o.postOptions }, resolve: r.resolve,
+		frame: func(o *headOptions) *postOptions { return &o.postOptions }, resolve: r.resolve, scorers: true,
 		stages: []func(context.Context) error{r.read, r.fit, r.report},
 	})
 }

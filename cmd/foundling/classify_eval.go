@@ -47,7 +47,7 @@ func (c *classifyEvalCmd) Run(ctx context.Context) error {
 	if c.Shots < 0 {
 		return usageError{fmt.Errorf("--shots is %d: it must not be negative", c.Shots)}
 	}
-	m, err := openModel(c.openFlags, c.Model)
+	m, err := openAny(c.openFlags, speculateFlags{}, c.Model)
 	if err != nil {
 		return err
 	}

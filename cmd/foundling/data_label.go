@@ -139,7 +139,6 @@ type session struct {
 	out   io.Writer
 	items []label.Item
 	done  []int // items labelled in this session, to take back
-	saved int
 }
 
 // ask shows the items that the labeller has not labelled.
@@ -165,7 +164,7 @@ func (c *dataLabelCmd) ask(ctx context.Context, items []label.Item) (err error) 
 	if err := s.run(); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "%d labels saved to %s, %d items left\n", s.saved, c.Labels, len(s.items)-len(s.done))
+	fmt.Fprintf(s.out, "%d labels saved to %s, %d items left\n", len(s.done), c.Labels, len(s.items)-len(s.done))
 	return nil
 }
 
@@ -231,7 +230,6 @@ func (s *session) one(it label.Item) (string, error) {
 		if err := s.f.Add(l); err != nil {
 			return "", fmt.Errorf("the label is not saved: %w", err)
 		}
-		s.saved++
 		return answer, nil
 	}
 }

@@ -313,12 +313,12 @@ func (m *maskReader) texts(r dataset.Record) ([]maskedText, error) {
 		ids, err := m.writer.Prompt(r.Prompt, 1)
 		return []maskedText{m.shown("prompt", batch.Example{IDs: ids, Train: make([]bool, len(ids))})}, err
 	case dataset.PlainText, dataset.Classified:
-		t, train := r.Completion, true
 		if r.Kind == dataset.Classified {
-			t, train = r.Prompt, false
+			ids := m.writer.ClassText(r.Prompt)
+			return []maskedText{m.shown("text", batch.Example{IDs: ids, Train: make([]bool, len(ids))})}, nil
 		}
-		ids := m.z.Tokenizer.Encode(t.Plain)
-		return []maskedText{m.shown("text", batch.Example{IDs: ids, Train: slices.Repeat([]bool{train}, len(ids))})}, nil
+		ids := m.z.Tokenizer.Encode(r.Completion.Plain)
+		return []maskedText{m.shown("text", batch.Example{IDs: ids, Train: slices.Repeat([]bool{true}, len(ids))})}, nil
 	}
 	e, err := m.writer.Answer(r.Prompt, r.Completion)
 	return []maskedText{m.shown("", e)}, err

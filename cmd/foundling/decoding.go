@@ -93,8 +93,7 @@ type openFlags struct {
 	computeFlags
 }
 
-// openModel opens a model, by its path or its name in the store, for decoding and
-// scoring.
+// openModel opens a model that writes text, by its path or its name in the store.
 func openModel(o openFlags, name string) (*foundling.Model, error) {
 	return openSpeculating(o, speculateFlags{}, name)
 }
@@ -102,6 +101,32 @@ func openModel(o openFlags, name string) (*foundling.Model, error) {
 // openSpeculating is openModel with guesses, by a model of the store where it is
 // named so.
 func openSpeculating(o openFlags, f speculateFlags, name string) (*foundling.Model, error) {
+	m, err := openAny(o, f, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := writes(m.Bundle, name); err != nil {
+		m.Close()
+		return nil, err
+	}
+	return m, nil
+}
+
+// writes says of a model with a head that it writes no text: what its layers knew of
+// the next token is lost, or no longer what it was.
+func writes(z *bundle.Bundle, name string) error {
+	if z.Head == nil {
+		return nil
+	}
+	what := "a reward model"
+	if z.Head.Labels != nil {
+		what = "a classifier"
+	}
+	return usageError{fmt.Errorf("--model %s is %s and writes no text: foundling score is for it; name the model that it was made from", name, what)}
+}
+
+// openAny is openSpeculating of models that write and of those that score.
+func openAny(o openFlags, f speculateFlags, name string) (*foundling.Model, error) {
 	dir, err := o.modelPath(name)
 	if err != nil {
 		return nil, fmt.Errorf("--model: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -78,9 +79,11 @@ a second copy of the weights, with --lora the weights below the adapter, with
 the prompts is held out, and panel.html in --out shows what became of the
 probabilities of chosen and rejected answers, and what that means.
 
-With --online the data are prompts: in every round the model answers --prompts of
-them --n times, a judge or rewards grade the answers, and the best and the worst to
-each prompt are learned from for --round-steps steps.
+With --online the data are prompts: in every round the model answers --round-prompts
+of them --n times, a judge or rewards grade the answers, and the best and the worst
+to each prompt are learned from for --round-steps steps.
+
+` + rewardProtocol + `
 
 Examples:
 
@@ -137,10 +140,14 @@ func dpoDefaults() dpoOptions {
 // resolve fills in and checks the options that other methods do not have.
 func (r *dpoRun) resolve() error {
 	o := &r.Options
-	if _, err := o.losses(); err != nil {
+	losses, err := o.losses()
+	if err != nil {
 		return err
 	}
+	referred := slices.ContainsFunc(losses, func(l posttrain.WeightedLoss) bool { return l.Preference.Reference })
 	switch {
+	case r.f.Precompute && !referred:
+		return fmt.Errorf("--precompute-reference: %s has no reference", strings.Join(o.Loss, ", "))
 	case o.ZLoss != 0:
 		return errors.New("--z-loss is of language modelling: dpo has none")
 	case r.f.Batch != nil && o.Batch <= 0:

@@ -56,7 +56,7 @@ func (r *dpoRun) resolveOnline(f *onlineFlags, a *answerFlags) error {
 	if o.RoundPrompts < 1 || o.RoundSteps < 1 {
 		return fmt.Errorf("--round-prompts %d, --round-steps %d: each must be positive", o.RoundPrompts, o.RoundSteps)
 	}
-	return o.answerOptions.resolve(4, r.base.Model.Dims().Context)
+	return o.answerOptions.resolve(4, r.base.Model.Dims().Context, r.c.storeFlags)
 }
 
 // readPrompts reads the prompts of --online.

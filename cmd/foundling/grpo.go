@@ -24,6 +24,8 @@ are worth more than the others of their prompt; no critic is needed. Methods dif
 in what an answer is compared with and in how its tokens count: grpo, dr_grpo and
 dapo, rloo, reinforce, reinforce++ and reinforce++-baseline.
 
+` + rewardProtocol + `
+
 Examples:
 
     foundling grpo --model run1 --data prompts.txt --reward verifier:go-parse --budget 10m --out tuned

@@ -51,18 +51,46 @@ func (o *judgeOptions) remote() bool {
 	return strings.HasPrefix(o.Judge, "http://") || strings.HasPrefix(o.Judge, "https://")
 }
 
+// constitution reads --constitution.
+func (o *judgeOptions) constitution() (c *posttrain.Constitution, err error) {
+	if o.Constitution == "" {
+		return posttrain.DefaultConstitution(), nil
+	}
+	data, err := readSmall(o.Constitution)
+	if err == nil {
+		c, err = posttrain.ParseConstitution(data)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--constitution %s: %w", o.Constitution, err)
+	}
+	return c, nil
+}
+
+// check says early, before there is a run to go on with, what court would say.
+func (o *judgeOptions) check(store storeFlags) error {
+	if _, err := o.constitution(); err != nil {
+		return err
+	}
+	var err error
+	switch {
+	case o.remote():
+		_, err = newChatService(o.Judge, o.JudgeName, "")
+	case o.Judge != "" && o.Judge != "self":
+		_, err = store.modelPath(o.Judge)
+	}
+	if err != nil {
+		return fmt.Errorf("--judge: %w", err)
+	}
+	return nil
+}
+
 // court opens the judge. Self is the model that is judged for self, in its file;
 // the closer gives the judge's memory back.
 func (f *judgeFlags) court(b *cpu.Backend, o *judgeOptions, store storeFlags, self string, seed uint64) (*posttrain.Court, func(), error) {
-	c := &posttrain.Court{Constitution: posttrain.DefaultConstitution(), Seed: seed, Mean: o.Decide == "mean"}
-	if o.Constitution != "" {
-		data, err := readSmall(o.Constitution)
-		if err == nil {
-			c.Constitution, err = posttrain.ParseConstitution(data)
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("--constitution %s: %w", o.Constitution, err)
-		}
+	c := &posttrain.Court{Seed: seed, Mean: o.Decide == "mean"}
+	var err error
+	if c.Constitution, err = o.constitution(); err != nil {
+		return nil, nil, err
 	}
 	if o.remote() {
 		s, err := newChatService(o.Judge, o.JudgeName, f.JudgeKey)

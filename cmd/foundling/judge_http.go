@@ -73,6 +73,10 @@ func (s *chatService) say(ctx context.Context, msgs []chat.Message) (said posttr
 	switch {
 	case err != nil:
 		return said, err
+	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
+		return said, fmt.Errorf("%w: %s answers %s: %.200q: give the right --judge-key", posttrain.ErrRefused, s.url, resp.Status, data)
+	case resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusRequestTimeout && resp.StatusCode != http.StatusTooManyRequests:
+		return said, fmt.Errorf("%w: %s answers %s: %.200q", posttrain.ErrRefused, s.url, resp.Status, data)
 	case resp.StatusCode != http.StatusOK:
 		return said, fmt.Errorf("%s answers %s: %.200q", s.url, resp.Status, data)
 	case len(data) > maxJudgement:

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/foundling-lm/foundling/text/chat"
+	"github.com/foundling-lm/foundling/train/posttrain"
 )
 
 func TestChatService(t *testing.T) {
@@ -34,6 +36,10 @@ func TestChatService(t *testing.T) {
 		switch text := q.Messages[0].Content; text {
 		case "broken":
 			http.Error(w, "no memory", http.StatusInternalServerError)
+		case "locked":
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+		case "busy":
+			http.Error(w, "later", http.StatusTooManyRequests)
 		case "moved":
 			http.Redirect(w, r, "/elsewhere", http.StatusFound)
 		default:
@@ -51,11 +57,13 @@ func TestChatService(t *testing.T) {
 			t.Errorf("%s: %+v, %v", address, said, err)
 		}
 		for text, want := range map[string]string{
-			"broken": "500", "moved": "302", "not JSON": "invalid character", `{"choices":[]}`: "content is missing", `{"choices":[{"message":{"content":null}}]}`: "content is missing",
+			"broken": "500", "locked": "--judge-key", "busy": "429", "moved": "302", "not JSON": "invalid character", `{"choices":[]}`: "content is missing", `{"choices":[{"message":{"content":null}}]}`: "content is missing",
 			`{"choices":[{"message":{"content":"A"}}],"usage":{"prompt_tokens":-1}}`: "negative", strings.Repeat(" ", maxJudgement+1): "more than",
 		} {
 			if _, err := s.say(t.Context(), []chat.Message{{Role: chat.RoleUser, Content: text}}); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%.20q: error %v, want %q", text, err, want)
+			} else if errors.Is(err, posttrain.ErrRefused) != (text == "locked") {
+				t.Errorf("%.20q: it is asked again, or not: %v", text, err)
 			}
 		}
 	}
@@ -130,7 +138,7 @@ func TestKilledJudge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &judgeServer{asked: map[string]int{}, hang: 31, hangs: make(chan struct{})}
+	s := &judgeServer{asked: map[string]int{}, hang: 11, hangs: make(chan struct{})}
 	server := httptest.NewServer(s)
 	defer server.Close()
 	var outputs [2]string
@@ -168,7 +176,7 @@ func TestKilledJudge(t *testing.T) {
 			t.Fatalf("%s: %v\n%s", out, err, stderr.Bytes())
 		}
 		outputs[i] = strings.ReplaceAll(string(data), filepath.Join(work, out), "")
-		if !strings.Contains(outputs[i], `"decided":24`) || !strings.Contains(outputs[i], `"cost":0.00288`) {
+		if !strings.Contains(outputs[i], `"decided":13`) || !strings.Contains(outputs[i], `"cost":0.00156`) {
 			t.Errorf("%s: %s", out, data)
 		}
 	}

@@ -21,6 +21,7 @@ type labCmd struct {
 	Structured  labStructuredCmd  `cmd:"" help:"The layers of structured output on one task: prompt, repair, retry, constrained sampling, fine-tuning."`
 	Tilt        labTiltCmd        `cmd:"" help:"PPO, RLOO and DPO reach one optimum, the reference times exp(reward/beta); best-of-n beside them."`
 	TestTime    labTestTimeCmd    `cmd:"" help:"Accuracy and coverage against the number of candidates and tokens, for every way to choose."`
+	Truth       labTruthCmd       `cmd:"" name:"truthfulness" help:"Tuning with and without \"I don't know\" and counterfactual contexts: wrong answers, abstention, obedience to the context."`
 }
 
 // labOutput are the flags of labs that compute everything themselves.

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -152,11 +151,6 @@ func (o *policyOptions) resolve(f *policyFlags) error {
 	p := o.policy()
 	if err := p.Validate(); err != nil {
 		return err
-	}
-	for _, x := range []float64{o.KL, o.KLTarget, o.EndPenalty, o.StopKL, o.ValueCoef, o.ValueClip, o.TopP} {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return errors.New("an option is no finite number")
-		}
 	}
 	return nil
 }

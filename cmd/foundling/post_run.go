@@ -33,6 +33,7 @@ type postMethod[O any] struct {
 	rate     float64                       // default learning rate as a share of that of pre-training
 	resolve  func() error                  // fills in and checks the method's own options in a new run
 	stages   []func(context.Context) error // after the model is open: settle and train are among what they call
+	scorers  bool                          // the model may be a reward model or a classifier
 }
 
 // postRun is the frame of a post-training run in its directory: options from the
@@ -146,6 +147,11 @@ func (r *postRun[O]) openBase() error {
 	}
 	if z.Tokenizer == nil {
 		return fmt.Errorf("--model %s: its tokenizer cannot be read: %w", r.o.Model, z.NoTokens)
+	}
+	if !r.scorers {
+		if err := writes(z, r.o.Model); err != nil {
+			return err
+		}
 	}
 	r.base = z
 	return nil

@@ -26,6 +26,8 @@ began with too far (--kl). Prompts are records or lines of text. Answers of
 commands and services are kept in the run's directory, so that a run that goes on
 asks nobody twice. Known faults are named when the figures show them.
 
+` + rewardProtocol + `
+
 Examples:
 
     foundling ppo --model run1 --data prompts.txt --reward verifier:go-parse --budget 10m --out tuned

@@ -77,7 +77,7 @@ func (c *rewardCmd) Run(ctx context.Context) error {
 	defaults.Centre = 0.01
 	return r.run(ctx, &c.postCmd, postMethod[headOptions]{
 		command: "reward", flags: &c.postFlags, given: &c.rewardFlags, rate: headRate, defaults: defaults,
-		frame: func(o *headOptions) *postOptions { return &o.postOptions }, resolve: r.resolve,
+		frame: func(o *headOptions) *postOptions { return &o.postOptions }, resolve: r.resolve, scorers: true,
 		stages: []func(context.Context) error{r.read, r.fit, r.judge, r.report},
 	})
 }

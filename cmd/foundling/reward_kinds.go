@@ -16,6 +16,11 @@ import (
 // rewardHelp lists the kinds of --reward.
 const rewardHelp = "verifier:go-parse|arithmetic|json, answer:number|choice|json|code|text (the answer is that of the data), match:REGEX, schema:FILE, command:COMMAND, http://URL, model:DIR, ended, length, overlong:N, repetition"
 
+// rewardProtocol says how rewards from outside are asked, for the help of commands.
+const rewardProtocol = `A command of --reward reads {"prompt":...,"completion":...,"reference":...} a line and
+writes a line for each: a number, or null for none. A service is sent {"prompts":[...],
+"completions":[...],"references":[...]} and answers {"rewards":[...]}.`
+
 // rewards are those of --reward, with what they had to open.
 type rewards struct {
 	b     tensor.Backend

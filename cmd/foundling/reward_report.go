@@ -62,7 +62,11 @@ func lengthLine(p *eval.RewardReport) string {
 
 // verdict says whether the model is better than a coin and than lengths.
 func verdict(p *eval.RewardReport) string {
-	rule := "the rule that the longer answer is better has " + report.Percent(p.LengthRule.Value)
+	which := "longer"
+	if p.Shorter {
+		which = "shorter"
+	}
+	rule := fmt.Sprintf("the rule that the %s answer is better has %s", which, report.Percent(p.LengthRule.Value))
 	switch {
 	case p.Accuracy.Low <= 0.5:
 		return "not above chance with 95 % confidence; " + rule

@@ -47,6 +47,8 @@ divergence from the model of best-of-n for every n.
 
 The result is preferences.jsonl or demonstrations.jsonl; --train learns from it.
 
+` + rewardProtocol + `
+
 Examples:
 
     foundling rlaif --model tuned --judge self --prompts prompts.txt --out judged
@@ -98,12 +100,12 @@ func (r *rlaifRun) resolve() error {
 		if !reflect.DeepEqual(r.x.lossFlags, lossFlags{}) || r.f.Precompute || r.f.Batch != nil || r.f.TooLong != nil || r.f.HeldOut != nil {
 			return errors.New("--method rejection learns demonstrations: --loss and its options, --batch, --too-long, --held-out and --precompute-reference are of preferences")
 		}
-		return o.answerOptions.resolve(8, r.base.Model.Dims().Context)
+		return o.answerOptions.resolve(8, r.base.Model.Dims().Context, r.c.storeFlags)
 	}
 	if err := r.dpoRun.resolve(); err != nil {
 		return err
 	}
-	return o.answerOptions.resolve(2, r.base.Model.Dims().Context)
+	return o.answerOptions.resolve(2, r.base.Model.Dims().Context, r.c.storeFlags)
 }
 
 // readPrompts reads prompts to answer, and pairs to judge as they are.
@@ -197,6 +199,11 @@ func (r *rlaifRun) judge(ctx context.Context) error {
 			}
 		}
 	}
+	if r.Options.Method == byPreference { // no other answers are learned from: a judge need not read them
+		for i, t := range tries {
+			tries[i] = t.Complete()
+		}
+	}
 	if err := g.grade(ctx, r.prompts, tries); err != nil {
 		return err
 	}
@@ -209,6 +216,11 @@ func (r *rlaifRun) judge(ctx context.Context) error {
 	}
 	if err := g.settle(); err != nil {
 		return err
+	}
+	for _, t := range tries {
+		if k := t.Best(); k >= 0 && len(t.Answers) > 1 && *t.Answers[k].Score == *t.Answers[t.Worst()].Score {
+			r.result.Tied++
+		}
 	}
 	r.result.Records = len(records)
 	r.p.end(fmt.Sprintf("%d records to learn from", len(records)))

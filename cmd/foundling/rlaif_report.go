@@ -22,6 +22,7 @@ type rlaifResult struct {
 	Given   int                    `json:"given"`   // pairs that were judged as they are
 	Unfit   int                    `json:"unfit"`   // prompts that are too long
 	Cut     int                    `json:"cut"`     // prompts without enough complete answers
+	Tied    int                    `json:"tied"`    // prompts whose answers all have one score
 	Skipped dataset.Skips          `json:"skipped"`
 	Judge   *posttrain.JudgeReport `json:"judge,omitempty"`
 	Cost    float64                `json:"cost,omitempty"` // in the money of --price-in and --price-out
@@ -36,8 +37,11 @@ const rlaifFile = "rlaif.json"
 // why says why there is nothing to learn.
 func (x *rlaifResult) why(judged *posttrain.JudgeReport) string {
 	s := fmt.Sprintf("%d prompts answered, %d of them without enough answers that end within --max-tokens", x.Prompts-x.Unfit, x.Cut)
+	if 2*x.Cut > x.Prompts-x.Unfit {
+		s += " (raise it, or have the model learn its end token first: foundling sft)"
+	}
 	if judged != nil {
-		s += fmt.Sprintf("; of %d comparisons %d were decided (%d replies were nonsense, %d never came)", judged.Comparisons, judged.Decided, judged.Nonsense, judged.Failed)
+		s += fmt.Sprintf("; of %d comparisons %d were decided (%d verdicts turned with the order, %d replies were nonsense, %d never came)", judged.Comparisons, judged.Decided, judged.Swapped, judged.Nonsense, judged.Failed)
 	}
 	return s
 }
@@ -94,8 +98,11 @@ func (x *rlaifResult) print() {
 	if x.Cut > 0 {
 		fmt.Printf("  to %d prompts too few answers ended within --max-tokens\n", x.Cut)
 	}
-	if x.Judge != nil {
+	if x.Judge != nil && x.Judge.Comparisons > 0 {
 		printJudge(x.Judge, x.Cost)
+	}
+	if x.Tied > 0 {
+		fmt.Printf("  to %d prompts all answers have one score, so that nothing was chosen there\n", x.Tied)
 	}
 	if x.BestOf != nil {
 		fmt.Println("\nbest of   reward  95 % interval     KL (nats)  log n - (n-1)/n")

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -145,11 +146,31 @@ func fields(v any) (map[string]json.RawMessage, error) {
 func overlay(options, given any) error {
 	data, err := json.Marshal(given)
 	if bad := (*json.UnsupportedValueError)(nil); errors.As(err, &bad) {
-		return fmt.Errorf("an option is %s: it must be a finite number", bad.Str)
+		return usageError{fmt.Errorf("--%s is %s: it must be a finite number", unsupported(reflect.Indirect(reflect.ValueOf(given))), bad.Str)}
 	} else if err != nil {
 		return err
 	}
 	return json.Unmarshal(data, options)
+}
+
+// unsupported is the name of the first option of a struct that has no JSON.
+func unsupported(options reflect.Value) string {
+	for i := range options.NumField() {
+		f := options.Type().Field(i)
+		switch {
+		case !f.IsExported() && !f.Anonymous:
+		case f.Anonymous && f.Type.Kind() == reflect.Struct:
+			if name := unsupported(options.Field(i)); name != "" {
+				return name
+			}
+		default:
+			if _, err := json.Marshal(options.Field(i).Interface()); err != nil {
+				name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // absolute makes paths independent of the working directory.

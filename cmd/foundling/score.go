@@ -49,7 +49,7 @@ type scored struct {
 
 // Run answers standard input.
 func (c *scoreCmd) Run(ctx context.Context) error {
-	m, err := openModel(c.openFlags, c.Model)
+	m, err := openAny(c.openFlags, speculateFlags{}, c.Model)
 	if err != nil {
 		return err
 	}

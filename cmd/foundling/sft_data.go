@@ -158,6 +158,7 @@ func (r *sftRun) demonstrate(ctx context.Context) error {
 type collection struct {
 	found         int
 	learn, unseen []batch.Example
+	held          map[uint64]bool // hashes of unseen
 	mix           *mixing
 }
 
@@ -165,7 +166,7 @@ type collection struct {
 // repeats others.
 func (r *sftRun) collect(ctx context.Context, stream demo.Stream) (*collection, error) {
 	o := &r.Options
-	c := &collection{}
+	c := &collection{held: map[uint64]bool{}}
 	var err error
 	if c.mix, err = newMix(o.Mix); err != nil {
 		return nil, err
@@ -212,7 +213,10 @@ func (r *sftRun) collect(ctx context.Context, stream demo.Stream) (*collection, 
 // fall on one side.
 func (c *collection) isUnseen(e batch.Example, o *sftOptions) bool {
 	h, _ := strconv.ParseUint(fingerprint([]batch.Example{e})[:16], 16, 64)
-	return len(c.unseen) < mostHeldOut && rng.Float64(o.Seed, rng.Stream("held out"), h) < o.HeldOut
+	if !c.held[h] && len(c.held) < mostHeldOut && rng.Float64(o.Seed, rng.Stream("held out"), h) < o.HeldOut {
+		c.held[h] = true
+	}
+	return c.held[h]
 }
 
 // keep writes what the demonstrations are, once.

@@ -168,7 +168,10 @@ func (t *training) line(m train.Metrics) string {
 	}
 	s.WriteString(t.rewarded)
 	if t.valLoss > 0 {
-		fmt.Fprintf(&s, "  val %.3f nats/token %.3f bpb", t.valLoss, t.bpb)
+		fmt.Fprintf(&s, "  val %.3f nats/token", t.valLoss)
+		if t.bpb > 0 { // demonstrations are not measured in bytes
+			fmt.Fprintf(&s, " %.3f bpb", t.bpb)
+		}
 	}
 	fmt.Fprintf(&s, "  %s%s/s  %sFLOP/s", amount(t.rate), cmp.Or(t.unit, "tok"), amount(t.flops))
 	if t.peak > 0 {

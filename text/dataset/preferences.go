@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -125,7 +126,9 @@ func (r *Row) margin() (*float64, error) {
 		if err != nil {
 			return nil, err
 		}
-		a -= b
+		if a -= b; math.IsInf(a, 0) {
+			return nil, &fault{names[0], NotANumber, "its distance from " + names[1] + " is outside the range of float64: want finite numbers"}
+		}
 		return &a, nil
 	}
 	return nil, nil

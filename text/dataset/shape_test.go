@@ -153,6 +153,7 @@ func TestBadRows(t *testing.T) {
 		{`{"chosen":[{"role":"user","content":"a"},{"role":"assistant","content":"b"}],"rejected":[{"role":"user","content":"x"},{"role":"assistant","content":"b"}]}`, NoAnswer, "chosen: it begins with a turn of the role user"},
 		{`{"chosen":"a b","rejected":[{"role":"assistant","content":"b"}]}`, WrongType, "want both alike"},
 		{`{"chosen":"a","rejected":"b","margin":"NaN"}`, NotANumber, "margin"},
+		{`{"chosen":"a","rejected":"b","score_chosen":1e308,"score_rejected":-1e308}`, NotANumber, "score_chosen"},
 		{`{"chosen":"a"}`, WrongColumns, "columns chosen: want"},
 		{`{"instruction":"i","output_1":"b","output_2":"c","preference":null}`, NoVerdict, "nobody decided"},
 		{`{"instruction":"i","output_1":"b","output_2":"c","preference":0}`, NoVerdict, "draw"},

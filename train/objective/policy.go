@@ -47,9 +47,9 @@ func Policy(logp, old, advantage []float64, c Clip) PolicyLosses {
 
 // PolicyStats are what is logged of policy losses.
 type PolicyStats struct {
-	ClipFraction       float64 // share of actions without gradient
-	Ratio, RatioVar    float64 // mean and variance of the ratios
-	ApproxKL, ApproxK3 float64 // of old from the policy: k2 and k3 of KL, on the old policy's actions
+	ClipFraction    float64 // share of actions without gradient
+	Ratio, RatioVar float64 // mean and variance of the ratios
+	ApproxKL        float64 // of old from the policy: k2 of KL, on the old policy's actions
 }
 
 // Stats summarises; logp and old are those of the losses.
@@ -61,9 +61,7 @@ func (l PolicyLosses) Stats(logp, old []float64) (s PolicyStats) {
 		}
 		s.Ratio += r
 		k2, _ := K2.Of(old[i], logp[i])
-		k3, _ := K3.Of(old[i], logp[i])
 		s.ApproxKL += k2 / n
-		s.ApproxK3 += k3 / n
 	}
 	s.Ratio /= n // 1 where all are 1, to the last bit
 	for _, r := range l.Ratio {

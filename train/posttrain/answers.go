@@ -94,7 +94,7 @@ func (p LongPolicy) fit(e batch.Example, t int) (_ batch.Example, cut bool, err 
 	}
 	switch answer := (Completion{Example: e}).answerAt(); {
 	case p == RefuseLong:
-		return e, false, fmt.Errorf("prompt and answer take %d tokens, %d fit: shorten them, or give a policy for long ones", len(e.IDs), t+1)
+		return e, false, fmt.Errorf("prompt and answer take %d tokens, %d fit: shorten them, or give --too-long drop or truncate-left", len(e.IDs), t+1)
 	case p == TruncateLeft && over < answer: // one id stays before the answer
 		return batch.Example{IDs: e.IDs[over:], Train: e.Train[over:]}, true, nil
 	case p == TruncateRight && answer < t+1:

@@ -127,6 +127,9 @@ func (c *Court) ask(ctx context.Context, questions [][]chat.Message) ([]Reply, e
 		}
 		broken = cmp.Or(broken, keep(keys[i], r))
 	})
+	if err != nil && ctx.Err() == nil && c.Journal != nil {
+		err = fmt.Errorf("%w: once the judge answers, the same command goes on; what it has said is kept", err)
+	}
 	return replies, errors.Join(broken, err)
 }
 

@@ -1,26 +1,14 @@
 package posttrain
 
 import (
-	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/plan"
 	"github.com/foundling-lm/foundling/train"
 )
 
-// Shuffled is the source of steps of batch preferences each: all of data in a
-// random order, and again in another one when all were seen.
+// Shuffled is the source of steps of batch preferences each, in the Order of seed.
 func (p *Preferences) Shuffled(data []Preferred, batch int, seed uint64) func(step int) ([]train.Micro, error) {
-	epoch, order := -1, []int(nil)
-	return func(step int) ([]train.Micro, error) {
-		ps := make([]Preferred, batch)
-		for i := range ps {
-			g := step*batch + i
-			if e := g / len(data); e != epoch {
-				epoch, order = e, rng.Perm(seed, rng.Stream("preferences")+uint64(e), len(data))
-			}
-			ps[i] = data[order[g%len(data)]]
-		}
-		return p.Micro(ps), nil
-	}
+	next := Order(data, batch, seed)
+	return func(step int) ([]train.Micro, error) { return p.Micro(next(step)), nil }
 }
 
 // HeldPrefix begins the names of held-out figures in metrics.jsonl.

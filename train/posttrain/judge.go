@@ -53,6 +53,10 @@ type Service struct {
 	Concurrent int                                                          // questions at a time; 0: 1
 }
 
+// ErrRefused is in the error of a try that would fail again, such as one with a wrong
+// key.
+var ErrRefused = errors.New("the service refuses")
+
 // hopeless is how many questions in a row may fail, with all their retries, before
 // the service counts as gone.
 const hopeless = 5
@@ -118,6 +122,9 @@ func (s *Service) ask(ctx context.Context, q []chat.Message) (r Reply, err error
 		}
 		cancel()
 		r.Tries++
+		if errors.Is(err, ErrRefused) {
+			break
+		}
 		if err != nil {
 			continue
 		}

@@ -146,7 +146,7 @@ func (r *JudgementReader) steps(j *Judgement, rec dataset.Record) error {
 	if over := len(ids) - r.Row; over > 0 {
 		switch {
 		case r.Long == RefuseLong:
-			return fmt.Errorf("prompt and steps take %d tokens, %d fit: shorten them, or give a policy for long ones", len(ids), r.Row)
+			return fmt.Errorf("prompt and steps take %d tokens, %d fit: shorten them, or give --too-long drop or truncate-left", len(ids), r.Row)
 		case r.Long == TruncateRight && j.At[0] < r.Row: // whole steps go
 			n := len(j.At)
 			for j.At[n-1] >= r.Row {
@@ -176,7 +176,7 @@ func (r *JudgementReader) class(j *Judgement, text dataset.Text) error {
 	if len(ids) > r.Row {
 		switch r.Long {
 		case RefuseLong:
-			return fmt.Errorf("the text takes %d tokens, %d fit: shorten it, or give a policy for long ones", len(ids), r.Row)
+			return fmt.Errorf("the text takes %d tokens, %d fit: shorten it, or give --too-long drop or truncate-left", len(ids), r.Row)
 		case TruncateLeft:
 			ids = ids[len(ids)-r.Row:]
 		case TruncateRight:

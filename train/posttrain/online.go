@@ -8,7 +8,6 @@ import (
 
 	"github.com/foundling-lm/foundling/generate"
 	"github.com/foundling-lm/foundling/internal/atomicfile"
-	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/train"
@@ -56,6 +55,7 @@ type Round struct {
 	References [][2]float64 `json:"references,omitempty"`
 
 	preferred []Preferred
+	next      func(step int) []Preferred // of a step of the round
 }
 
 // Figures of rounds in metrics.jsonl.
@@ -97,35 +97,25 @@ func (o *Online) Source(ctx context.Context) func(step int) ([]train.Micro, erro
 				o.Report(r)
 			}
 		}
-		r := o.current
-		if len(r.preferred) == 0 {
-			return []train.Micro{&roundMicro{nil, r}}, nil
+		micro := o.Micro(o.current.next(step % o.Steps))
+		if len(micro) == 0 {
+			micro = []train.Micro{noMicro{}}
 		}
-		ps := make([]Preferred, min(o.Batch, len(r.preferred)))
-		at := step % o.Steps * len(ps)
-		for i := range ps {
-			epoch := uint64((at + i) / len(r.preferred))
-			order := rng.Perm(o.Seed, rng.Stream("online")+uint64(n)<<20+epoch, len(r.preferred))
-			ps[i] = r.preferred[order[(at+i)%len(r.preferred)]]
-		}
-		micro := o.Micro(ps)
-		micro[0] = &roundMicro{micro[0], r}
+		micro[0] = &roundMicro{micro[0], o.current}
 		return micro, nil
 	}
 }
 
-// roundMicro notes the figures of its round with those of a step. Without a Micro
-// it is a step that learns nothing, since the round has no preferences.
+// noMicro has nothing to learn.
+type noMicro struct{}
+
+func (noMicro) Size() (units, places int)               { return 0, 0 }
+func (noMicro) Forward(*op.Pass, train.Forward) float64 { return 0 }
+
+// roundMicro notes the figures of its round with those of a step.
 type roundMicro struct {
 	train.Micro
 	r *Round
-}
-
-func (m *roundMicro) Size() (units, places int) {
-	if m.Micro == nil {
-		return 0, 0
-	}
-	return m.Micro.Size()
 }
 
 func (m *roundMicro) Forward(p *op.Pass, f train.Forward) float64 {
@@ -133,9 +123,6 @@ func (m *roundMicro) Forward(p *op.Pass, f train.Forward) float64 {
 		RoundNumber: float64(m.r.Number + 1), RoundMean: m.r.Mean, RoundBest: m.r.Best, RoundKL: m.r.KL, RoundPairs: float64(m.r.Pairs),
 	} {
 		f.Note(name, x, 1)
-	}
-	if m.Micro == nil {
-		return 0
 	}
 	return m.Micro.Forward(p, f)
 }
@@ -166,15 +153,21 @@ func (o *Online) round(ctx context.Context, n int, first bool) (*Round, error) {
 	return r, atomicfile.WriteJSON(path, r)
 }
 
+// numbers are those of the prompts of each round of so many.
+func (o *Online) numbers(size int) func(round int) []int {
+	all := make([]int, len(o.Prompts))
+	for i := range all {
+		all[i] = i
+	}
+	return Order(all, size, o.Seed)
+}
+
 // draw answers and grades.
 func (o *Online) draw(ctx context.Context, r *Round) error {
 	prompts := make([]dataset.Record, min(o.Round, len(o.Prompts)))
 	numbers := make([]int, len(prompts))
-	for i := range prompts {
-		g := r.Number*len(prompts) + i
-		order := rng.Perm(o.Seed, rng.Stream("prompts")+uint64(g/len(o.Prompts)), len(o.Prompts))
-		numbers[i] = order[g%len(o.Prompts)]
-		prompts[i] = o.Prompts[numbers[i]]
+	for i, n := range o.numbers(len(prompts))(r.Number) {
+		numbers[i], prompts[i] = n, o.Prompts[n]
 	}
 	e, err := o.Open()
 	if err != nil {
@@ -236,11 +229,13 @@ func (o *Online) prefer(r *Round) error {
 		}
 	}
 	if r.Pairs = len(r.preferred); r.Pairs == 0 {
-		if r.Number == 0 { // else all was learned that the scores tell
+		if r.Number == 0 {
 			return errNothing(len(r.Tries))
 		}
+		r.next = func(int) []Preferred { return nil } // its steps change nothing
 		return nil
 	}
+	r.next = Order(r.preferred, min(o.Batch, r.Pairs), o.Seed+uint64(r.Number))
 	if o.needs(needsBaseline) {
 		Mismatch(r.preferred, o.Row+1)
 	}

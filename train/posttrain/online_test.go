@@ -58,18 +58,23 @@ func lowercase(asked *int) []Term {
 // onlineRun is four rounds of four steps.
 func onlineRun(t *testing.T, ctx context.Context, dir string, threads int, asked *int, progress func(train.Metrics)) ([]float32, error) {
 	t.Helper()
-	z, open, p := talker(t, threads)
-	w, err := NewWriter(z)
-	if err != nil {
-		t.Fatal(err)
-	}
 	j, err := OpenJournal(filepath.Join(dir, "rewards.jsonl"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer j.Close()
+	return gradedRun(t, ctx, dir, threads, Rewarded(lowercase(asked), j, nil), progress)
+}
+
+func gradedRun(t *testing.T, ctx context.Context, dir string, threads int, grade Grade, progress func(train.Metrics)) ([]float32, error) {
+	t.Helper()
+	z, open, p := talker(t, threads)
+	w, err := NewWriter(z)
+	if err != nil {
+		t.Fatal(err)
+	}
 	o := &Online{
-		Preferences: p, Writer: w, Open: open, N: 4, Round: 16, Steps: 4, Batch: 8, Seed: 1, Dir: dir, Grade: Rewarded(lowercase(asked), j, nil),
+		Preferences: p, Writer: w, Open: open, N: 4, Round: 16, Steps: 4, Batch: 8, Seed: 1, Dir: dir, Grade: grade,
 		Options: generate.Options{MaxTokens: 12, StopIDs: z.Stops(), Sample: sample.Options{Temperature: 1, Seed: 1}},
 	}
 	for i := range 24 {
@@ -155,62 +160,45 @@ func TestOnline(t *testing.T) {
 	}
 }
 
-// TestRoundsWithoutPreferences has answers of one score: an error in the first
-// round, steps that change nothing in a later one.
-func TestRoundsWithoutPreferences(t *testing.T) {
-	z, open, p := talker(t, 1)
-	w, err := NewWriter(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	scores := []float64{0, 1}
-	o := &Online{
-		Preferences: p, Writer: w, Open: open, N: 2, Round: 2, Steps: 1, Batch: 2, Seed: 1, Dir: t.TempDir(),
-		Prompts: []dataset.Record{{Prompt: plainText("a")}, {Prompt: plainText("b")}},
-		Options: generate.Options{MaxTokens: 4, Sample: sample.Options{Temperature: 1, Seed: 1}},
-		Grade: func(_ context.Context, _ []dataset.Record, tries []*Tries) error {
-			for _, t := range tries {
-				for k, a := range t.Answers {
-					x := scores[k]
-					a.Score = &x
+// TestRoundWithoutPreferences has a round whose answers are all worth the same: its
+// steps change nothing, and the run goes on. A first round of that kind is an error.
+func TestRoundWithoutPreferences(t *testing.T) {
+	asked := 0
+	for _, same := range []int{0, 1} {
+		round, terms := -1, lowercase(&asked)
+		terms[0].Outside = false
+		real := Rewarded(terms, nil, nil)
+		grade := func(ctx context.Context, prompts []dataset.Record, tries []*Tries) error {
+			err := real(ctx, prompts, tries)
+			if round++; round == same {
+				for _, t := range tries {
+					for _, a := range t.Answers {
+						a.Score = new(float64)
+					}
 				}
 			}
-			return nil
-		},
-	}
-	tr, err := train.New(p.Scorer.pass.Backend, z.Model.Params(), z.Model.Unembedding(), train.Options{Schedule: optim.Schedule{Kind: "constant", Peak: 1e-2, Steps: 9}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tr.Close()
-	weights := func() []float32 {
-		w := z.Model.Params()[0]
-		x := make([]float32, w.Len())
-		p.Scorer.pass.Backend.Download(x, w.T)
-		return x
-	}
-	step := func(n int) (train.Metrics, bool) {
-		before := weights()
-		micro, err := o.Source(context.Background())(n)
+			return err
+		}
+		dir := t.TempDir()
+		_, err := gradedRun(t, context.Background(), dir, 2, grade, nil)
+		if same == 0 {
+			if err == nil || !strings.Contains(err.Error(), "to none of 16 prompts") {
+				t.Errorf("nothing to learn in the first round: %v", err)
+			}
+			continue
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := tr.StepOn(micro)
-		if err != nil {
-			t.Fatal(err)
+		log, err := train.ReadMetrics(filepath.Join(dir, train.MetricsFile))
+		if err != nil || len(log) != 16 {
+			t.Fatalf("%d steps, %v", len(log), err)
 		}
-		return m, slices.Equal(before, weights())
-	}
-	if m, same := step(0); same || m.Extra[RoundPairs] != 2 {
-		t.Errorf("a round with preferences: %v, unchanged %v", m.Extra, same)
-	}
-	scores[1] = 0
-	if m, same := step(1); !same || m.Extra[RoundPairs] != 0 || m.Extra[RoundNumber] != 2 || m.Skipped != "" {
-		t.Errorf("a round without: %+v, unchanged %v", m, same)
-	}
-	o.Dir, o.current = t.TempDir(), nil
-	if _, err := o.Source(context.Background())(0); err == nil || !strings.Contains(err.Error(), "two answers of different score") {
-		t.Errorf("a first round without preferences: %v", err)
+		for i, m := range log {
+			if nothing := i/4 == same; nothing != (m.Skipped != "") || m.Extra[RoundNumber] != float64(i/4+1) {
+				t.Errorf("step %d: %+v", i+1, m)
+			}
+		}
 	}
 }
 

@@ -275,7 +275,7 @@ func (p *policyRun) source(ctx context.Context, step int) ([]train.Micro, error)
 // over says that no step is left of the rollout.
 func (p *policyRun) over(step int) bool {
 	done := step - p.now.Step
-	return done >= p.Epochs*p.Minibatches || p.StopKL > 0 && done > 0 && p.moved.mean() > p.StopKL
+	return done >= p.Epochs*p.Minibatches || p.StopKL > 0 && done > 0 && !(p.moved.mean() <= p.StopKL) // the log has a bound for NaN
 }
 
 // movedAt reads from the log how far the policy had moved at a step.

@@ -54,7 +54,7 @@ func (r *PromptReader) Prompt(rec dataset.Record) (p Prompt, ok bool, err error)
 		r.Read++
 		return p, true, nil
 	case r.Long == RefuseLong:
-		return p, false, fmt.Errorf("the prompt takes %d tokens, and %d of %d are kept for the completion: shorten it, or give a policy for long ones", len(ids), r.Room, r.Row)
+		return p, false, fmt.Errorf("the prompt takes %d tokens, and %d of %d are kept for the completion: shorten it, or give --too-long drop or truncate-left", len(ids), r.Room, r.Row)
 	}
 	r.Dropped++
 	return p, false, nil

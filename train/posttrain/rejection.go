@@ -60,7 +60,7 @@ func MeasureBestOf(tries []*Tries, seed uint64) []BestOf {
 // prompt that is complete. Cut is how many prompts have none.
 func Rejected(prompts []dataset.Record, tries []*Tries) (rs []dataset.Record, cut int) {
 	for i, t := range tries {
-		whole := t.complete()
+		whole := t.Complete()
 		k := whole.Best()
 		if k < 0 {
 			cut++
@@ -77,7 +77,7 @@ func Rejected(prompts []dataset.Record, tries []*Tries) (rs []dataset.Record, cu
 // one is better. Cut is how many prompts have less than two complete answers.
 func PreferredTexts(prompts []dataset.Record, tries []*Tries) (rs []dataset.Record, cut int) {
 	for i, t := range tries {
-		whole := t.complete()
+		whole := t.Complete()
 		if len(whole.Answers) < 2 {
 			cut++
 			continue

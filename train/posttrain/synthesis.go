@@ -38,10 +38,13 @@ type Synthesis struct {
 	Seed    uint64           // chooses the example tasks
 	Prompts []dataset.Record // prompts in turn; or, if Tasks, the example tasks
 	Tasks   bool
-	// Judge says what an answer is worth. An error ends the run.
+	// Judge says what an answer is worth. An error refuses the attempt; one after
+	// another ends the run.
 	Judge func(ctx context.Context, prompt string, c *search.Candidate) (search.Verdict, error)
 	// Progress is told of tokens.
 	Progress func()
+
+	unjudged int // attempts in a row without a verdict
 }
 
 // Why there is no answer to judge.
@@ -191,9 +194,17 @@ func (s *Synthesis) answers(ctx context.Context, out []Attempt) error {
 			continue
 		}
 		v, err := s.Judge(ctx, a.Prompt.String(), &c)
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
+		if err != nil { // of one attempt, unless it goes on
+			if s.unjudged++; s.unjudged >= hopeless {
+				return fmt.Errorf("%d attempts in a row got no verdict, lastly: %w", s.unjudged, err)
+			}
+			a.Why = err.Error()
+			continue
+		}
+		s.unjudged = 0
 		a.Pass, a.Score, a.Why = v.Pass, v.Score, v.Why
 	}
 	return nil

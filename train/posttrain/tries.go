@@ -129,8 +129,8 @@ func (t *Tries) Completion(k int) *Completion {
 	return &c
 }
 
-// complete is the tries without answers that were cut off or say nothing.
-func (t *Tries) complete() *Tries {
+// Complete is the tries without answers that were cut off or say nothing.
+func (t *Tries) Complete() *Tries {
 	whole := &Tries{Prompt: t.Prompt, IDs: t.IDs}
 	for _, a := range t.Answers {
 		if c := (search.Candidate{Finish: a.Finish}); c.Complete() && strings.TrimSpace(a.Text) != "" {

@@ -61,7 +61,8 @@ func Items(r dataset.Record, grade bool) []Item {
 	return out
 }
 
-// identify is a hash of the prompt and the answers, whatever their order.
+// identify is a hash of the prompt and the answers in their order, which a label's
+// First and Second go by: where a file turns a pair round, it is another item.
 func (it *Item) identify() string {
 	part := func(t dataset.Text) string {
 		s := t.Plain
@@ -70,14 +71,9 @@ func (it *Item) identify() string {
 		}
 		return s
 	}
-	var answers []string
-	for _, a := range it.Answers {
-		answers = append(answers, part(a))
-	}
-	slices.Sort(answers)
 	s := part(it.Prompt)
-	for _, a := range answers {
-		s += "\x02" + a
+	for _, a := range it.Answers {
+		s += "\x02" + part(a)
 	}
 	return fmt.Sprintf("%x", xxh3.HashString128(s).Bytes())
 }

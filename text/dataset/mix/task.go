@@ -30,11 +30,6 @@ const (
 	Unknown        Task = "other"
 )
 
-// Tasks returns all tasks.
-func Tasks() []Task {
-	return []Task{OpenQuestion, ClosedQuestion, Summarising, Translation, Code, Mathematics, Rewriting, Classification, Extraction, Brainstorming, Generation, Chat, Unknown}
-}
-
 // rule finds a task by words of the instruction.
 type rule struct {
 	task    Task
