@@ -54,41 +54,52 @@ func (z *Bundle) emptyPrompt() ([]int32, error) {
 // conversation is too long its oldest turns are left out, never the system
 // message and never the last turn; dropped is how many messages that cost.
 func (z *Bundle) ChatPrompt(msgs []chat.Message, room int) (ids []int32, dropped int, err error) {
-	switch {
-	case z.NoChat != nil:
-		return nil, 0, fmt.Errorf("the chat format of %s cannot be used: %w", z.Dir, z.NoChat)
-	case !z.Chat:
-		return nil, 0, fmt.Errorf("%s is a base model, without a chat format: fine-tune it on conversations, or let it continue text", z.Dir)
-	case z.Tokenizer == nil:
-		return nil, 0, fmt.Errorf("%s has no tokenizer to read text with: %w", z.Dir, z.NoTokens)
-	case len(msgs) == 0:
-		return nil, 0, errors.New("the conversation has no messages: give at least one")
-	}
 	var system []chat.Message
-	if msgs[0].Role == chat.RoleSystem {
+	all := msgs
+	if len(msgs) > 0 && msgs[0].Role == chat.RoleSystem {
 		system, msgs = msgs[:1], msgs[1:]
 	}
 	context := z.Model.Dims().Context
 	for {
-		c := z.Conversation(slices.Concat(system, msgs))
-		c.AddGenerationPrompt = true
-		segments, err := z.template().Render(c, z.Tokenizer.FindSpecial)
-		if err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", z.Dir, err)
-		}
-		if ids, _, err = chat.Tokenize(z.Tokenizer, chat.Prompt(segments)); err != nil {
-			return nil, 0, fmt.Errorf("%s: %w", z.Dir, err)
+		if ids, err = z.Ask(slices.Concat(system, msgs)); err != nil {
+			return nil, 0, err
 		}
 		if len(ids)+room <= context {
-			return ids, dropped, nil
+			return ids, len(all) - len(system) - len(msgs), nil
 		}
 		n := oldestTurn(msgs)
 		if n == len(msgs) {
-			return nil, dropped, fmt.Errorf("the message takes %d tokens with its system message, the context is %d and %d are kept for the answer: shorten it",
+			return nil, len(all) - len(system) - len(msgs), fmt.Errorf("the message takes %d tokens with its system message, the context is %d and %d are kept for the answer: shorten it",
 				len(ids), context, room)
 		}
-		msgs, dropped = msgs[n:], dropped+n
+		msgs = msgs[n:]
 	}
+}
+
+// Ask returns the ids of a whole conversation up to where the assistant's next answer
+// begins, whatever the context holds.
+func (z *Bundle) Ask(msgs []chat.Message) ([]int32, error) {
+	switch {
+	case z.NoChat != nil:
+		return nil, fmt.Errorf("the chat format of %s cannot be used: %w", z.Dir, z.NoChat)
+	case !z.Chat:
+		return nil, fmt.Errorf("%s is a base model, without a chat format: fine-tune it on conversations, or let it continue text", z.Dir)
+	case z.Tokenizer == nil:
+		return nil, fmt.Errorf("%s has no tokenizer to read text with: %w", z.Dir, z.NoTokens)
+	case len(msgs) == 0:
+		return nil, errors.New("the conversation has no messages: give at least one")
+	}
+	c := z.Conversation(msgs)
+	c.AddGenerationPrompt = true
+	segments, err := z.template().Render(c, z.Tokenizer.FindSpecial)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", z.Dir, err)
+	}
+	ids, _, err := chat.Tokenize(z.Tokenizer, chat.Prompt(segments))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", z.Dir, err)
+	}
+	return ids, nil
 }
 
 // Example returns the ids of a conversation to learn from, written as the model

@@ -46,6 +46,7 @@ type cli struct {
 	Tokenizer tokenizerCmd `cmd:"" help:"Learn a tokenizer; turn text into ids and back."`
 	Generate  generateCmd  `cmd:"" help:"Write text: continue or answer a prompt."`
 	Chat      chatCmd      `cmd:"" help:"Talk with a model."`
+	Serve     serveCmd     `cmd:"" help:"Serve models over HTTP, with the interface of OpenAI."`
 	Best      bestCmd      `cmd:"" help:"Draw several texts for a prompt and choose: by likelihood, vote, verifier, reward or beam search."`
 	Repair    repairCmd    `cmd:"" help:"Make JSON or YAML of a text that is nearly JSON or YAML."`
 	Score     scoreCmd     `cmd:"" help:"Log-probabilities of given text."`
