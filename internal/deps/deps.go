@@ -94,7 +94,6 @@ var reserved = []struct {
 	{"github.com/lmittmann/tint", []string{"cmd"}, "the terminal belongs to cmd"},
 	{"golang.org/x/term", []string{"cmd"}, "the terminal belongs to cmd"},
 	{"github.com/prometheus/client_golang", []string{"serve"}, "what runs for long is watched: the service"},
-	{"github.com/openai/openai-go", []string{}, "the official client tests the service, in tests"},
 }
 
 // grabBags are folder names that attract code without a home.
