@@ -12,7 +12,8 @@ import (
 const asProgram = "FOUNDLING_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
+	worker := slices.ContainsFunc(os.Args, func(a string) bool { return strings.HasPrefix(a, "-test.fuzzworker") })
+	if os.Getenv(asProgram) != "" && !worker {
 		os.Exit(run(os.Args[1:]))
 	}
 	os.Setenv(asProgram, "1") // of the processes that tests start
