@@ -186,7 +186,7 @@ func Structured(ctx context.Context, task StructuredTask, o StructuredOptions, d
 		}
 	}
 	for _, layer := range []string{LayerPrompt, LayerRepair, LayerRetry, LayerConstrained, LayerTuned} {
-		row := StructuredRow{Layer: layer, Missing: "not available yet: the head comes with post-training; a fine-tuned checkpoint can be given"}
+		row := StructuredRow{Layer: layer, Missing: "no fine-tuned model was given"}
 		if t := run.tallies[layer]; t != nil {
 			row = t.row(o.Seed)
 		} else if layer != LayerTuned {

@@ -62,7 +62,7 @@ func TestStructured(t *testing.T) {
 	if got[LayerRetry].Tokens.Value != 10*got[LayerRetry].Tries || got[LayerPrompt].Tokens.Value != 10 {
 		t.Errorf("tokens %v of %v tries, prompt only %v", got[LayerRetry].Tokens, got[LayerRetry].Tries, got[LayerPrompt].Tokens)
 	}
-	if w := got[LayerTuned]; !strings.Contains(w.Missing, "not available yet") || w.Valid.N != 0 {
+	if w := got[LayerTuned]; !strings.Contains(w.Missing, "no fine-tuned model") || w.Valid.N != 0 {
 		t.Errorf("a layer that did not run has %+v", w)
 	}
 	var page bytes.Buffer

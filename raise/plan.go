@@ -1,8 +1,9 @@
 // Package raise is the main job: text goes in, a model that answers comes out,
 // within a budget of time. Its stages are read, plan, tokenizer, shards,
-// pre-training, fine-tuning, evaluation and report; each calls the package that
-// does the work and leaves whole files in the run directory, so that a run that
-// was broken off goes on from its last stage.
+// pre-training, fine-tuning, preferences, reward model, preference tuning,
+// evaluation and report; each calls the package that does the work and leaves whole
+// files in the run directory, so that a run that was broken off goes on from its last
+// stage.
 //
 // The clock is asked once: Plan measures the machine and turns the budget into
 // sizes and steps, which are written to run.json before the first step. From

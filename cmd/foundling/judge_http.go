@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -15,10 +13,8 @@ import (
 	"github.com/foundling-lm/foundling/train/posttrain"
 )
 
-const (
-	maxJudgement = 1 << 20 // bytes of a response
-	judgeTokens  = 256     // that a judge may take for its verdict
-)
+// judgeTokens is what a judge may take for its verdict.
+const judgeTokens = 256
 
 // chatService is an interface for conversations in the form of OpenAI's chat
 // completions, which many servers speak.
@@ -51,36 +47,18 @@ func newChatService(address, model, key string) (*chatService, error) {
 
 // say is one attempt.
 func (s *chatService) say(ctx context.Context, msgs []chat.Message) (said posttrain.Said, err error) {
-	body, err := json.Marshal(map[string]any{"model": s.model, "messages": msgs, "temperature": 0, "max_tokens": judgeTokens})
+	data, err := postJSON(ctx, s.url, s.key, map[string]any{"model": s.model, "messages": msgs, "temperature": 0, "max_tokens": judgeTokens})
+	var bad *answerError
+	if errors.As(err, &bad) {
+		switch n := bad.status; {
+		case n == http.StatusUnauthorized || n == http.StatusForbidden:
+			return said, fmt.Errorf("%w: %w: give the right --judge-key", posttrain.ErrRefused, err)
+		case n >= 400 && n < 500 && n != http.StatusRequestTimeout && n != http.StatusTooManyRequests:
+			return said, fmt.Errorf("%w: %w", posttrain.ErrRefused, err)
+		}
+	}
 	if err != nil {
 		return said, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
-	if err != nil {
-		return said, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if s.key != "" {
-		req.Header.Set("Authorization", "Bearer "+s.key)
-	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
-	if err != nil {
-		return said, err
-	}
-	defer resp.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxJudgement+1))
-	switch {
-	case err != nil:
-		return said, err
-	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		return said, fmt.Errorf("%w: %s answers %s: %.200q: give the right --judge-key", posttrain.ErrRefused, s.url, resp.Status, data)
-	case resp.StatusCode >= 400 && resp.StatusCode < 500 && resp.StatusCode != http.StatusRequestTimeout && resp.StatusCode != http.StatusTooManyRequests:
-		return said, fmt.Errorf("%w: %s answers %s: %.200q", posttrain.ErrRefused, s.url, resp.Status, data)
-	case resp.StatusCode != http.StatusOK:
-		return said, fmt.Errorf("%s answers %s: %.200q", s.url, resp.Status, data)
-	case len(data) > maxJudgement:
-		return said, fmt.Errorf("%s answers with more than %d bytes", s.url, maxJudgement)
 	}
 	return readSaid(s.url, data)
 }

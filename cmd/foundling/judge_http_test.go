@@ -58,7 +58,7 @@ func TestChatService(t *testing.T) {
 		}
 		for text, want := range map[string]string{
 			"broken": "500", "locked": "--judge-key", "busy": "429", "moved": "302", "not JSON": "invalid character", `{"choices":[]}`: "content is missing", `{"choices":[{"message":{"content":null}}]}`: "content is missing",
-			`{"choices":[{"message":{"content":"A"}}],"usage":{"prompt_tokens":-1}}`: "negative", strings.Repeat(" ", maxJudgement+1): "more than",
+			`{"choices":[{"message":{"content":"A"}}],"usage":{"prompt_tokens":-1}}`: "negative", strings.Repeat(" ", maxAnswer+1): "more than",
 		} {
 			if _, err := s.say(t.Context(), []chat.Message{{Role: chat.RoleUser, Content: text}}); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%.20q: error %v, want %q", text, err, want)

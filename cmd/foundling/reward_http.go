@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"time"
 
 	"github.com/foundling-lm/foundling/train/posttrain"
@@ -17,7 +14,6 @@ const (
 	rewardBatch    = 16              // answers in a request
 	rewardAttempts = 3               // of a request
 	rewardPause    = time.Second / 2 // before the second attempt; it doubles
-	maxRewards     = 1 << 20         // bytes of a response
 )
 
 // rewardService asks a service for rewards: it is sent prompts, completions and
@@ -83,31 +79,15 @@ func (s *rewardService) once(ctx context.Context, asked []posttrain.Asked) ([]po
 		body.Completions = append(body.Completions, a.Completion)
 		body.References = append(body.References, a.Reference)
 	}
-	data, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
 	own, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
-	req, err := http.NewRequestWithContext(own, http.MethodPost, s.url, bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, s.slow(own, err)
-	}
-	defer resp.Body.Close()
-	data, err = io.ReadAll(io.LimitReader(resp.Body, maxRewards+1))
+	data, err := postJSON(own, s.url, "", body)
+	var bad *answerError
 	switch {
+	case errors.As(err, &bad):
+		return nil, fmt.Errorf("%w: %w", errAnswer, err)
 	case err != nil:
 		return nil, s.slow(own, err)
-	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%w: %s answers %s: %.200q", errAnswer, s.url, resp.Status, data)
-	case len(data) > maxRewards:
-		return nil, fmt.Errorf("%w: %s answers with more than %d bytes", errAnswer, s.url, maxRewards)
 	}
 	var answer struct {
 		Rewards []json.RawMessage `json:"rewards"`

@@ -67,7 +67,7 @@ var rewardServices = []struct {
 	{"hangs", func(_ int32, _ http.ResponseWriter, r *http.Request) { completions(r); <-r.Context().Done() }, 5, "longer than", 3},
 	{"closes", func(int32, http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 5, "EOF", 3},
 	{"endless", func(_ int32, w http.ResponseWriter, _ *http.Request) {
-		for range maxRewards/4096 + 2 {
+		for range maxAnswer/4096 + 2 {
 			if _, err := w.Write(make([]byte, 4096)); err != nil {
 				return
 			}

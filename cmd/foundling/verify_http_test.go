@@ -40,7 +40,7 @@ func TestHTTPVerifier(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"not JSON": "invalid character", `{"score":1}`: "pass is missing", "moved": "302", strings.Repeat(" ", maxVerdict+1): "more than",
+		"not JSON": "invalid character", `{"score":1}`: "pass is missing", "moved": "302", strings.Repeat(" ", maxAnswer+1): "more than",
 	} {
 		if _, err := v(t.Context(), &search.Candidate{Text: text}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.20q: error %v, want %q", text, err, want)
