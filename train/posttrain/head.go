@@ -22,9 +22,6 @@ const (
 	Classes      HeadLoss = "classes"       // a text belongs to a class
 )
 
-// HeadLosses are all of them.
-func HeadLosses() []HeadLoss { return []HeadLoss{BradleyTerry, Regression, Process, Classes} }
-
 // Judgement is one unit that a head learns from.
 type Judgement struct {
 	Texts  [][]int32 // the chosen and the rejected of Bradley-Terry, else one
