@@ -28,11 +28,12 @@ import (
 
 	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/generate"
-	"github.com/foundling-lm/foundling/generate/grammar"
 	"github.com/foundling-lm/foundling/generate/sample"
+	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/model/lora"
 	"github.com/foundling-lm/foundling/plan/machine"
 	"github.com/foundling-lm/foundling/tensor/cpu"
+	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/text/chat"
 )
 
@@ -45,8 +46,9 @@ type Options struct {
 
 	Adapter string // directory of a LoRA in PEFT's layout that is added to the model; "": none
 
-	CacheFormat string // of keys and values: "f32", "f16", "bf16", "q8"; "": exact
-	CacheBytes  int64  // bounds their memory; 0: nine tenths of what is free once the weights are read
+	CacheFormat string        // of keys and values: "f32", "f16", "bf16", "q8"; "": exact
+	CacheBytes  int64         // bounds their memory; 0: nine tenths of what is free once the weights are read
+	Budget      *cache.Budget // of that memory, which several models share; nil: CacheBytes
 
 	// Speculate is "ngram" or the path of a smaller model with the same vocabulary;
 	// "": no speculation. It makes generation faster and changes no bit of the text.
@@ -73,6 +75,7 @@ type Decoding struct {
 	Chain     sample.Options
 	Stream    uint64   // number of this text among those that share the seed
 	MaxTokens int      // 0: until the context is full
+	MinTokens int      // the model does not end the text before so many tokens
 	Stop      []string // ends before any of these
 	StopRegex string   // ends before the first match of this, in Go's syntax
 	// TimeLimit ends the text after so long. With it, the same seed may give a
@@ -115,11 +118,10 @@ type Model struct {
 
 	draft   *bundle.Bundle // nil without a draft model
 	adapter *lora.Adapter  // nil: none
+	base    *Model         // whose weights it shares; nil: they are its own
 
-	once     sync.Once // vocabulary
-	vocab    *grammar.Vocabulary
-	vocabErr error
-	types    sync.Map // *Grammar by reflect.Type, of GenerateInto
+	vocabs sync.Map // *laidOut by the ids that count as text, of grammars
+	types  sync.Map // *Grammar by reflect.Type, of GenerateInto
 }
 
 // Open reads a model directory or a GGUF file.
@@ -154,7 +156,7 @@ func open(b *cpu.Backend, path string, o Options) (_ *Model, err error) {
 			return nil, fmt.Errorf("adapter: %w", err)
 		}
 	}
-	c := generate.Config{CacheFormat: o.CacheFormat, CacheBytes: o.CacheBytes}
+	c := generate.Config{CacheFormat: o.CacheFormat, CacheBytes: o.CacheBytes, Budget: o.Budget}
 	c.Speculation = generate.Speculation{NGram: o.Speculate == "ngram", Tokens: o.SpeculateTokens, Rejection: o.Rejection}
 	if o.Speculate != "" && o.Speculate != "ngram" {
 		if m.draft, err = bundle.OpenStored(b, o.Speculate); err != nil {
@@ -162,7 +164,7 @@ func open(b *cpu.Backend, path string, o Options) (_ *Model, err error) {
 		}
 		c.Speculation.Draft = m.draft.Model
 	}
-	if c.CacheBytes == 0 {
+	if c.CacheBytes == 0 && c.Budget == nil {
 		c.CacheBytes = machine.Describe().Memory.Available / 10 * 9
 	}
 	if m.Engine, err = generate.Open(b, m.Bundle.Model, m.Bundle.TokenBytes(), c); err != nil {
@@ -171,8 +173,39 @@ func open(b *cpu.Backend, path string, o Options) (_ *Model, err error) {
 	return m, nil
 }
 
-// Close gives the model's memory and threads back.
+// With is the model with the adapter in dir (LoRA in PEFT's layout) for its own texts: m
+// goes on as it is, and both decode in the same steps. It must be closed before m.
+func (m *Model) With(dir string) (*Model, error) {
+	if m.base != nil {
+		m = m.base
+	}
+	var z *bundle.Bundle
+	var a *lora.Adapter
+	var err error
+	m.Engine.Between(func(*op.Pass) { z, a, err = m.Bundle.Adapted(m.Backend, dir) }) // the backend serves one at a time
+	if err != nil {
+		return nil, fmt.Errorf("adapter: %w", err)
+	}
+	return &Model{Bundle: z, Backend: m.Backend, Engine: m.Engine.With(a.Changes()), adapter: a, base: m}, nil
+}
+
+// Shares says whether both have the same weights, of which With made one.
+func (m *Model) Shares(other *Model) bool {
+	owner := func(m *Model) *Model {
+		if m.base != nil {
+			return m.base
+		}
+		return m
+	}
+	return owner(m) == owner(other)
+}
+
+// Close gives the model's memory and threads back; those that it shares stay.
 func (m *Model) Close() {
+	if m.base != nil {
+		m.base.Engine.Between(func(*op.Pass) { m.adapter.Detach() }) // as With
+		return
+	}
 	m.Engine.Close()
 	m.release()
 	m.Backend.Close()
@@ -218,7 +251,7 @@ func (m *Model) Options(d Decoding) generate.Options {
 	}
 	s.Temperature = wished(d.Temperature, true, temperature)
 	o := generate.Options{
-		Sample: s, MaxTokens: d.MaxTokens, StopIDs: g.EOS, Stop: d.Stop, StopRegex: d.StopRegex,
+		Sample: s, MaxTokens: d.MaxTokens, MinTokens: d.MinTokens, StopIDs: g.EOS, Stop: d.Stop, StopRegex: d.StopRegex,
 		TimeLimit: d.TimeLimit, Context: d.Context, Stream: d.Stream,
 	}
 	if d.Grammar != nil {

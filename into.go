@@ -10,7 +10,6 @@ import (
 	"math/big"
 	"reflect"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -201,8 +200,8 @@ func decode(text []byte, v any) error {
 	return json.Unmarshal(text, v)
 }
 
-// plain spells JSON as decoders expect it that read bytes: a schema takes 1.0 and 1e2
-// for integers and any escape in a string, encoding/json and package time do not.
+// plain spells JSON as decoders expect it that read bytes: a schema takes any escape in
+// a string, package time does not.
 func plain(text []byte) ([]byte, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -210,37 +209,5 @@ func plain(text []byte) ([]byte, error) {
 	if err := d.Decode(&x); err != nil {
 		return nil, err
 	}
-	return json.Marshal(digits(x))
-}
-
-// digits writes the whole numbers of a value without fraction and exponent.
-func digits(x any) any {
-	switch x := x.(type) {
-	case json.Number:
-		if n := integer(string(x)); n != "" {
-			return json.Number(n)
-		}
-	case []any:
-		for i := range x {
-			x[i] = digits(x[i])
-		}
-	case map[string]any:
-		for k := range x {
-			x[k] = digits(x[k])
-		}
-	}
-	return x
-}
-
-// integer is a number with a fraction or an exponent, or -0, as digits; "" where it
-// is no integer or one that no Go type holds.
-func integer(number string) string {
-	if number != "-0" && !strings.ContainsAny(number, ".eE") {
-		return ""
-	}
-	x, ok := new(big.Rat).SetString(number)
-	if !ok || !x.IsInt() || x.Num().BitLen() > 64 {
-		return ""
-	}
-	return x.Num().String()
+	return json.Marshal(x)
 }

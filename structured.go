@@ -1,7 +1,9 @@
 package foundling
 
 import (
+	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -12,7 +14,7 @@ import (
 )
 
 // Format says what a text must be: the JSON of a schema, what a regular expression
-// matches, a text of a grammar, one of some choices.
+// matches, a text of a grammar, one of some choices, calls of functions.
 type Format struct {
 	language.Source
 	// After lets free text come first, up to this marker: reasoning, then an answer.
@@ -30,6 +32,7 @@ type Grammar struct {
 	Notes []string
 
 	format  Format
+	spell   map[int32][]byte // special tokens that are part of the texts
 	grammar *grammar.Grammar
 	start   *grammar.Session // forked by each text
 	minimum int
@@ -48,23 +51,24 @@ func (m *Model) Grammar(f Format) (*Grammar, error) {
 	}
 	g := &Grammar{format: f}
 	for _, n := range l.Notes {
-		g.Notes = append(g.Notes, fmt.Sprintf("#%s %s: %s", n.Pointer, n.Keyword, n.Message))
+		g.Notes = append(g.Notes, n.String())
 	}
 	return g, m.bind(g, l.Start, nil)
 }
 
 // bind puts a language and the model's vocabulary together; texts begin with prefix.
 func (m *Model) bind(g *Grammar, start machine.State, prefix []byte) error {
-	v, err := m.vocabulary()
+	g.spell = m.spelled(&g.format)
+	v, err := m.vocabulary(g.spell)
 	if err != nil {
 		return err
 	}
 	marker, special := m.Bundle.Tokenizer.SpecialID(g.format.After)
 	special = special && g.format.After != ""
 	if !special {
-		start = grammar.Prefix(prefix, grammar.After([]byte(g.format.After), start))
+		start = machine.Prefix(prefix, machine.After([]byte(g.format.After), start))
 	}
-	if g.grammar, err = grammar.New(v, start, grammar.Options{Encode: m.encodeWithin}); err != nil {
+	if g.grammar, err = grammar.New(v, start, grammar.Options{Encode: func(text []byte) []int32 { return m.encodeWithin(text, g.spell) }}); err != nil {
 		return fmt.Errorf("%s: %w", m.Bundle.Dir, err)
 	}
 	g.start, g.minimum = g.grammar.Session(), g.grammar.Minimum()
@@ -80,8 +84,14 @@ func (m *Model) bind(g *Grammar, start machine.State, prefix []byte) error {
 
 // encodeWithin is the ids of a part of a text. A space at its beginning is the one that
 // some tokenizers put before every text.
-func (m *Model) encodeWithin(text []byte) []int32 {
+func (m *Model) encodeWithin(text []byte, spell map[int32][]byte) []int32 {
 	tok := m.Bundle.Tokenizer
+	for id, name := range spell {
+		if before, after, ok := bytes.Cut(text, name); ok {
+			ids := m.encodeWithin(before, spell)
+			return append(append(ids, id), m.encodeWithin(after, spell)...)
+		}
+	}
 	if len(text) > 1 && text[0] == ' ' && tok.BlankAfter(nil) {
 		text = text[1:]
 	}
@@ -92,30 +102,66 @@ func (m *Model) encodeWithin(text []byte) []int32 {
 // fewer nothing is generated.
 func (g *Grammar) Minimum() int { return g.minimum }
 
-// vocabulary is the tokens of the model for grammars, laid out at the first call.
-func (m *Model) vocabulary() (*grammar.Vocabulary, error) {
-	m.once.Do(func() {
-		tok := m.Bundle.Tokenizer
-		if tok == nil {
-			m.vocabErr = fmt.Errorf("%s has no tokenizer, which a grammar needs: %w", m.Bundle.Dir, m.Bundle.NoTokens)
-			return
+// spelled are the special tokens that calls are written with.
+func (m *Model) spelled(f *Format) map[int32][]byte {
+	if f.Calls == nil || m.Bundle.Tokenizer == nil {
+		return nil
+	}
+	tok, spell := m.Bundle.Tokenizer, map[int32][]byte{}
+	form := &f.Calls.Form
+	for _, text := range []string{form.Begin, form.Open, form.Middle, form.Close, form.Between, form.Finish} {
+		for at := 0; at < len(text); {
+			_, to, name, ok := tok.FindSpecial(text, at)
+			if !ok {
+				break
+			}
+			if id, ok := tok.SpecialID(name); ok {
+				spell[id] = []byte(name)
+			}
+			at = to
 		}
-		tokens, special := tok.Tokens()
-		tokens, special = slices.Clone(tokens), slices.Clone(special)
-		for n := m.Bundle.Model.Dims().Vocab; len(tokens) < n; { // ids without a token
-			tokens, special = append(tokens, nil), append(special, true)
-		}
-		m.vocab, m.vocabErr = grammar.NewVocabulary(tokens, special, m.Bundle.Stops())
-		if m.vocabErr != nil {
-			m.vocabErr = fmt.Errorf("%s: %w", m.Bundle.Dir, m.vocabErr)
-		}
-	})
-	return m.vocab, m.vocabErr
+	}
+	return spell
+}
+
+// vocabulary is the tokens of the model for grammars, laid out at the first call. Those
+// of spell count as text.
+func (m *Model) vocabulary(spell map[int32][]byte) (*grammar.Vocabulary, error) {
+	x, _ := m.vocabs.LoadOrStore(fmt.Sprint(slices.Sorted(maps.Keys(spell))), &laidOut{})
+	l := x.(*laidOut)
+	l.once.Do(func() { l.vocabulary, l.err = m.layOut(spell) })
+	return l.vocabulary, l.err
+}
+
+type laidOut struct {
+	once       sync.Once
+	vocabulary *grammar.Vocabulary
+	err        error
+}
+
+func (m *Model) layOut(spell map[int32][]byte) (*grammar.Vocabulary, error) {
+	tok := m.Bundle.Tokenizer
+	if tok == nil {
+		return nil, fmt.Errorf("%s has no tokenizer, which a grammar needs: %w", m.Bundle.Dir, m.Bundle.NoTokens)
+	}
+	tokens, special := tok.Tokens()
+	tokens, special = slices.Clone(tokens), slices.Clone(special)
+	for n := m.Bundle.Model.Dims().Vocab; len(tokens) < n; { // ids without a token
+		tokens, special = append(tokens, nil), append(special, true)
+	}
+	for id, name := range spell {
+		tokens[id], special[id] = name, false
+	}
+	v, err := grammar.NewVocabulary(tokens, special, m.Bundle.Stops())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", m.Bundle.Dir, err)
+	}
+	return v, nil
 }
 
 // within makes o write texts of g.
 func (g *Grammar) within(o *generate.Options) {
-	o.Constraint = generate.Within(g.start)
+	o.Constraint, o.Spell = generate.Within(g.start), g.spell
 	o.StopIDs = g.grammar.Vocabulary().End()
 }
 
@@ -151,7 +197,7 @@ func (m *Model) behindBlank(g *Grammar) (*Grammar, error) {
 	if err != nil {
 		return nil, err
 	}
-	start, ok := grammar.MaybeBlank(l.Start)
+	start, ok := machine.MaybeBlank(l.Start)
 	if !ok || g.format.After != "" {
 		return nil, nil
 	}
@@ -162,7 +208,7 @@ func (m *Model) behindBlank(g *Grammar) (*Grammar, error) {
 // heal takes back the last tokens of a prompt and makes o write their text again. A
 // grammar, nil for none, holds for the text behind.
 func (m *Model) heal(prompt []int32, g *Grammar, o *generate.Options) (kept []int32, err error) {
-	v, err := m.vocabulary()
+	v, err := m.vocabulary(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +216,7 @@ func (m *Model) heal(prompt []int32, g *Grammar, o *generate.Options) (kept []in
 	if len(prefix) == 0 {
 		return prompt, nil
 	}
-	healed, start := &Grammar{}, grammar.Anything()
+	healed, start := &Grammar{}, machine.Anything()
 	if g != nil {
 		healed.format = g.format
 		l, err := g.format.Compile() // states belong to one grammar

@@ -13,6 +13,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/foundling-lm/foundling"
+	"github.com/foundling-lm/foundling/generate/grammar/calls"
 	"github.com/foundling-lm/foundling/generate/grammar/language"
 	"github.com/foundling-lm/foundling/internal/golden"
 )
@@ -131,6 +132,8 @@ func TestFormats(t *testing.T) {
 		`^(ab,)*ab$`:             {Source: language.Source{Grammar: `root ::= "ab" ("," "ab")*`, Name: "list.gbnf"}},
 		`^(yes|no)$`:             {Source: language.Source{Choices: []string{"yes", "no"}}},
 		`(?s)^.*##no$`:           {Source: language.Source{Choices: []string{"no"}}, After: "##"},
+		`^<c>f\|{\s*}</c>$`: {Source: language.Source{Calls: &calls.Source{
+			Functions: []calls.Function{{Name: "f"}}, Form: calls.Form{Open: "<c>", Middle: "|", Close: "</c>", Trigger: "<c>"}, Must: true}}},
 	} {
 		g, err := m.Grammar(f)
 		if err != nil {

@@ -34,17 +34,40 @@ func (z *Bundle) Adapt(b tensor.Backend, dir string) (*lora.Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	theirs := &Bundle{Dir: dir, Generation: z.Generation}
-	if _, err = atomicfile.ReadJSON(filepath.Join(dir, GenerationFile), &theirs.Generation); err == nil {
-		err = theirs.readTemplate()
-	}
-	if err != nil {
+	if err := z.take(dir); err != nil {
 		a.Detach()
 		return nil, err
+	}
+	return a, nil
+}
+
+// Adapted is Adapt that leaves z and its model, which may be at work, as they are: the
+// adapter is not attached, and the bundle is another one of the same model.
+func (z *Bundle) Adapted(b tensor.Backend, dir string) (*Bundle, *lora.Adapter, error) {
+	a, err := lora.Read(b, z.Model, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	other := *z
+	if err := other.take(dir); err != nil {
+		a.Detach()
+		return nil, nil, err
+	}
+	return &other, a, nil
+}
+
+// take makes the chat format and the ends of texts of an adapter's directory those of z.
+func (z *Bundle) take(dir string) error {
+	theirs := &Bundle{Dir: dir, Generation: z.Generation}
+	if _, err := atomicfile.ReadJSON(filepath.Join(dir, GenerationFile), &theirs.Generation); err != nil {
+		return err
+	}
+	if err := theirs.readTemplate(); err != nil {
+		return err
 	}
 	z.Generation = theirs.Generation
 	if theirs.Chat || theirs.NoChat != nil {
 		z.Chat, z.Template, z.NoChat, z.bos, z.eos = theirs.Chat, theirs.Template, theirs.NoChat, theirs.bos, theirs.eos
 	}
-	return a, nil
+	return nil
 }

@@ -1,6 +1,7 @@
 package bundle
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,7 +79,16 @@ func (z *Bundle) ChatPrompt(msgs []chat.Message, room int) (ids []int32, dropped
 
 // Ask returns the ids of a whole conversation up to where the assistant's next answer
 // begins, whatever the context holds.
-func (z *Bundle) Ask(msgs []chat.Message) ([]int32, error) {
+func (z *Bundle) Ask(msgs []chat.Message) ([]int32, error) { return z.AskTools(msgs, nil) }
+
+// Calls is the form in which the model calls functions.
+func (z *Bundle) Calls() chat.CallForm {
+	form, _ := z.template().Calls()
+	return form
+}
+
+// AskTools is Ask with functions that the model may call.
+func (z *Bundle) AskTools(msgs []chat.Message, tools []chat.Tool) ([]int32, error) {
 	switch {
 	case z.NoChat != nil:
 		return nil, fmt.Errorf("the chat format of %s cannot be used: %w", z.Dir, z.NoChat)
@@ -89,8 +99,14 @@ func (z *Bundle) Ask(msgs []chat.Message) ([]int32, error) {
 	case len(msgs) == 0:
 		return nil, errors.New("the conversation has no messages: give at least one")
 	}
+	var listed json.RawMessage
+	if _, known := z.template().Calls(); known {
+		listed = chat.MarshalTools(tools)
+	} else if len(tools) > 0 || chat.UsesTools(msgs) {
+		msgs = chat.WithTools(msgs, tools)
+	}
 	c := z.Conversation(msgs)
-	c.AddGenerationPrompt = true
+	c.Tools, c.AddGenerationPrompt = listed, true
 	segments, err := z.template().Render(c, z.Tokenizer.FindSpecial)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", z.Dir, err)

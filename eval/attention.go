@@ -19,10 +19,11 @@ type AttentionHead struct {
 	Weights [][]float64 // (T, T): row t is how token t shares its attention out; it sums to 1 over what it sees
 }
 
-// ObserveAttention runs ids through m and returns every head of every layer. The
-// weights are computed in float64 from the queries and keys that attention took,
-// as T x T matrices: keep ids short.
-func ObserveAttention(p *op.Pass, m model.Model, ids []int32) ([]AttentionLayer, error) {
+// ObserveAttention runs ids through m and returns the heads of every layer; those that
+// wanted refuses are left empty (nil: all are wanted). The weights are computed in
+// float64 from the queries and keys that attention took, as T x T matrices: keep ids
+// short.
+func ObserveAttention(p *op.Pass, m model.Model, ids []int32, wanted func(layer, head int) bool) ([]AttentionLayer, error) {
 	d := m.Dims()
 	if len(ids) == 0 || len(ids) > d.Context {
 		return nil, fmt.Errorf("%d tokens to look at: the model takes 1 to %d", len(ids), d.Context)
@@ -31,13 +32,17 @@ func ObserveAttention(p *op.Pass, m model.Model, ids []int32) ([]AttentionLayer,
 	in := &model.Input{B: 1, T: len(ids), IDs: ids, Pos: model.Positions(0, len(ids))}
 	in.Observe = func(layer int, a *tensor.Attention, q, k, v *tensor.Tensor) {
 		queries, keys, values := p.Host(q), p.Host(k), p.Host(v)
+		layers[layer] = make(AttentionLayer, a.H)
 		for h := range a.H {
+			if wanted != nil && !wanted(layer, h) {
+				continue
+			}
 			kv := h / (a.H / a.K)
 			x := AttentionHead{Q: columns(queries, q.Cols, h*a.D, a.D), K: columns(keys, k.Cols, kv*a.D, a.D), V: columns(values, v.Cols, kv*a.D, a.D)}
 			for t := range x.Q {
 				x.Weights = append(x.Weights, weights(a, t, x.Q[t], x.K))
 			}
-			layers[layer] = append(layers[layer], x)
+			layers[layer][h] = x
 		}
 	}
 	m.Hidden(p, in)

@@ -2,6 +2,7 @@ package eval_test
 
 import (
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/foundling-lm/foundling/eval"
@@ -30,12 +31,16 @@ func TestObserveAttention(t *testing.T) {
 		m.Init(b, 1)
 		p := op.NewPass(b, op.Options{})
 		defer p.Close()
-		layers, err := eval.ObserveAttention(p, m, ids)
+		layers, err := eval.ObserveAttention(p, m, ids, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if len(layers) != 2 || len(layers[1]) != 4 || len(layers[1][3].Q) != len(ids) || len(layers[1][3].K[0]) != 8 {
 			t.Fatalf("%s: %d layers of %d heads", family, len(layers), len(layers[0]))
+		}
+		one, err := eval.ObserveAttention(p, m, ids, func(layer, head int) bool { return layer == 1 && head == 2 })
+		if err != nil || !reflect.DeepEqual(one[1][2], layers[1][2]) || one[0][2].Weights != nil || one[1][3].Weights != nil {
+			t.Errorf("%s: head 2 of layer 1 alone is not what it is among all, or others came too (%v)", family, err)
 		}
 		in := &model.Input{B: 1, T: len(ids), IDs: ids, Pos: model.Positions(0, len(ids))}
 		in.Observe = func(layer int, a *tensor.Attention, q, k, v *tensor.Tensor) {

@@ -41,6 +41,9 @@ func (e *Engine) Branch(ctx context.Context, prompt []int32, limit int) (*Branch
 		}
 		e.alone(func() {
 			if b.kv, err = e.pool.Open(limit); err == nil {
+				if e.adapter != nil {
+					b.kv.Under(e.adapter.number)
+				}
 				b.kv.Adopt(b.ids)
 			}
 		})
@@ -171,7 +174,8 @@ func (e *Engine) nextStep(branches []*Branch, next int, visit func(i int, logits
 			next = last + 1
 		}
 	}
-	h := e.m.Hidden(e.p, &model.Input{B: 1, T: len(t.ids), IDs: t.ids, Pos: t.pos, Cache: t.batch})
+	t.change(e.adapter, len(t.ids))
+	h := e.hidden()
 	for _, b := range branches[first:last] {
 		b.kv.Publish(b.ids)
 		b.kv.Trim()

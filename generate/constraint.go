@@ -39,10 +39,12 @@ func (s session) Fork() Constraint { return session{s.Session.Fork()} }
 // guide is a constraint at work in one sequence: what may follow the ids that
 // were accepted. The zero guide allows everything.
 type guide struct {
-	c        Constraint
+	c        Constraint // nil: none
+	least    int        // ids that come before one that ends the text
 	stops    []int32
 	vocab    int
-	mask     []uint64 // of the next id, where none is forced
+	mask     []uint64 // of the next id, where none is forced; nil: all
+	goesOn   []uint64 // memory of a mask without ids that end the text
 	forced   []int32  // ids that follow without a choice
 	accepted int      // ids so far
 	complete bool     // nothing may follow but the end
@@ -51,16 +53,32 @@ type guide struct {
 
 // newGuide looks at the beginning of a text of at most limit tokens.
 func newGuide(o *Options, vocab, limit int) (guide, error) {
-	if o.Constraint == nil {
-		return guide{}, nil
+	g := guide{stops: o.StopIDs, vocab: vocab}
+	if o.FirstDraw < uint64(o.MinTokens) && len(o.StopIDs) > 0 {
+		g.least = o.MinTokens - int(o.FirstDraw)
 	}
-	g := guide{c: o.Constraint.Fork(), stops: o.StopIDs, vocab: vocab}
-	g.look(limit)
+	if o.Constraint != nil {
+		g.c = o.Constraint.Fork()
+	}
+	if !g.free() {
+		g.look(limit)
+	}
 	return g, g.err
 }
 
+// free says that every id may follow, from here on.
+func (g *guide) free() bool { return g.c == nil && g.accepted >= g.least }
+
 // look asks what may follow; remaining is 0 where the last token has been taken.
 func (g *guide) look(remaining int) {
+	if g.c == nil {
+		if g.free() {
+			g.mask = nil
+		} else if g.mask == nil { // it stays the same
+			g.goOn(AllowAll(g.vocab))
+		}
+		return
+	}
 	g.mask, g.forced = nil, g.forced[:0]
 	if remaining > 0 {
 		if g.forced = g.c.Forced(g.forced, remaining); len(g.forced) > remaining {
@@ -86,7 +104,33 @@ func (g *guide) look(remaining int) {
 		g.fail(fmt.Errorf("a mask of %d words for a vocabulary of %d", len(mask), g.vocab))
 	default:
 		g.mask, g.complete = mask, !beyond(mask, g.stops)
+		if !g.complete {
+			g.goOn(mask)
+		}
 	}
+}
+
+// goOn takes the ids that end the text out of what may follow while it is too short.
+func (g *guide) goOn(mask []uint64) {
+	if g.accepted >= g.least {
+		return
+	}
+	g.goesOn = append(g.goesOn[:0], mask...)
+	for _, id := range g.stops {
+		if id >= 0 && int(id) < g.vocab {
+			g.goesOn[id/64] &^= 1 << (id % 64)
+		}
+	}
+	g.mask = g.goesOn
+}
+
+// AllowAll is the mask of a whole vocabulary.
+func AllowAll(vocab int) []uint64 {
+	mask := make([]uint64, (vocab+63)/64)
+	for id := range vocab {
+		mask[id/64] |= 1 << (id % 64)
+	}
+	return mask
 }
 
 func (g *guide) fail(err error) {
@@ -101,14 +145,16 @@ func (g *guide) fail(err error) {
 // whether the text goes on. An id that ends the text is not read.
 func (g *guide) accept(id int32, remaining int) (more bool) {
 	switch {
-	case g.c == nil:
+	case g.free():
 		return true
 	case id < 0 || slices.Contains(g.stops, id):
 		return false
 	}
-	if err := g.c.Accept(id); err != nil {
-		g.fail(err)
-		return false
+	if g.c != nil {
+		if err := g.c.Accept(id); err != nil {
+			g.fail(err)
+			return false
+		}
 	}
 	g.accepted++
 	if len(g.forced) > 1 {
@@ -130,11 +176,11 @@ func (g *guide) next() (id int32, ok bool) {
 
 // fork is a copy for guesses ahead.
 func (g *guide) fork() guide {
-	if g.c == nil {
-		return guide{}
-	}
 	f := *g
-	f.c, f.forced = g.c.Fork(), slices.Clone(g.forced)
+	f.forced, f.goesOn = slices.Clone(g.forced), nil
+	if g.c != nil {
+		f.c = g.c.Fork()
+	}
 	return f
 }
 

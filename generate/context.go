@@ -42,6 +42,9 @@ func (e *Engine) shift(s *sequence) {
 	if err != nil {
 		panic("generate: room that was given back is gone: " + err.Error())
 	}
+	if s.adapter != nil {
+		kv.Under(s.adapter.number)
+	}
 	kv.Adopt(s.ids)
 	s.kv = kv
 	s.draft.close()

@@ -2,8 +2,10 @@ package generate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/model"
@@ -67,9 +69,14 @@ const logitRows = 16
 // the token after ids[:i+1] of each, in order; they are valid during the call and
 // the same bits that Generate draws from. Visit must not call the engine.
 func (e *Engine) EachLogits(ctx context.Context, texts [][]int32, visit func(text, i int, logits []float32)) error {
+	return e.logitsFrom(ctx, texts, 0, visit)
+}
+
+// logitsFrom is EachLogits for i of first and more.
+func (e *Engine) logitsFrom(ctx context.Context, texts [][]int32, first int, visit func(text, i int, logits []float32)) error {
 	return e.read(ctx, texts, func(h *op.Value, spans []span) {
 		for _, s := range spans {
-			for from := 0; from < s.n; from += logitRows {
+			for from := max(0, first-s.from); from < s.n; from += logitRows {
 				rows := make([]int32, min(logitRows, s.n-from))
 				for i := range rows {
 					rows[i] = int32(s.row + from + i)
@@ -101,45 +108,102 @@ type Replayed struct {
 // o. Tokens of the prompt are looked at as if the chain had chosen them too, with
 // random numbers of their own and without the constraint.
 func (e *Engine) Replay(ctx context.Context, ids []int32, prompt int, o Options, visit func(Replayed)) error {
-	if prompt < 1 || prompt > len(ids) {
+	return e.ReplayFrom(ctx, ids, prompt, 1, o, visit)
+}
+
+// ReplayFrom is Replay for the tokens from ids[from] on. It is cheaper: what is before
+// goes through the model without logits.
+func (e *Engine) ReplayFrom(ctx context.Context, ids []int32, prompt, from int, o Options, visit func(Replayed)) error {
+	switch {
+	case prompt < 1 || prompt > len(ids):
 		return fmt.Errorf("a prompt of %d tokens in a text of %d", prompt, len(ids))
+	case from < 1 || from > len(ids):
+		return fmt.Errorf("from token %d on in a text of %d: it must be 1 to %d", from, len(ids), len(ids))
 	}
 	if err := e.check(ids[:prompt], o); err != nil {
 		return err
 	}
-	sampler, err := e.sampler(o.Sample)
+	r, err := e.newReplay(ids, prompt, o)
 	if err != nil {
 		return err
 	}
-	was := &sequence{o: o, prompt: prompt, context: e.m.Dims().Context}
-	was.bound()
-	g, err := newGuide(&o, e.m.Dims().Vocab, was.limit)
-	if err != nil {
-		return err
+	first := from - 1
+	if o.Sample.Mirostat != 0 {
+		first = 0 // it learns from every token
 	}
-	return e.EachLogits(ctx, [][]int32{ids}, func(_, i int, logits []float32) {
-		r := Replayed{I: i, Logits: logits, Sampler: sampler}
-		n := i + 1 - prompt // new tokens before
-		r.At = sample.At{History: ids[:i+1], Stream: o.Stream, Index: o.FirstDraw + uint64(n)}
-		if n >= 0 {
-			var id int32
-			if id, r.Forced = g.next(); r.Forced {
-				r.At.Mask = only(id, len(logits))
-			} else {
-				r.At.Mask = g.mask
-			}
+	for i := prompt - 1; i < first && r.guide.err == nil; i++ {
+		r.read(i)
+	}
+	if r.guide.err != nil {
+		return r.guide.err
+	}
+	err = e.logitsFrom(ctx, [][]int32{ids}, first, func(_, i int, logits []float32) {
+		if r.guide.err != nil {
+			return
 		}
-		visit(r)
+		p := r.at(i, logits)
+		if i+1 >= from {
+			visit(p)
+		}
 		if i+1 == len(ids) {
 			return
 		}
-		if !r.Forced {
-			sampler.Accept(logits, r.At, ids[i+1])
+		if !p.Forced {
+			r.sampler.Accept(logits, p.At, ids[i+1])
 		}
-		if n >= 0 {
-			g.accept(ids[i+1], was.limit-n-1)
-		}
+		r.read(i)
 	})
+	return errors.Join(err, r.guide.err)
+}
+
+// replay is a text that is read again, as far as it has been read.
+type replay struct {
+	*sequence
+	text []int32
+}
+
+func (e *Engine) newReplay(ids []int32, prompt int, o Options) (*replay, error) {
+	r := &replay{&sequence{o: o, prompt: prompt, context: e.m.Dims().Context}, ids}
+	var err error
+	if r.sampler, err = e.sampler(o.Sample); err != nil {
+		return nil, err
+	}
+	r.bound()
+	r.guide, err = newGuide(&o, e.m.Dims().Vocab, r.limit)
+	return r, err
+}
+
+// at is the place of the token after text[i].
+func (r *replay) at(i int, logits []float32) Replayed {
+	n := i + 1 - r.prompt // new tokens before
+	p := Replayed{I: i, Logits: logits, Sampler: r.sampler}
+	p.At = sample.At{History: r.text[:i+1], Stream: r.o.Stream, Index: r.o.FirstDraw + uint64(n)}
+	if n < 0 {
+		return p
+	}
+	var id int32
+	if id, p.Forced = r.guide.next(); p.Forced {
+		p.At.Mask = only(id, len(logits))
+	} else {
+		p.At.Mask = r.guide.mask
+	}
+	return p
+}
+
+// read goes on behind text[i+1]. A constraint that does not hold is r.guide.err.
+func (r *replay) read(i int) {
+	n := i + 1 - r.prompt
+	if n < 0 || r.guide.free() {
+		return
+	}
+	switch last := i+2 == len(r.text); {
+	case n >= r.limit:
+		r.guide.fail(fmt.Errorf("the text is longer than the %d tokens that it may have", r.limit))
+	case !last && slices.Contains(r.o.StopIDs, r.text[i+1]):
+		r.guide.fail(fmt.Errorf("id %d ended the text", r.text[i+1]))
+	default:
+		r.guide.accept(r.text[i+1], r.limit-n-1)
+	}
 }
 
 // only is the mask of one id.

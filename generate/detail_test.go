@@ -105,6 +105,52 @@ func TestReplayWithin(t *testing.T) {
 	}
 }
 
+// TestReplayFrom looks at the end of texts as Replay does, and says where a text does
+// not fit the constraint.
+func TestReplayFrom(t *testing.T) {
+	b := backend(t, cpu.Options{})
+	e := engine(t, b, small(t, b, "llama"), generate.Config{Chunk: 7})
+	o := generate.Options{
+		MaxTokens: 30, StopIDs: []int32{endID}, Constraint: &reader{a: randomAutomaton(2, 9), forces: true},
+		Sample: sample.Options{Temperature: 1, Seed: 3, TopK: 9},
+	}
+	for _, mirostat := range []int{0, 2} {
+		if o.Sample.Mirostat = mirostat; mirostat != 0 {
+			o.Sample.TopK = 0
+		}
+		r, err := e.Generate(t.Context(), ids(4), o, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := append(ids(4), r.IDs...)
+		var want, got []string
+		note := func(all *[]string) func(p generate.Replayed) {
+			return func(p generate.Replayed) {
+				*all = append(*all, fmt.Sprint(p.I, p.Forced, p.Logits, p.Sampler.Distribution(p.Logits, p.At)))
+			}
+		}
+		if err := e.Replay(t.Context(), text, 4, o, note(&want)); err != nil || len(want) != len(text) {
+			t.Fatalf("%d places of %d, %v", len(want), len(text), err)
+		}
+		for from := 1; from <= len(text); from++ {
+			got = nil
+			if err := e.ReplayFrom(t.Context(), text, 4, from, o, note(&got)); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, want[from-1:]) {
+				t.Errorf("mirostat %d: from %d of %d: %d places, want %d, or they differ", mirostat, from, len(text), len(got), len(text)-from+1)
+			}
+		}
+		for name, bad := range map[string][]int32{"an id that is not allowed": append(slices.Clone(text[:5]), 255, 255), "behind the end": append(slices.Clone(text[:5]), endID, text[5]), "too long": append(slices.Clone(text), ids(40)...)} {
+			for _, from := range []int{1, len(bad)} {
+				if err := e.ReplayFrom(t.Context(), bad, 4, from, o, func(generate.Replayed) {}); err == nil {
+					t.Errorf("mirostat %d: %s, from %d: no error", mirostat, name, from)
+				}
+			}
+		}
+	}
+}
+
 func TestDetailErrors(t *testing.T) {
 	b := backend(t, cpu.Options{})
 	e := engine(t, b, small(t, b, "llama"), generate.Config{})
@@ -124,6 +170,9 @@ func TestDetailErrors(t *testing.T) {
 		},
 		"a prompt of 4 tokens in a text of 3": func() error {
 			return e.Replay(ctx, ids(3), 4, generate.Options{}, nil)
+		},
+		"from token 4 on in a text of 3: it must be 1 to 3": func() error {
+			return e.ReplayFrom(ctx, ids(3), 1, 4, generate.Options{}, nil)
 		},
 		"sampling: top-p 2": func() error {
 			return e.Replay(ctx, ids(3), 1, generate.Options{Sample: sample.Options{TopP: 2}}, nil)

@@ -43,8 +43,10 @@ func (e *Engine) GenerateAll(ctx context.Context, requests []Request, yield func
 // drive hands in sequences and runs steps, or waits for those of others, until
 // all have ended.
 func (e *Engine) drive(ctx context.Context, seqs []*sequence, yield func(i int, p Piece) bool) error {
+	d := &driver{}
 	e.mu.Lock()
 	for _, s := range seqs {
+		s.driver = d
 		if !s.finished {
 			e.arrived = append(e.arrived, s)
 		}
@@ -60,7 +62,7 @@ func (e *Engine) drive(ctx context.Context, seqs []*sequence, yield func(i int, 
 	}
 	cause := make([]error, len(seqs))
 	for {
-		ready, open := e.wait(ctx, seqs)
+		ready, open := e.wait(ctx, d, seqs)
 		for _, i := range ready {
 			if rest, more := e.hand(seqs[i], i, yield); !more {
 				e.cancel(seqs[i])
@@ -136,6 +138,16 @@ func (s *sequence) forget(pieces []Piece) {
 	}
 }
 
+// room is told that another engine has given memory back that this one may wait for.
+func (e *Engine) room() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.freed = true; e.stuck {
+		e.stuck = false
+		e.changed.Broadcast()
+	}
+}
+
 // wake lets those who wait look again.
 func (e *Engine) wake() {
 	e.mu.Lock()
@@ -147,7 +159,7 @@ func (e *Engine) wake() {
 // wait returns the numbers of the sequences that have pieces, running a step when
 // none has and nobody else does; open says that some have not ended. It returns
 // with nothing when ctx ends.
-func (e *Engine) wait(ctx context.Context, seqs []*sequence) (ready []int, open bool) {
+func (e *Engine) wait(ctx context.Context, d *driver, seqs []*sequence) (ready []int, open bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for {
@@ -158,10 +170,13 @@ func (e *Engine) wait(ctx context.Context, seqs []*sequence) (ready []int, open 
 			}
 			open = open || !s.finished
 		}
-		if len(ready) > 0 || !open || ctx.Err() != nil {
+		if len(ready) > 0 {
 			return ready, open
 		}
-		if e.stepping || e.stuck && len(e.arrived) == 0 {
+		if e.idle(d); !open || ctx.Err() != nil {
+			return ready, open
+		}
+		if e.stepping || len(e.owed) > 0 || e.stuck && len(e.arrived) == 0 {
 			e.changed.Wait()
 			continue
 		}
@@ -188,7 +203,10 @@ func (e *Engine) whileStepping(f func() bool) {
 	for e.stepping {
 		e.changed.Wait()
 	}
-	e.stepping = true
+	e.stepping, e.freed = true, false
+	for _, s := range e.arrived {
+		s.share = e.shares.join(s.o.Key)
+	}
 	e.queue = append(e.queue, e.arrived...)
 	clear(e.arrived)
 	e.arrived = e.arrived[:0]
@@ -196,7 +214,7 @@ func (e *Engine) whileStepping(f func() bool) {
 	changed := true
 	defer func() {
 		e.mu.Lock()
-		e.stepping, e.stuck = false, !changed
+		e.stepping, e.stuck = false, !changed && !e.freed
 		e.changed.Broadcast()
 	}()
 	changed = f()
@@ -218,7 +236,12 @@ func (e *Engine) cancel(s *sequence) bool {
 		return false
 	}
 	s.cancelled = true
-	e.whileStepping(func() bool { e.reap(); return true })
+	e.whileStepping(func() bool {
+		if e.reap(); len(e.queue) == 0 {
+			e.pool.Unclaim()
+		}
+		return true
+	})
 	return true
 }
 
@@ -237,7 +260,7 @@ func (e *Engine) reap() {
 		if !gone(s) {
 			return false
 		}
-		s.leave()
+		e.leave(s)
 		if l := s.leader; l != nil {
 			l.follow = slices.DeleteFunc(l.follow, func(f *sequence) bool { return f == s })
 		}

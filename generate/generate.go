@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"sync"
 	"time"
 
@@ -32,16 +33,19 @@ import (
 // Config is the options of an Engine; the zero value decodes exactly, without a
 // bound of memory and without speculation.
 type Config struct {
-	CacheFormat  string // of keys and values: "f32", "f16", "bf16", "q8"; "" is exact (cache.Options)
-	CacheBytes   int64  // bounds the memory of keys and values, of the draft model apart; 0: no bound
-	PrefixTokens int    // tokens kept for later prompts that begin alike; 0: the model's context, at least 4096; negative: none
-	Chunk        int    // tokens of prompts that one step takes at most; 0: 512. It changes no bit
-	Sequences    int    // that decode at a time, others wait; 0: 64
+	CacheFormat  string        // of keys and values: "f32", "f16", "bf16", "q8"; "" is exact (cache.Options)
+	CacheBytes   int64         // bounds the memory of keys and values, of the draft model apart; 0: no bound
+	Budget       *cache.Budget // of that memory, together with other engines; nil: CacheBytes
+	PrefixTokens int           // tokens kept for later prompts that begin alike; 0: the model's context, at least 4096; negative: none
+	Chunk        int           // tokens of prompts that one step takes at most; 0: 512. It changes no bit
+	Beside       int           // the same while others take their next token, who wait for it; 0: 128, or Chunk if that is less
+	Sequences    int           // that decode at a time, others wait; 0: 64
 	Speculation  Speculation
 }
 
 const (
 	defaultChunk     = 512
+	defaultBeside    = 128
 	defaultSequences = 64
 	defaultPrefixes  = 4096 // tokens, at least
 )
@@ -53,6 +57,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("cache memory of %d bytes: it must be positive, or 0 for no bound", c.CacheBytes)
 	case c.Chunk < 0:
 		return fmt.Errorf("a chunk of %d prompt tokens: it must be positive, or 0 for %d", c.Chunk, defaultChunk)
+	case c.Beside < 0:
+		return fmt.Errorf("a chunk of %d prompt tokens beside others: it must be positive, or 0 for %d", c.Beside, defaultBeside)
 	case c.Sequences < 0:
 		return fmt.Errorf("%d sequences at a time: they must be positive, or 0 for %d", c.Sequences, defaultSequences)
 	}
@@ -67,6 +73,12 @@ func (c *Config) Validate() error {
 // Engine decodes with one model. Its methods may be called from several
 // goroutines: whoever waits for tokens runs the steps for all.
 type Engine struct {
+	*core
+	adapter *adapter // that all sequences of this Engine take; nil: none
+}
+
+// core is what the engines of a model and of its adapters have in common.
+type core struct {
 	m      model.Model
 	c      Config
 	p      *op.Pass
@@ -78,10 +90,20 @@ type Engine struct {
 	changed  *sync.Cond // some sequence has pieces, or a step ended
 	stepping bool       // somebody runs a step, and owns what follows until it ends
 	stuck    bool       // no step could be run, for want of sequences or of room for them, and nothing has changed since
+	freed    bool       // another engine gave memory back since the last step began
 	queue    []*sequence
 	arrived  []*sequence // since the last step; guarded by mu alone
 	running  []*sequence
+	shares   shares
 	step     step
+	adapters uint64 // so far; guarded by mu alone
+	delivery
+}
+
+// adapter is changes of the model's matrices, and their number in the cache.
+type adapter struct {
+	op.Changes
+	number uint64
 }
 
 // New makes an engine of the zero Config. Tokens maps each id to its bytes; nil
@@ -102,6 +124,9 @@ func Open(b tensor.Backend, m model.Model, tokens [][]byte, c Config) (*Engine, 
 	if c.Chunk == 0 {
 		c.Chunk = defaultChunk
 	}
+	if c.Beside == 0 {
+		c.Beside = min(defaultBeside, c.Chunk)
+	}
 	if c.Sequences == 0 {
 		c.Sequences = defaultSequences
 	}
@@ -111,10 +136,14 @@ func Open(b tensor.Backend, m model.Model, tokens [][]byte, c Config) (*Engine, 
 	if c.PrefixTokens == 0 {
 		c.PrefixTokens = max(m.Dims().Context, defaultPrefixes)
 	}
-	e := &Engine{m: m, c: c, p: op.NewPass(b, op.Options{CachePacks: true}), tokens: tokens}
+	e := &Engine{core: &core{m: m, c: c, p: op.NewPass(b, op.Options{CachePacks: true}), tokens: tokens, shares: shares{}}}
 	e.changed = sync.NewCond(&e.mu)
+	e.patience = time.AfterFunc(time.Hour, e.impatient)
+	e.patience.Stop()
+	o := c.cache()
+	o.Freed = e.room
 	var err error
-	if e.pool, err = model.NewCache(b, m, c.cache()); err != nil {
+	if e.pool, err = model.NewCache(b, m, o); err != nil {
 		return nil, err
 	}
 	e.step.batch = e.pool.NewBatch()
@@ -126,9 +155,19 @@ func Open(b tensor.Backend, m model.Model, tokens [][]byte, c Config) (*Engine, 
 
 func (c *Config) cache() cache.Options {
 	return cache.Options{
-		Format: c.CacheFormat, MaxBytes: c.CacheBytes, PrefixTokens: max(0, c.PrefixTokens),
-		StepTokens: max(c.Chunk, c.Speculation.Tokens+1),
+		Format: c.CacheFormat, MaxBytes: c.CacheBytes, Budget: c.Budget, PrefixTokens: max(0, c.PrefixTokens),
+		StepTokens: max(c.Chunk, c.Beside, c.Speculation.Tokens+1),
 	}
+}
+
+// With is an engine of the same model whose sequences all take the changes of an
+// adapter (lora.Adapter.Changes). Both decode in the same steps and share the memory of
+// keys and values, but no prefixes. Close is for the first engine.
+func (e *Engine) With(changes op.Changes) *Engine {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.adapters++
+	return &Engine{core: e.core, adapter: &adapter{changes, e.adapters}}
 }
 
 // Close gives the engine's memory back. No sequence may be running.
@@ -151,13 +190,22 @@ func (e *Engine) PrefixHits() int64 {
 	return n
 }
 
+// Room is the most tokens, prompt included, that a sequence may have: those of the
+// model's context, or fewer where the memory of keys and values holds fewer.
+func (e *Engine) Room() int {
+	context := e.m.Dims().Context
+	return sort.Search(context, func(n int) bool { return e.pool.Check(n+1) != nil })
+}
+
 // Options say how to choose and when to stop.
 type Options struct {
 	Sample    sample.Options
 	MaxTokens int      // at most so many new tokens; 0: until the context is full
+	MinTokens int      // no StopIDs before so many new tokens, unless the constraint allows nothing else
 	Budget    int      // new tokens of all texts of GenerateN together, shared out evenly; 0: no bound
 	Stop      []string // ends before any of these; they may straddle tokens
 	StopRegex string   // ends before the first match of this (Go's syntax), of at most 2048 bytes; "": none
+	NoStop    NoStop   // from where on neither of these is looked for
 	StopIDs   []int32  // ends at any of these ids, which are not part of the text
 	// TimeLimit ends the text at the first step after so long, counted from the
 	// call; 0: never. It is the one option with which the same seed may give a
@@ -165,6 +213,7 @@ type Options struct {
 	TimeLimit time.Duration
 	Context   ContextPolicy // what happens when the model's context is full
 	Stream    uint64        // number of this sequence among those that share the seed
+	Key       string        // who asks: those who wait take turns by it
 	// Constraint says which ids may follow; nil: all. The sequence works on a fork
 	// of it, so that several may share these options.
 	Constraint Constraint
@@ -177,10 +226,21 @@ type Options struct {
 	// SkipBlank leaves out a space at the beginning of the text, which the tokenizer
 	// puts before every text.
 	SkipBlank bool
+	// Spell is the text of ids that have none of their own: special tokens that are to be
+	// read as text.
+	Spell map[int32][]byte
 	// FirstDraw is the number of new tokens that came before, where the prompt ends
 	// with them: a sequence goes on as if it had never been interrupted. The
 	// constraint must have accepted them.
 	FirstDraw uint64
+}
+
+// NoStop is a text from which on nothing stops but the model: the beginning of a call
+// of a function, say. What lies before it may stop, the text itself not as soon as it is
+// whole.
+type NoStop struct {
+	From  string // "": there is none
+	First bool   // it counts only where the whole text begins with it
 }
 
 // Piece is what one token adds. Text is whole UTF-8 characters as far as the
@@ -189,9 +249,10 @@ type Options struct {
 type Piece struct {
 	ID      int32 // -1: no token, only the rest of the text
 	Text    string
-	LogProb float64 // natural log of the model's probability, before sampling options and constraint
-	Forced  bool    // the constraint left no choice
-	Detail  *Detail // nil without Options.LogProbs
+	LogProb float64   // natural log of the model's probability, before sampling options and constraint
+	Forced  bool      // the constraint left no choice
+	Detail  *Detail   // nil without Options.LogProbs
+	Chosen  time.Time // when the token was drawn
 }
 
 // Why a generation ended.
@@ -227,6 +288,7 @@ type Result struct {
 	Details     []*Detail // of each id, where Options.LogProbs asks for them
 	Mu          float64   // what Mirostat remembers: Sample.MirostatMu of a sequence that goes on
 	Speculated  Speculated
+	Began       time.Time // when its prompt was first worked on: it waited until then
 }
 
 // Request is one of several sequences.
@@ -246,6 +308,8 @@ func (e *Engine) check(prompt []int32, o Options) error {
 		return fmt.Errorf("%d log-probabilities a token: they must be 0 (none) or more", o.LogProbs)
 	case o.MaxTokens < 0:
 		return fmt.Errorf("max tokens is %d: it must be positive, or 0 for no limit", o.MaxTokens)
+	case o.MinTokens < 0:
+		return fmt.Errorf("min tokens is %d: it must be positive, or 0 for none", o.MinTokens)
 	case o.Budget < 0:
 		return fmt.Errorf("a budget of %d tokens: it must be positive, or 0 for no bound", o.Budget)
 	case o.SkipBytes < 0:

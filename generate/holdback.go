@@ -11,6 +11,7 @@ import (
 type holdback struct {
 	stops   []string
 	find    *finder // nil without a regular expression
+	calm    calm
 	pending []byte
 	shown   int  // bytes released
 	skip    int  // bytes that are passed over first
@@ -33,6 +34,9 @@ func (h *holdback) push(b []byte) (show string, by stopped) {
 	}
 	for _, c := range b {
 		h.pending = append(h.pending, c)
+		if h.calm.begins(c) {
+			h.stops, h.find = nil, nil
+		}
 		if cut, by := h.look(); by.why != "" {
 			show = string(h.pending[:cut])
 			h.pending = nil
@@ -44,6 +48,24 @@ func (h *holdback) push(b []byte) (show string, by stopped) {
 	h.pending = append(h.pending[:0], h.pending[n:]...)
 	h.shown += n
 	return show, stopped{}
+}
+
+// calm looks for where a NoStop begins.
+type calm struct {
+	NoStop
+	read int    // bytes
+	last []byte // of them, as many as From has
+}
+
+// begins says that the text has come to an end of From with its next byte.
+func (c *calm) begins(b byte) bool {
+	if c.From == "" || c.First && c.read == len(c.From) {
+		return false
+	}
+	c.read++
+	c.last = append(c.last, b)
+	c.last = c.last[max(0, len(c.last)-len(c.From)):]
+	return string(c.last) == c.From
 }
 
 // look says whether the text stops with its last byte, and where it is cut.

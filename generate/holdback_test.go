@@ -44,6 +44,35 @@ func TestHoldback(t *testing.T) {
 	}
 }
 
+// TestNoStop looks for stop strings before a text, and no more from its end on.
+func TestNoStop(t *testing.T) {
+	for _, c := range []struct {
+		name, in, want string
+		from           NoStop
+	}{
+		{"behind it", "a<call>b.c", "a<call>b.c", NoStop{From: "<call>"}},
+		{"before it", "a.<call>b.c", "a", NoStop{From: "<call>"}},
+		{"with a false start", "a<ca<call>b.", "a<ca<call>b.", NoStop{From: "<call>"}},
+		{"cut short", "a<cal.", "a<cal", NoStop{From: "<call>"}},
+		{"in its middle", "a<c.ll>b", "a<c", NoStop{From: "<c.ll>"}},
+		{"with its end", "{.", "{.", NoStop{From: "{."}},
+		{"first", "{a.", "{a.", NoStop{From: "{", First: true}},
+		{"not first", "a{b.", "a{b", NoStop{From: "{", First: true}},
+	} {
+		for _, size := range []int{1, 3, 99} {
+			find, err := newFinder(`[.]`)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, h := range []holdback{{stops: []string{"."}, calm: calm{NoStop: c.from}}, {find: find, calm: calm{NoStop: c.from}}} {
+				if got, by := chunks(&h, c.in, size); got != c.want || (by.why != "") != (len(c.want) < len(c.in)) {
+					t.Errorf("%s: %q, %v; want %q", c.name, got, by, c.want)
+				}
+			}
+		}
+	}
+}
+
 // TestSkips leaves out bytes and one space before the text, wherever tokens end.
 func TestSkips(t *testing.T) {
 	for _, c := range []struct {

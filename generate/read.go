@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/tensor/op"
 )
@@ -88,7 +87,8 @@ func (e *Engine) readStep(texts [][]int32, open []*cache.Seq, next int, visit fu
 	if len(spans) == 0 {
 		return next, true
 	}
-	h := e.m.Hidden(e.p, &model.Input{B: 1, T: len(t.ids), IDs: t.ids, Pos: t.pos, Cache: t.batch})
+	t.change(e.adapter, len(t.ids))
+	h := e.hidden()
 	visit(h, spans)
 	e.p.Reset()
 	for _, s := range spans {

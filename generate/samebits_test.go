@@ -106,7 +106,7 @@ func TestSameBits(t *testing.T) {
 				if want == nil {
 					want = alone(t, b, m, generate.Config{CacheFormat: format}, rs)
 				}
-				for _, c := range []generate.Config{{}, {Chunk: 7}, {Chunk: 64, PrefixTokens: -1}, {Sequences: 3}}[:5-threads] {
+				for _, c := range []generate.Config{{}, {Chunk: 70, Beside: 7}, {Chunk: 64, PrefixTokens: -1}, {Sequences: 3}}[:5-threads] {
 					c.CacheFormat = format
 					e := engine(t, b, m, c)
 					for round := range 2 { // the second finds every prefix
@@ -294,6 +294,9 @@ func TestEmbeddings(t *testing.T) {
 // pages behind the window are dropped, and no bit changes. The full pass without
 // a cache has the same log-probabilities.
 func TestSameBitsInWindows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("TestSameBits has the same threads")
+	}
 	config := `{"model_type":"gemma2","vocab_size":256,"hidden_size":32,"intermediate_size":48,"num_hidden_layers":4,
 		"num_attention_heads":4,"num_key_value_heads":2,"head_dim":8,"max_position_embeddings":400,"sliding_window":20,
 		"query_pre_attn_scalar":8,"initializer_range":0.3}`

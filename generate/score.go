@@ -12,6 +12,9 @@ import (
 type Score struct {
 	LogProbs []float64      // natural log-probability of each token after the first
 	Top      []sample.Token // the most probable ids for the position after the last
+	// Each is the most probable ids at the place of each of LogProbs, where ScoreEach
+	// made it.
+	Each [][]sample.Token
 }
 
 // Score runs ids through the model; top is how many candidates to return for the
@@ -27,6 +30,15 @@ func (e *Engine) Score(ids []int32, top int) (*Score, error) {
 // ScoreAll is Score for several texts, as many in a step as its chunk holds. Their
 // numbers are those of Score.
 func (e *Engine) ScoreAll(ctx context.Context, texts [][]int32, top int) ([]*Score, error) {
+	return e.scoreAll(ctx, texts, top, 0)
+}
+
+// ScoreEach is ScoreAll with the most probable ids at every place.
+func (e *Engine) ScoreEach(ctx context.Context, texts [][]int32, top int) ([]*Score, error) {
+	return e.scoreAll(ctx, texts, 0, top)
+}
+
+func (e *Engine) scoreAll(ctx context.Context, texts [][]int32, top, each int) ([]*Score, error) {
 	scores := make([]*Score, len(texts))
 	for i, ids := range texts {
 		scores[i] = &Score{LogProbs: make([]float64, 0, max(0, len(ids)-1))}
@@ -50,6 +62,9 @@ func (e *Engine) ScoreAll(ctx context.Context, texts [][]int32, top int) ([]*Sco
 				}
 			}
 		}
+		if each > 0 {
+			e.scoreEach(h, spans, targets, scores, each)
+		}
 		if top == 0 || len(last) == 0 {
 			return
 		}
@@ -66,6 +81,31 @@ func (e *Engine) ScoreAll(ctx context.Context, texts [][]int32, top int) ([]*Sco
 		return nil, err
 	}
 	return scores, nil
+}
+
+// eachRows is how many rows have their logits in memory at a time.
+const eachRows = 32
+
+// scoreEach lists the most probable ids of all rows that have a target.
+func (e *Engine) scoreEach(h *op.Value, spans []span, targets []int32, scores []*Score, top int) {
+	var rows []int32
+	var of []int // their texts
+	for _, s := range spans {
+		for i := s.row; i < s.row+s.n; i++ {
+			if targets[i] >= 0 {
+				rows, of = append(rows, int32(i)), append(of, s.text)
+			}
+		}
+	}
+	for len(rows) > 0 {
+		n := min(len(rows), eachRows)
+		logits := e.p.Host(model.Logits(e.p, e.m, gather(e.p, h, rows[:n])).T)
+		v := len(logits) / n
+		for i := range n {
+			scores[of[i]].Each = append(scores[of[i]].Each, sample.TopN(logits[i*v:(i+1)*v], top))
+		}
+		rows, of = rows[n:], of[n:]
+	}
 }
 
 // Pooling is how the hidden states of a text become one vector.

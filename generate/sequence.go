@@ -14,31 +14,37 @@ import (
 // sequence is one text in the making. Its fields belong to whoever runs the
 // step, those below mu to the engine's lock.
 type sequence struct {
-	o       Options
-	ids     []int32 // prompt and new tokens, as far as they are in the context
-	prompt  int     // length of the prompt
-	made    int     // new tokens so far
-	context int     // tokens that ids may hold
-	limit   int     // new tokens at most
-	full    string  // the reason if that limit ends it
-	until   time.Time
-	sampler *sample.Sampler
-	guide   guide
-	kv      *cache.Seq  // nil until it takes part
-	leader  *sequence   // with the same prompt, whose pages it will share
-	follow  []*sequence // those whose leader it is
-	text    holdback
-	draft   draftState
-	ahead   []int32          // guesses of this step
-	dists   [][]sample.Token // what they were drawn from, with rejection
-	drawn   []int32          // ids of this step
-	forced  []bool           // of drawn: the constraint left no choice
-	details []*Detail        // of drawn
-	reading bool             // this step began with tokens that were not drawn from logits
-	result  Result
-	shown   strings.Builder
+	o        Options
+	ids      []int32 // prompt and new tokens, as far as they are in the context
+	prompt   int     // length of the prompt
+	made     int     // new tokens so far
+	context  int     // tokens that ids may hold
+	limit    int     // new tokens at most
+	full     string  // the reason if that limit ends it
+	until    time.Time
+	sampler  *sample.Sampler
+	guide    guide
+	adapter  *adapter    // nil: none
+	share    *share      // of its key
+	chunk    int         // tokens that it reads in this step
+	kv       *cache.Seq  // nil until it takes part
+	leader   *sequence   // with the same prompt, whose pages it will share
+	follow   []*sequence // those whose leader it is
+	text     holdback
+	draft    draftState
+	ahead    []int32          // guesses of this step
+	dists    [][]sample.Token // what they were drawn from, with rejection
+	drawn    []int32          // ids of this step
+	logProbs []float64        // of drawn
+	forced   []bool           // of drawn: the constraint left no choice
+	details  []*Detail        // of drawn
+	reading  bool             // this step began with tokens that were not drawn from logits
+	result   Result
+	shown    strings.Builder
 
 	err error
+
+	driver *driver
 
 	// mu
 	pieces    []Piece // not taken yet
@@ -54,7 +60,7 @@ func (e *Engine) newSequence(prompt []int32, o Options) (*sequence, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop, skip: o.SkipBytes, blank: o.SkipBlank}, context: e.m.Dims().Context, reading: true}
+	s := &sequence{o: o, prompt: len(prompt), sampler: sampler, text: holdback{stops: o.Stop, calm: calm{NoStop: o.NoStop}, skip: o.SkipBytes, blank: o.SkipBlank}, context: e.m.Dims().Context, reading: true, adapter: e.adapter}
 	if o.StopRegex != "" {
 		if s.text.find, err = newFinder(o.StopRegex); err != nil {
 			return nil, fmt.Errorf("stop regex: %w", err)
@@ -107,6 +113,9 @@ func (s *sequence) decodes() bool { return s.kv.Len() == len(s.ids)-1 && s.new()
 // reads says that the prompt is not through the model yet.
 func (s *sequence) reads() bool { return s.new() == 0 }
 
+// unread is how many tokens have not been through the model.
+func (s *sequence) unread() int { return len(s.ids) - s.kv.Len() }
+
 // next is the next id; i counts those before it in this step. Right says that it
 // is what the step went on with.
 func (s *sequence) next(logits []float32, i int) (id int32, right bool) {
@@ -152,11 +161,16 @@ func (s *sequence) take(e *Engine, j int, logProb float64, out *[]Piece) (ended 
 	}
 	s.ids = append(s.ids, id)
 	s.made++
+	s.share.rows++
 	s.result.IDs = append(s.result.IDs, id)
 	s.result.LogProbs = append(s.result.LogProbs, logProb)
-	show, by := s.text.push(e.bytes(id))
+	text, ok := s.o.Spell[id]
+	if !ok {
+		text = e.bytes(id)
+	}
+	show, by := s.text.push(text)
 	s.shown.WriteString(show)
-	p := Piece{ID: id, Text: show, LogProb: logProb, Forced: s.forced[j]}
+	p := Piece{ID: id, Text: show, LogProb: logProb, Forced: s.forced[j], Chosen: e.step.chosen}
 	if s.o.LogProbs > 0 {
 		p.Detail = s.details[j]
 		s.result.Details = append(s.result.Details, p.Detail)
@@ -192,8 +206,9 @@ func (s *sequence) end(why string, out *[]Piece) {
 	}
 }
 
-// leave gives the sequence's memory back.
-func (s *sequence) leave() {
+// leave gives the sequence's memory and its share back.
+func (e *Engine) leave(s *sequence) {
+	e.shares.leave(s.share)
 	if s.kv != nil {
 		s.kv.Close()
 		s.kv = nil

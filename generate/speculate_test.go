@@ -125,6 +125,9 @@ func TestSpeculationErrors(t *testing.T) {
 // first that can be guessed, with their exact probabilities: a chi-square test
 // over all pairs. Seeds are fixed, so it passes always or never.
 func TestRejectionKeepsTheDistribution(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many draws")
+	}
 	const v, draws = 6, 6000
 	b := backend(t, cpu.Options{Threads: 1, Precision: "f32"})
 	random := func(seed uint64) model.Model {

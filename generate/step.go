@@ -18,10 +18,14 @@ type step struct {
 	pos    []int32
 	wanted []int32 // rows of which logits are drawn from
 	logits []float32
-	losses []float64
-	target []int32 // ids drawn from the wanted rows; -1 for none
+	logZ   []float64 // of the wanted rows: what makes their logits log-probabilities
 	decode []*sequence
+	read   []*sequence // those that read a chunk
 	began  time.Time
+	chosen time.Time // when ids were drawn
+	// changes are those of rows of sequences with adapters.
+	changes []op.ChangedRows
+	adapter *adapter // of the last of them
 }
 
 // part is the rows of one sequence; the last wanted of them are drawn from, the
@@ -37,7 +41,8 @@ type part struct {
 func (t *step) reset() {
 	t.batch.Reset()
 	clear(t.parts)
-	t.parts, t.ids, t.pos, t.wanted = t.parts[:0], t.ids[:0], t.pos[:0], t.wanted[:0]
+	clear(t.changes)
+	t.parts, t.ids, t.pos, t.wanted, t.changes = t.parts[:0], t.ids[:0], t.pos[:0], t.wanted[:0], t.changes[:0]
 	t.began = time.Now()
 }
 
@@ -59,6 +64,7 @@ func (t *step) add(s *sequence, ids []int32, wanted int) {
 		t.pos = append(t.pos, int32(s.kv.Len()+i))
 	}
 	t.ids = append(t.ids, ids...)
+	t.change(s.adapter, len(ids))
 	t.want(part{s: s, wanted: wanted})
 	t.batch.Add(s.kv, len(ids))
 	if wanted > 0 && s.new() == 0 {
@@ -68,8 +74,32 @@ func (t *step) add(s *sequence, ids []int32, wanted int) {
 	}
 }
 
+// change gives the last rows the changes of an adapter.
+func (t *step) change(a *adapter, rows int) {
+	if a == nil {
+		return
+	}
+	to := len(t.ids)
+	if n := len(t.changes); n > 0 && t.changes[n-1].To == to-rows && t.adapter == a {
+		t.changes[n-1].To = to
+		return
+	}
+	t.changes, t.adapter = append(t.changes, op.ChangedRows{From: to - rows, To: to, Changes: a.Changes}), a
+}
+
+// hidden runs the model over the rows of the step.
+func (e *Engine) hidden() *op.Value {
+	t := &e.step
+	e.p.Changes = t.changes
+	defer func() { e.p.Changes = nil }()
+	return e.m.Hidden(e.p, &model.Input{B: 1, T: len(t.ids), IDs: t.ids, Pos: t.pos, Cache: t.batch})
+}
+
 // want lists the last rows as those that p draws from.
 func (t *step) want(p part) {
+	if r := &p.s.result; r.Began.IsZero() {
+		r.Began = time.Now()
+	}
 	p.at = len(t.wanted)
 	for i := len(t.ids) - p.wanted; i < len(t.ids); i++ {
 		t.wanted = append(t.wanted, int32(i))
@@ -81,7 +111,7 @@ func (t *step) want(p part) {
 func (e *Engine) forward() {
 	t := &e.step
 	defer e.p.Reset()
-	h := e.m.Hidden(e.p, &model.Input{B: 1, T: len(t.ids), IDs: t.ids, Pos: t.pos, Cache: t.batch})
+	h := e.hidden()
 	e.share()
 	rows := gather(e.p, h, t.wanted)
 	if rows == nil {
@@ -90,13 +120,10 @@ func (e *Engine) forward() {
 	logits := model.Logits(e.p, e.m, rows)
 	t.logits = grow(t.logits, logits.T.Len())
 	e.p.Backend.Download(t.logits, logits.T)
-	t.target = grow(t.target, len(t.wanted))
-	for i := range t.target {
-		t.target[i] = -1
-	}
+	t.logZ = grow(t.logZ, len(t.wanted))
+	e.p.Backend.CrossEntropy(t.logZ, logits.T, nil, tensor.CrossEntropy{NoGrad: true}) // before ids are chosen: nothing waits for it then
 	e.parallel(len(t.parts), func(i, _ int) { t.parts[i].draw(t) })
-	t.losses = grow(t.losses, len(t.target))
-	e.p.Backend.CrossEntropy(t.losses, logits.T, t.target, tensor.CrossEntropy{Scale: 1, NoGrad: true})
+	t.chosen = time.Now()
 }
 
 // parallel calls fn for each task, on the backend's threads where it lends them.
@@ -115,15 +142,23 @@ func (e *Engine) parallel(tasks int, fn func(task, worker int)) {
 func (p *part) draw(t *step) {
 	s, v := p.s, len(t.logits)/max(1, len(t.wanted))
 	s.drawn, s.forced, s.details = s.drawn[:0], s.forced[:0], s.details[:0]
+	s.logProbs = s.logProbs[:0]
 	for i := range p.wanted {
 		logits := t.logits[(p.at+i)*v : (p.at+i+1)*v]
 		id, right := s.next(logits, i)
-		s.drawn = append(s.drawn, id)
-		t.target[p.at+i] = id
+		s.drawn, s.logProbs = append(s.drawn, id), append(s.logProbs, logProb(logits, id, t.logZ[p.at+i]))
 		if !s.guide.accept(id, s.limit-s.new()-i-1) || !right {
 			return
 		}
 	}
+}
+
+// logProb is that of an id, with the bits of a score.
+func logProb(logits []float32, id int32, logZ float64) float64 {
+	if id < 0 {
+		return 0
+	}
+	return -(logZ - float64(logits[id]))
 }
 
 // settle gives drawn ids to their sequences, keeps of the cache what they have
@@ -138,7 +173,7 @@ func (e *Engine) settle() {
 			s.result.Speculated.count(s, took)
 			ended := false
 			for j := range s.drawn {
-				if ended = s.take(e, j, -t.losses[p.at+j], &p.pieces); ended {
+				if ended = s.take(e, j, s.logProbs[j], &p.pieces); ended {
 					break
 				}
 			}
@@ -161,8 +196,7 @@ func (e *Engine) settle() {
 	}
 	e.mu.Lock()
 	for i := range t.parts {
-		p := &t.parts[i]
-		p.s.pieces = append(p.s.pieces, p.pieces...)
+		e.give(t.parts[i].s, t.parts[i].pieces)
 	}
 	e.mu.Unlock()
 	e.retire()

@@ -122,6 +122,7 @@ func TestContextPolicies(t *testing.T) {
 		"is unknown":       {Context: "slide"},
 		"time limit of":    {TimeLimit: -1},
 		"budget of -1":     {Budget: -1},
+		"min tokens is -1": {MinTokens: -1},
 		"stop regex":       {StopRegex: "("},
 	} {
 		if _, err := e.Generate(context.Background(), ids(3), o, nil); err == nil || !strings.Contains(err.Error(), want) {

@@ -3,6 +3,7 @@ package lab
 import (
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"os"
@@ -10,8 +11,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/foundling-lm/foundling/generate/grammar/calls"
 	"github.com/foundling-lm/foundling/generate/grammar/language"
+	states "github.com/foundling-lm/foundling/generate/grammar/machine"
 	"github.com/foundling-lm/foundling/internal/golden"
+	"github.com/foundling-lm/foundling/text/chat"
 )
 
 const (
@@ -100,6 +104,8 @@ func TestLeaderboardCalls(t *testing.T) {
 			if err := fits(validator, string(item.Gold)); err != nil {
 				t.Logf("%s: %s: %v", item.ID, item.Gold, err)
 				misfits++
+			} else if !callable(t, item.Schema, item.Gold) {
+				t.Errorf("%s: the language of calls lacks %s", item.ID, item.Gold)
 			}
 			if _, _, exact := item.agreement(string(item.Gold)); !exact {
 				t.Errorf("%s does not agree with itself: %s", item.ID, item.Gold)
@@ -113,6 +119,43 @@ func TestLeaderboardCalls(t *testing.T) {
 			t.Errorf("%s: %d of %d answers do not fit their schema", name, misfits, want)
 		}
 	}
+}
+
+// callable says whether a model that is given the functions of a schema may write a call
+// as chat templates have it.
+func callable(t *testing.T, source, gold []byte) bool {
+	t.Helper()
+	type function struct {
+		Properties struct {
+			Name      struct{ Const string }
+			Arguments json.RawMessage
+		}
+	}
+	var s struct {
+		function
+		AnyOf []function
+	}
+	var call struct {
+		Name      string
+		Arguments json.RawMessage
+	}
+	if err := errors.Join(json.Unmarshal(source, &s), json.Unmarshal(gold, &call)); err != nil {
+		t.Fatal(err)
+	}
+	if s.AnyOf == nil {
+		s.AnyOf = []function{s.function}
+	}
+	form, _ := chat.Default().Calls()
+	c := calls.Source{Form: calls.Form{Open: form.Open, Middle: form.Middle, Close: form.Close, Between: form.Between, Trigger: form.Trigger}}
+	for _, f := range s.AnyOf {
+		c.Functions = append(c.Functions, calls.Function{Name: f.Properties.Name.Const, Parameters: f.Properties.Arguments})
+	}
+	start, _, err := c.Machine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ok, _ := states.Accepts(start, []byte(form.Write([]chat.ToolCall{{Name: call.Name, Arguments: string(call.Arguments)}})))
+	return ok
 }
 
 // TestShortContexts leaves out what does not fit, and counts as failed what has no

@@ -92,6 +92,7 @@ type TrustResult struct {
 	Ceiling   float64    `json:"exact_auroc"`
 	Malformed int        `json:"malformed"` // answers that name nothing
 	Detectors []Detector `json:"detectors"`
+	Limits    []Limits   `json:"limits"`
 	Again     int        `json:"regenerated"`
 	Policy    []Outcome  `json:"policy"`
 	Sets      []TrustSet `json:"sets"` // real ones
@@ -126,6 +127,7 @@ func Trust(ctx context.Context, b tensor.Backend, o TrustOptions, progress func(
 	}
 	r.Expected, r.Ceiling = w.expected()
 	r.measure(w, said)
+	r.limits(w, said)
 	r.apply(said)
 	return r, nil
 }
@@ -179,20 +181,24 @@ func (r *TrustResult) measure(w *trustWorld, said []reply) {
 	add("semantic entropy, overlap", func(a *reply) float64 { return a.overlap })
 }
 
-// trustPolicy is tried on the world: by the agreement with the other answers.
-var trustPolicy = trust.Policy{Limits: []trust.Limit{{Signal: trust.Consistency, Warn: 0.8, Abstain: 0.4}}, Tries: 1}
+// trustPolicy is tried on the world: the default by the agreement with the other answers.
+func trustPolicy() trust.Policy {
+	l, _ := trust.DefaultLimit(trust.Consistency)
+	return trust.Policy{Limits: []trust.Limit{l}, Tries: 1}
+}
 
 // apply decides every answer by the policy; one that is asked for again is the next
 // of the samples.
 func (r *TrustResult) apply(said []reply) {
+	policy := trustPolicy()
 	count, right := map[trust.Action]int{}, map[trust.Action]int{}
 	for i := range said {
 		a := &said[i]
-		d := trustPolicy.Decide(&a.confidence[0], 0)
+		d := policy.Decide(&a.confidence[0], 0)
 		good := a.right
 		if d.Action == trust.Regenerate {
 			r.Again++
-			d, good = trustPolicy.Decide(&a.confidence[1], 1), a.rightAgain
+			d, good = policy.Decide(&a.confidence[1], 1), a.rightAgain
 		}
 		count[d.Action]++
 		if good {

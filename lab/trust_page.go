@@ -13,13 +13,13 @@ func (r *TrustResult) Tables() []report.Table {
 	world.Note = fmt.Sprintf("AUROC is the probability that a wrong answer is trusted less than a right one, with its 95 %% interval; beside it, without the questions about which the training data is wrong. Risk is the share of wrong answers; its area over coverage is at least %s. By the exact probabilities of the training data an AUROC of %s is expected.", report.Fixed(r.Detectors[0].Best, 3), report.Fixed(r.Ceiling, 3))
 	p := report.Table{
 		Title:   "A policy by agreement",
-		Note:    fmt.Sprintf("Warns below %g, abstains below %g after asking again once, which it did %d times.", trustPolicy.Limits[0].Warn, trustPolicy.Limits[0].Abstain, r.Again),
+		Note:    fmt.Sprintf("Warns below %g, abstains below %g after asking again once, which it did %d times.", trustPolicy().Limits[0].Warn, trustPolicy().Limits[0].Abstain, r.Again),
 		Columns: []report.Column{report.Left("action"), report.Right("of all"), report.Right("right"), report.Right("low"), report.Right("high")},
 	}
 	for _, x := range r.Policy {
 		p.Rows = append(p.Rows, report.Row{Cells: []string{string(x.Action), report.Percent(x.Share), report.Fixed(x.Right.Value, 3), report.Fixed(x.Right.Low, 3), report.Fixed(x.Right.High, 3)}})
 	}
-	out := []report.Table{world, p}
+	out := []report.Table{world, p, r.limitTable()}
 	for _, s := range r.Sets {
 		t := detectorTable(s.Name, s.Detectors)
 		t.Title = fmt.Sprintf("%s: %d of %d wrong", s.Name, s.Wrong, s.N)
@@ -27,6 +27,22 @@ func (r *TrustResult) Tables() []report.Table {
 		out = append(out, t)
 	}
 	return out
+}
+
+func (r *TrustResult) limitTable() report.Table {
+	t := report.Table{
+		Title:   "Limits for policies",
+		Note:    fmt.Sprintf("Set on half of the subjects, so that at most %s of the answers given without a warning are wrong and at least %s of those held back, and tried on the other half; the questions about which the training data is wrong are left out. What depends on the words of answers and not on their meaning alone has no default.", report.Percent(calmRisk), report.Percent(graveRisk)),
+		Columns: []report.Column{report.Left("signal"), report.Right("warn"), report.Right("abstain"), report.Right("given plainly"), report.Right("of these right"), report.Right("held back"), report.Right("of these wrong"), report.Right("default")},
+	}
+	for _, l := range r.Limits {
+		def := "–"
+		if l.Default != nil {
+			def = fmt.Sprintf("%g, %g", l.Default.Warn, l.Default.Abstain)
+		}
+		t.Rows = append(t.Rows, report.Row{Cells: []string{l.Name, report.Fixed(l.Found.Warn, 3), report.Fixed(l.Found.Abstain, 3), report.Percent(l.Plain), percentRange(&l.Right), report.Percent(l.Held), percentRange(&l.Wrong), def}})
+	}
+	return t
 }
 
 func detectorTable(title string, all []Detector) report.Table {
@@ -63,11 +79,11 @@ func (r *TrustResult) Page() *report.Page {
 				{Label: "right answers", Value: report.Percent(r.Right.Value), Note: "expected by the data: " + report.Percent(r.Expected)},
 				{Label: "best detector", Value: report.Fixed(best.AUROC.Value, 3), Note: "AUROC of " + best.Name, Tone: report.Accent},
 			},
-			curves("Risk over coverage", r.Detectors), tables[0], tables[1],
+			curves("Risk over coverage", r.Detectors), tables[0], tables[1], tables[2],
 		}}},
 	}
 	for i, s := range r.Sets {
-		p.Sections = append(p.Sections, report.Section{Title: s.Name, Blocks: []report.Block{curves("Risk over coverage", s.Detectors), tables[2+i]}})
+		p.Sections = append(p.Sections, report.Section{Title: s.Name, Blocks: []report.Block{curves("Risk over coverage", s.Detectors), tables[3+i]}})
 	}
 	return p
 }

@@ -210,3 +210,33 @@ func FuzzTrustReaders(f *testing.F) {
 		}
 	})
 }
+
+func TestCalibrate(t *testing.T) {
+	var distrust []float64
+	var wrong []bool
+	for i := range 200 {
+		distrust, wrong = append(distrust, float64(i/2)), append(wrong, i >= 100)
+	}
+	wrong[10], wrong[190] = true, false
+	// 5 of the first 104 are wrong, 5 of the first 106 where the first is right.
+	for _, c := range []struct {
+		name        string
+		wrong       []bool
+		calm, grave float64
+	}{
+		{"one border", wrong, 51.5, 51.5},
+		{"all right", make([]bool, 200), 99, 99},
+		{"ties", append(make([]bool, 101), wrong[101:]...), 52.5, 52.5},
+	} {
+		if calm, grave := calibrate(distrust, c.wrong); calm != c.calm || grave != c.grave {
+			t.Errorf("%s: %v and %v, want %v and %v", c.name, calm, grave, c.calm, c.grave)
+		}
+	}
+	some := make([]bool, 200)
+	for i := range some {
+		some[i] = i >= 150 || i >= 80 && i%2 == 0
+	}
+	if calm, grave := calibrate(distrust, some); calm < 39 || calm > 45 || grave < 45 || grave > 75 {
+		t.Errorf("a doubtful middle: %v and %v", calm, grave)
+	}
+}

@@ -6,14 +6,10 @@ import (
 
 	"github.com/foundling-lm/foundling/eval"
 	"github.com/foundling-lm/foundling/generate"
-	"github.com/foundling-lm/foundling/generate/sample"
 	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/model"
-	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/tensor"
 	"github.com/foundling-lm/foundling/text/batch"
-	"github.com/foundling-lm/foundling/train"
-	"github.com/foundling-lm/foundling/train/optim"
 	"github.com/foundling-lm/foundling/train/posttrain"
 )
 
@@ -188,15 +184,20 @@ func TruthfulnessLab(ctx context.Context, b tensor.Backend, o TruthOptions, prog
 		progress = func(string, int, int) {}
 	}
 	w := newTruthWorld(o)
-	m, err := zoo.FromShape(b, zoo.Shape{Family: "llama", Layers: 2, Width: 64, Heads: 4, Vocab: truthSigns + truthValues + o.Subjects, Context: truthContextLength})
+	m, err := newStudent(ctx, b, w.names(), truthEnd, truthContextLength, o.Seed)
 	if err != nil {
 		return nil, err
 	}
-	defer model.Release(b, m.Params())
-	m.Init(b, o.Seed)
-	l := &truthLab{ctx: ctx, b: b, w: w, m: m}
-	r := &TruthResult{Options: o, Params: model.Count(m)}
-	err = l.train(w.texts(o.Steps*truthStep), o.Steps, 4e-3, func(done int) { progress("pre-training", done, o.Steps) })
+	defer m.close()
+	l := &truthLab{m, w}
+	r := &TruthResult{Options: o, Params: model.Count(m.m)}
+	tell := func(what string, of int) func(done int) error {
+		return func(done int) error {
+			progress(what, done, of)
+			return nil
+		}
+	}
+	err = l.train(w.texts(o.Steps*studentStep), o.Steps, truthRate, tell("pre-training", o.Steps))
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +216,7 @@ func TruthfulnessLab(ctx context.Context, b tensor.Backend, o TruthOptions, prog
 		dontKnow, counter bool
 	}{{"answers", false, false}, {"answers, \"I don't know\"", true, false}, {"answers, \"I don't know\", counterfactual contexts", true, true}} {
 		l.restore(base)
-		err := l.train(w.demonstrations(states, way.dontKnow, way.counter), o.Tuning, 4e-4, func(done int) { progress("tuning: "+way.name, done, o.Tuning) })
+		err := l.train(w.demonstrations(states, way.dontKnow, way.counter), o.Tuning, truthTuningRate, tell("tuning: "+way.name, o.Tuning))
 		if err != nil {
 			return nil, err
 		}
@@ -264,90 +265,13 @@ func (w *truthWorld) demonstrations(states map[int]posttrain.Knows, dontKnow, co
 // with a value drawn anew.
 const truthContexts = 8
 
-// truthLab is the model of the experiment.
+// The learning rates of pre-training and tuning.
+const truthRate, truthTuningRate = 4e-3, 4e-4
+
+// truthLab is the experiment with its model.
 type truthLab struct {
-	ctx context.Context
-	b   tensor.Backend
-	w   *truthWorld
-	m   zoo.Trainable
-}
-
-// truthStep is the examples of a step, about.
-const truthStep = 64
-
-// train learns examples.
-func (l *truthLab) train(examples []batch.Example, steps int, rate float64, tell func(done int)) error {
-	packed, err := batch.PackExamples(examples, truthContextLength, batch.PackOptions{Single: true})
-	if err != nil {
-		return err
-	}
-	t, err := train.New(l.b, l.m.Params(), l.m.Unembedding(), train.Options{
-		Optimizer: optim.Options{Name: "adamw", WeightDecay: 0.01},
-		Schedule:  optim.Schedule{Kind: "cosine", Peak: rate, Warmup: steps / 20, Steps: steps},
-	})
-	if err != nil {
-		return err
-	}
-	defer t.Close()
-	source := posttrain.Demonstrations(l.m, packed.Loader(truthStep, l.w.o.Seed), 1)
-	for step := range steps {
-		if err := l.ctx.Err(); err != nil {
-			return err
-		}
-		micro, err := source(step)
-		if err != nil {
-			return err
-		}
-		if _, err := t.StepOn(micro); err != nil {
-			return err
-		}
-		tell(step + 1)
-	}
-	return nil
-}
-
-// weights are a copy of the model's.
-func (l *truthLab) weights() (out [][]float32) {
-	for _, p := range l.m.Params() {
-		x := make([]float32, p.Len())
-		l.b.Download(x, p.T)
-		out = append(out, x)
-	}
-	return out
-}
-
-func (l *truthLab) restore(weights [][]float32) {
-	for i, p := range l.m.Params() {
-		l.b.Upload(p.T, weights[i])
-		p.Changed()
-	}
-}
-
-// replies are n answers to each question, at a temperature.
-func (l *truthLab) replies(questions [][]int32, n int, temperature float64) ([][]*posttrain.Try, error) {
-	e := generate.New(l.b, l.m, l.w.names())
-	defer e.Close()
-	var requests []generate.Request
-	for i, q := range questions {
-		for k := range n {
-			requests = append(requests, generate.Request{Prompt: q, Options: generate.Options{
-				MaxTokens: 1, StopIDs: []int32{truthEnd}, Stream: uint64(i*n + k), Sample: sample.Options{Temperature: temperature, Seed: l.w.o.Seed},
-			}})
-		}
-	}
-	results, err := e.GenerateAll(l.ctx, requests, nil)
-	if err != nil {
-		return nil, err
-	}
-	out := make([][]*posttrain.Try, len(questions))
-	for i, r := range results {
-		t := &posttrain.Try{IDs: r.IDs, Text: r.Text}
-		for _, x := range r.LogProbs {
-			t.LogProb += x
-		}
-		out[i/n] = append(out[i/n], t)
-	}
-	return out, nil
+	*student
+	w *truthWorld
 }
 
 // ask finds out what the model knows of the subjects to tune on.
@@ -359,7 +283,7 @@ func (l *truthLab) ask(r *TruthResult) (map[int]posttrain.Knows, error) {
 			questions, of = append(questions, l.w.question(subject, 0)), append(of, subject)
 		}
 	}
-	all, err := l.replies(questions, l.w.o.Asked, 1)
+	all, err := l.replies(questions, l.w.o.Asked, 1, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -367,7 +291,7 @@ func (l *truthLab) ask(r *TruthResult) (map[int]posttrain.Knows, error) {
 	r.Found = map[posttrain.Knows]int{}
 	for i, subject := range of {
 		f := posttrain.Fact{Answer: string(names[l.w.value[subject]])}
-		k := posttrain.KnowledgeOptions{}.Of(&f, all[i]).State
+		k := posttrain.KnowledgeOptions{}.Of(&f, tries(all[i*l.w.o.Asked:(i+1)*l.w.o.Asked])).State
 		states[subject] = k
 		r.Found[k]++
 		if l.w.known(subject) && k == posttrain.Known || !l.w.known(subject) && k == posttrain.Unknown {
@@ -375,6 +299,18 @@ func (l *truthLab) ask(r *TruthResult) (map[int]posttrain.Knows, error) {
 		}
 	}
 	return states, nil
+}
+
+// tries are answers as the finding of knowledge takes them.
+func tries(results []*generate.Result) (out []*posttrain.Try) {
+	for _, r := range results {
+		t := &posttrain.Try{IDs: r.IDs, Text: r.Text}
+		for _, x := range r.LogProbs {
+			t.LogProb += x
+		}
+		out = append(out, t)
+	}
+	return out
 }
 
 // measure asks about the subjects that were not tuned on, each question once, and
@@ -388,15 +324,9 @@ func (l *truthLab) measure(name string) (*Truthfulness, error) {
 			subjects = append(subjects, subject)
 		}
 	}
-	all, err := l.replies(questions, 1, 0)
+	said, err := l.first(questions)
 	if err != nil {
 		return nil, err
-	}
-	said := func(k int) int32 {
-		if ids := all[k][0].IDs; len(ids) > 0 {
-			return ids[0]
-		}
-		return truthEnd
 	}
 	var known, right, silent, obeys, unknown, abstains, invented, reads int
 	t := &Truthfulness{Name: name}
@@ -406,7 +336,7 @@ func (l *truthLab) measure(name string) (*Truthfulness, error) {
 		}
 	}
 	for i, subject := range subjects {
-		plain, read := said(2*i), said(2*i+1) == l.w.other("test contexts", subject)
+		plain, read := said[2*i], said[2*i+1] == l.w.other("test contexts", subject)
 		if l.w.known(subject) {
 			known++
 			count(&right, plain == l.w.value[subject])

@@ -2,6 +2,7 @@ package model
 
 import (
 	"math"
+	"slices"
 
 	"github.com/foundling-lm/foundling/internal/rng"
 	"github.com/foundling-lm/foundling/tensor"
@@ -45,4 +46,18 @@ func (h *Head) Scores() int { return h.W.T.Rows }
 // Apply turns hidden states (N,C) into scores, Wide.
 func (h *Head) Apply(p *op.Pass, hidden *op.Value) *op.Value {
 	return op.Linear{W: h.W, Wide: true}.Apply(p, hidden)
+}
+
+// Probabilities are the softmax of the scores of a classifier.
+func Probabilities(scores []float64) []float64 {
+	top, sum := slices.Max(scores), 0.0
+	out := make([]float64, len(scores))
+	for i, x := range scores {
+		out[i] = math.Exp(x - top)
+		sum += out[i]
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
 }

@@ -139,9 +139,12 @@ func TestRaise(t *testing.T) {
 			return dir
 		}, false},
 	} {
+		if testing.Short() && c.name != "prose" {
+			continue
+		}
 		t.Run(c.name, func(t *testing.T) {
 			out, b := filepath.Join(t.TempDir(), "run"), backend(t, 1)
-			o := raise.Options{Data: []string{c.data(t)}, Out: out, Budget: 200 * time.Millisecond, Seed: 1, Shapes: tiny, GoRoot: goRoot()}
+			o := raise.Options{Data: []string{c.data(t)}, Out: out, Budget: 500 * time.Millisecond, Seed: 1, Shapes: tiny, GoRoot: goRoot()}
 			r, err := raise.Open(b, o, raise.Watch{})
 			if err != nil {
 				t.Fatal(err)
@@ -178,9 +181,12 @@ func TestRaise(t *testing.T) {
 // TestRepeatAndResume runs a plan whole, and again with interruptions in both
 // training stages and another number of threads, and compares the weights.
 func TestRepeatAndResume(t *testing.T) {
+	if testing.Short() {
+		t.Skip("seven runs")
+	}
 	data := golang(t)
 	first := filepath.Join(t.TempDir(), "first")
-	r, err := raise.Open(backend(t, 2), raise.Options{Data: []string{data}, Out: first, Budget: 200 * time.Millisecond, Seed: 3, Shapes: tiny, GoRoot: goRoot()}, raise.Watch{})
+	r, err := raise.Open(backend(t, 2), raise.Options{Data: []string{data}, Out: first, Budget: 500 * time.Millisecond, Seed: 3, Shapes: tiny, GoRoot: goRoot()}, raise.Watch{})
 	if err != nil {
 		t.Fatal(err)
 	}

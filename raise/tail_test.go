@@ -25,7 +25,7 @@ func TestFewLongDocuments(t *testing.T) {
 		write(t, filepath.Join(dir, name), s.String())
 	}
 	b, out := backend(t, 1), filepath.Join(t.TempDir(), "run")
-	r, err := raise.Open(b, raise.Options{Data: []string{dir}, Out: out, Budget: 200 * time.Millisecond, Seed: 1, Shapes: tiny}, raise.Watch{})
+	r, err := raise.Open(b, raise.Options{Data: []string{dir}, Out: out, Budget: 500 * time.Millisecond, Seed: 1, Shapes: tiny}, raise.Watch{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/trust"
+	"github.com/foundling-lm/foundling/text/chat"
 )
 
 // completionRequest is the body of /v1/completions.
@@ -16,6 +19,8 @@ type completionRequest struct {
 	Prompt    prompts `json:"prompt"`
 	MaxTokens *int    `json:"max_tokens"` // nil: 16
 	LogProbs  *int    `json:"logprobs"`   // most probable tokens at each place; nil: none, and no probabilities
+	Echo      *bool   `json:"echo"`       // the text begins with the prompt
+	Suffix    *string `json:"suffix"`     // what comes behind the text, for models that fill in
 	writing
 }
 
@@ -29,48 +34,30 @@ type prompts struct {
 
 // UnmarshalJSON reads a text, a list of texts, a list of ids or a list of such lists.
 func (p *prompts) UnmarshalJSON(data []byte) error {
-	value := jsontext.Value(data)
-	if value.Kind() != '[' {
+	switch kind := jsontext.Value(data).Kind(); kind {
+	case '[':
+	case '"', 'n':
 		var err error
-		if p.texts, err = oneOrMore[string](data); err != nil {
-			return wrong("prompt", err.Error())
-		}
-		return nil
+		p.texts, err = oneOrMore(data)
+		return err
+	default:
+		return needed("", "a string, a list of strings, of ids or of lists of ids", kind)
 	}
 	var list []jsontext.Value
 	if err := unmarshal(data, &list); err != nil {
 		return err
 	}
 	if len(list) == 0 {
-		return wrong("prompt", "the list is empty")
+		return wrong("", "the list is empty")
 	}
 	switch list[0].Kind() {
 	case '0':
 		p.ids = [][]int32{nil}
-		return part("prompt", data, &p.ids[0])
+		return unmarshal(data, &p.ids[0])
 	case '[':
-		return part("prompt", data, &p.ids)
+		return unmarshal(data, &p.ids)
 	}
-	return part("prompt", data, &p.texts)
-}
-
-// oneOrMore reads a value or a list of them; null is none.
-func oneOrMore[T any](data []byte) ([]T, error) {
-	if v := jsontext.Value(data); v.Kind() == '[' || v.Kind() == 'n' {
-		var list []T
-		return list, unmarshal(data, &list)
-	}
-	list := make([]T, 1)
-	return list, unmarshal(data, &list[0])
-}
-
-// part reads a part of a body, the errors of which name the field.
-func part(field string, data []byte, into any) error {
-	err := unmarshal(data, into)
-	if e, ok := err.(*Error); ok {
-		return wrong(field, e.Message)
-	}
-	return err
+	return unmarshal(data, &p.texts)
 }
 
 // encode is the prompts as ids.
@@ -80,10 +67,8 @@ func (p *prompts) encode(m *served) ([][]int32, error) {
 		if len(ids) == 0 {
 			return nil, wrong("prompt", fmt.Sprintf("list %d of ids is empty", i))
 		}
-		for k, id := range ids {
-			if id < 0 || int(id) >= vocab {
-				return nil, wrong("prompt", fmt.Sprintf("id %d at place %d is outside the vocabulary of %d", id, k, vocab))
-			}
+		if err := within("prompt", ids, vocab); err != nil {
+			return nil, err
 		}
 	}
 	if p.ids != nil {
@@ -109,7 +94,7 @@ func (s *Server) completions(w *reply, r *http.Request) error {
 	if err := s.decode(w, r, &q); err != nil {
 		return err
 	}
-	m, err := s.model(q.Model)
+	m, err := s.writer(&q.writing)
 	if err != nil {
 		return err
 	}
@@ -122,9 +107,16 @@ func (s *Server) completions(w *reply, r *http.Request) error {
 	if count := max(len(q.Prompt.texts), len(q.Prompt.ids)); count > s.o.MaxTexts {
 		return wrong("prompt", fmt.Sprintf("%d prompts, a request may have %d", count, s.o.MaxTexts))
 	}
-	ids, err := q.Prompt.encode(m)
+	if err := q.Prompt.before(&q.writing); err != nil {
+		return err
+	}
+	echo := q.Echo != nil && *q.Echo
+	ids, err := q.encode(m, echo)
 	if err != nil {
 		return err
+	}
+	if q.MaxTokens != nil && *q.MaxTokens == 0 && echo {
+		q.onlyPrompt, q.MaxTokens = true, new(1)
 	}
 	if q.MaxTokens == nil {
 		n := defaultCompletion
@@ -139,9 +131,18 @@ func (s *Server) completions(w *reply, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	j.doubt = func(p int, text string, others []string) ([]int32, error) {
+		return m.Bundle.TextPrompt(trust.TruthQuestion(m.Bundle.Tokenizer.Decode(ids[p]), text, others))
+	}
+	for _, prompt := range ids {
+		j.asks([]chat.Message{{Role: chat.RoleUser, Content: m.Bundle.Tokenizer.Decode(prompt)}})
+	}
 	c := &completion{job: j}
+	if echo {
+		c.echo = m.echo(ids, q.Prompt.ids == nil, top, q.LogProbs != nil)
+	}
 	if q.LogProbs != nil {
-		c.logProbs = make([]textLogProbs, len(j.requests))
+		c.logProbs = make([]textLogProbs, len(ids)*j.n)
 		for i := range c.logProbs {
 			c.logProbs[i].at = utf8.RuneCountInString(m.Bundle.Tokenizer.Decode(ids[i/j.n]))
 		}
@@ -149,10 +150,32 @@ func (s *Server) completions(w *reply, r *http.Request) error {
 	return s.answer(w, r, j, c)
 }
 
+// encode is the prompts as ids, with a gap where there is a suffix.
+func (q *completionRequest) encode(m *served, echo bool) ([][]int32, error) {
+	if q.Suffix == nil || *q.Suffix == "" {
+		return q.Prompt.encode(m)
+	}
+	switch {
+	case q.Prompt.ids != nil || q.Prompt.texts == nil:
+		return nil, wrong("suffix", "it needs a prompt that is text")
+	case echo:
+		return nil, wrong("suffix", "it goes not with echo")
+	}
+	out := make([][]int32, len(q.Prompt.texts))
+	for i, text := range q.Prompt.texts {
+		var err error
+		if out[i], err = m.Bundle.Infill(text, *q.Suffix); err != nil {
+			return nil, wrong("suffix", err.Error())
+		}
+	}
+	return out, nil
+}
+
 // completion is the shape of /v1/completions, the same whole and in events.
 type completion struct {
 	*job
 	logProbs []textLogProbs // of each text; nil: not asked for
+	echo     *echo          // nil: the prompt is not shown
 }
 
 type textCompletion struct {
@@ -163,6 +186,7 @@ type textCompletion struct {
 	Fingerprint string          `json:"system_fingerprint"`
 	Choices     []textChoice    `json:"choices"`
 	Usage       json.RawMessage `json:"usage,omitempty"`
+	Notes       *notes          `json:"foundling,omitempty"`
 }
 
 type textChoice struct {
@@ -170,27 +194,32 @@ type textChoice struct {
 	Index    int           `json:"index"`
 	LogProbs *textLogProbs `json:"logprobs"`
 	Finish   *string       `json:"finish_reason"`
+	IDs      []int32       `json:"token_ids,omitzero"`
+	Known    *judgement    `json:"foundling,omitempty"`
 }
 
 func (c *completion) object(choices []textChoice, usage json.RawMessage) textCompletion {
-	return textCompletion{c.id, "text_completion", c.created, c.model.Name, c.model.fingerprint(), choices, usage}
+	return textCompletion{c.id, "text_completion", c.created, c.model.Name, c.model.fingerprint(), choices, usage, nil}
 }
 
-func (c *completion) whole(results []*generate.Result, u usage) any {
-	choices := make([]textChoice, len(results))
-	for i, r := range results {
-		reason := finish(r)
-		choices[i] = textChoice{Text: r.Text, Index: i, Finish: &reason}
+func (c *completion) whole(texts []*text, u usage) any {
+	choices := make([]textChoice, len(texts))
+	for i, t := range texts {
+		reason := finish(t)
+		choices[i] = textChoice{Text: c.echo.text(i/c.n) + t.Text, Index: i, Finish: &reason, IDs: c.fields.tokenIDs(t.IDs), Known: t.known}
 		if c.logProbs == nil {
 			continue
 		}
 		l := &c.logProbs[i]
-		for k, id := range r.IDs {
-			l.add(c.model, id, r.LogProbs[k], detail(r.Details, k))
+		c.echo.tell(l, i/c.n)
+		for k, id := range t.IDs {
+			l.add(c.model, id, t.LogProbs[k], detail(t.Details, k))
 		}
 		choices[i].LogProbs = l
 	}
-	return c.object(choices, marshal(u))
+	o := c.object(choices, marshal(u))
+	o.Notes = c.notes
+	return o
 }
 
 // detail is the k-th, nil where there are none.
@@ -201,24 +230,42 @@ func detail(details []*generate.Detail, k int) *generate.Detail {
 	return details[k]
 }
 
-func (c *completion) first(int) any { return nil }
+// prepare reads the prompts once more, for their probabilities.
+func (c *completion) prepare(ctx context.Context) error { return c.echo.score(ctx) }
+
+func (c *completion) first(i int) any {
+	if c.echo == nil {
+		return nil
+	}
+	choice := textChoice{Text: c.echo.text(i / c.n), Index: i}
+	if c.logProbs != nil {
+		one := &textLogProbs{Tokens: []string{}}
+		c.echo.tell(one, i/c.n)
+		c.logProbs[i].at, choice.LogProbs = one.at, one
+	}
+	return c.object([]textChoice{choice}, c.rest())
+}
 
 func (c *completion) piece(i int, p generate.Piece) any {
-	choice := textChoice{Text: p.Text, Index: i}
+	choice := textChoice{Text: p.Text, Index: i, IDs: c.fields.tokenID(p)}
 	if c.logProbs != nil && p.ID >= 0 {
 		l := &c.logProbs[i]
 		one := textLogProbs{at: l.at}
 		one.add(c.model, p.ID, p.LogProb, p.Detail)
 		l.at, choice.LogProbs = one.at, &one
-	} else if p.Text == "" {
+	} else if p.Text == "" && choice.IDs == nil {
 		return nil
 	}
 	return c.object([]textChoice{choice}, c.rest())
 }
 
-func (c *completion) end(i int, r *generate.Result) any {
-	reason := finish(r)
-	return c.object([]textChoice{{Index: i, Finish: &reason}}, c.rest())
+func (c *completion) end(i int, t *text) any {
+	reason := finish(t)
+	o := c.object([]textChoice{{Index: i, Finish: &reason, Known: t.known}}, c.rest())
+	if i+1 == len(c.prompts)*c.n {
+		o.Notes = c.notes
+	}
+	return o
 }
 
 func (c *completion) used(u usage) any { return c.object([]textChoice{}, marshal(u)) }

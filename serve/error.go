@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/foundling-lm/foundling/generate/grammar"
@@ -27,11 +28,6 @@ type Error struct {
 }
 
 func (e *Error) Error() string { return e.Message }
-
-// wrong is the error of a field.
-func wrong(field, message string) *Error {
-	return &Error{Message: field + ": " + message, Param: field, Code: "invalid_value"}
-}
 
 func (e *Error) status() int {
 	if e.Status == 0 {
@@ -86,14 +82,34 @@ func asError(err error, asked bool) *Error {
 	case errors.As(err, &budget):
 		return &Error{Message: err.Error(), Param: "max_tokens", Code: "max_tokens_too_low"}
 	case asked:
-		return &Error{Message: err.Error(), Code: "invalid_value"}
+		return ofOption(err)
 	}
 	return &Error{Status: http.StatusInternalServerError, Message: err.Error(), Code: "internal_error"}
 }
 
+// failed is asError for a request whose client may have gone.
+func (s *Server) failed(ctx context.Context, err error, asked bool) *Error {
+	if ctx.Err() != nil && s.ready.Load() {
+		return &Error{Status: statusGone, Message: "the client has gone"}
+	}
+	return asError(err, asked)
+}
+
 func writeError(w http.ResponseWriter, e *Error) {
-	if e.status() == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.After.Seconds())))))
+	h := w.Header()
+	for _, name := range []string{"Foundling-Seed", "Foundling-Ignored", "Foundling-Max-Tokens"} {
+		h.Del(name) // of the answer that is not there
+	}
+	if e.Code != "not_cached" {
+		h.Del(cacheHeader)
+	}
+	switch challenge := `Bearer realm="foundling"`; {
+	case e.Code == "missing_api_key":
+		h.Set("WWW-Authenticate", challenge)
+	case e.status() == http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", challenge+`, error="invalid_token"`)
+	case e.status() == http.StatusTooManyRequests:
+		h.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.After.Seconds())))))
 	}
 	writeJSON(w, e.status(), e.body())
 }
@@ -113,4 +129,28 @@ func marshal(v any) []byte {
 		panic("serve: " + err.Error()) // answers are plain data
 	}
 	return b.Bytes()
+}
+
+// ofOption is an error of an option of the library, under the name of its field.
+func ofOption(err error) *Error {
+	field, text := optionOf(err), strings.TrimPrefix(err.Error(), "sampling: ")
+	if field != "" {
+		text = strings.TrimLeft(text[len(field):], " :,") // as long as the option's name
+	}
+	return wrong(field, text)
+}
+
+// optionOf is the field of an error that names an option of the library first: top-k, or
+// stop regex. It is empty where there is none.
+func optionOf(err error) (field string) {
+	text := strings.NewReplacer("-", "_", " ", "_").Replace(strings.TrimPrefix(err.Error(), "sampling: "))
+	for _, name := range []string{
+		"top_k", "top_p", "typical_p", "repeat_penalty", "repeat_last_n", "dry_multiplier", "dry_base", "dry_allowed_length", "dry_penalty_last_n",
+		"xtc_probability", "xtc_threshold", "dynatemp_range", "dynatemp_exponent", "mirostat", "mirostat_tau", "mirostat_eta", "samplers", "stop_regex",
+	} {
+		if rest, ok := strings.CutPrefix(text, name); ok && rest != "" && strings.ContainsAny(rest[:1], "_:,") && len(name) > len(field) {
+			field = name
+		}
+	}
+	return field
 }

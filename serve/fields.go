@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
@@ -31,8 +32,14 @@ type writing struct {
 	Stream           *bool              `json:"stream"`
 	StreamOptions    *streamOptions     `json:"stream_options"`
 	ResponseFormat   *responseFormat    `json:"response_format"`
+	choosing
+	judging
 	More
 	ignored
+
+	more       []string // names of other fields that change nothing
+	onlyPrompt bool     // nothing is written
+	calling    *calling // the functions that may be called; nil: none
 }
 
 // More is what OpenAI's interface does not have. A field that is left out has the
@@ -60,32 +67,41 @@ type More struct {
 	MirostatEta float64 `json:"mirostat_eta"`
 
 	Samplers  []string `json:"samplers"`   // the steps and their order
+	MinTokens int      `json:"min_tokens"` // the model does not end the text before
 	StopRegex string   `json:"stop_regex"` // the text ends before the first match
 
 	Grammar string   `json:"grammar"` // GBNF that the text must fit
 	Regex   string   `json:"regex"`   // RE2 that the text must match from end to end
 	Choices []string `json:"choices"` // the text is one of these
+
+	Cache   *cacheField  `json:"cache"`   // which answers are given again
+	Memory  *memoryField `json:"memory"`  // what is known of the user comes into the prompt
+	LoRA    string       `json:"lora"`    // the adapter of the model
+	Timeout *float64     `json:"timeout"` // seconds until the texts end as they are
+
+	PrefixIDs      []int32 `json:"prefix_ids"`       // the text begins with them, as if they had been drawn
+	ReturnTokenIDs bool    `json:"return_token_ids"` // choices have token_ids, those of events too
 }
 
 // ignored is the fields that clients send routinely and that change no text here. An
-// answer names those that were there.
+// answer names those that were there. Their types are OpenAI's.
 type ignored struct {
-	User                 jsontext.Value `json:"user"`
-	SafetyIdentifier     jsontext.Value `json:"safety_identifier"`
-	Store                jsontext.Value `json:"store"`
-	Metadata             jsontext.Value `json:"metadata"`
-	ServiceTier          jsontext.Value `json:"service_tier"`
-	PromptCacheKey       jsontext.Value `json:"prompt_cache_key"`
-	PromptCacheRetention jsontext.Value `json:"prompt_cache_retention"`
-	Verbosity            jsontext.Value `json:"verbosity"`
-	ReasoningEffort      jsontext.Value `json:"reasoning_effort"`
+	User                 *string           `json:"user"`
+	SafetyIdentifier     *string           `json:"safety_identifier"`
+	Store                *bool             `json:"store"`
+	Metadata             map[string]string `json:"metadata"`
+	ServiceTier          *string           `json:"service_tier"`
+	PromptCacheKey       *string           `json:"prompt_cache_key"`
+	PromptCacheRetention *string           `json:"prompt_cache_retention"`
+	Verbosity            *string           `json:"verbosity"`
+	ReasoningEffort      *string           `json:"reasoning_effort"`
 }
 
 // names are those of the fields that were sent.
 func (i *ignored) names() (names []string) {
 	v := reflect.ValueOf(*i)
 	for k := range v.NumField() {
-		if given(v.Field(k).Interface().(jsontext.Value)) {
+		if !v.Field(k).IsNil() {
 			names = append(names, v.Type().Field(k).Tag.Get("json"))
 		}
 	}
@@ -104,18 +120,16 @@ type streamOptions struct {
 type stops []string
 
 // UnmarshalJSON reads a string, a list of strings or null.
-func (s *stops) UnmarshalJSON(data []byte) error {
-	var err error
-	if *s, err = oneOrMore[string](data); err != nil {
-		return wrong("stop", err.Error())
-	}
-	return nil
+func (s *stops) UnmarshalJSON(data []byte) (err error) {
+	*s, err = oneOrMore(data)
+	return err
 }
 
 // Limits of OpenAI's description; of the stop strings more are taken.
 const (
 	maxStops       = 16
 	maxTopLogProbs = 20
+	maxTimeout     = 24 * 60 * 60 // seconds; not OpenAI's
 )
 
 // texts is how many are asked for of each prompt.
@@ -153,10 +167,14 @@ func (f *writing) check() error {
 		return wrong("top_p", "0 leaves no token: temperature 0 takes the most probable one")
 	case f.N != nil && *f.N < 1:
 		return wrong("n", "it must be 1 or more")
+	case f.MinTokens < 0:
+		return wrong("min_tokens", "it must be 0 or more")
 	case len(f.Stop) > maxStops:
 		return wrong("stop", fmt.Sprintf("%d strings, at most %d are taken", len(f.Stop), maxStops))
 	case slices.Contains(f.Stop, ""):
 		return wrong("stop", "a stop string is empty")
+	case f.Timeout != nil && !(*f.Timeout > 0 && *f.Timeout <= maxTimeout):
+		return wrong("timeout", fmt.Sprintf("%v seconds lie outside 0 to %d", *f.Timeout, maxTimeout))
 	case f.StreamOptions != nil && !f.streams():
 		return wrong("stream_options", "it needs stream to be true")
 	case f.StreamOptions != nil && f.StreamOptions.IncludeObfuscation:
@@ -173,7 +191,7 @@ func (f *writing) decoding(vocab int) (d foundling.Decoding, err error) {
 	m := &f.More
 	d = foundling.Decoding{
 		Temperature: f.Temperature, TopP: f.TopP, TopK: m.TopK, MinP: m.MinP, TypicalP: m.TypicalP, RepeatPenalty: m.RepeatPenalty,
-		Stop: f.Stop, StopRegex: m.StopRegex,
+		MinTokens: m.MinTokens, Stop: f.Stop, StopRegex: m.StopRegex,
 		Chain: sample.Options{
 			RepeatLastN: m.RepeatLastN, DRYMultiplier: m.DRYMultiplier, DRYBase: m.DRYBase, DRYAllowedLength: m.DRYAllowedLength,
 			DRYLastN: m.DRYLastN, DRYBreakers: m.DRYBreakers, XTCProbability: m.XTCProbability, XTCThreshold: m.XTCThreshold,
@@ -198,8 +216,10 @@ func (f *writing) decoding(vocab int) (d foundling.Decoding, err error) {
 	} else {
 		d.Seed = chance()
 	}
-	if err := d.Chain.Validate(); err != nil {
-		return d, &Error{Message: err.Error(), Code: "invalid_value"}
+	chain := d.Chain
+	chain.Temperature = *cmp.Or(f.Temperature, new(1.0)) // the model's is above 0
+	if err := chain.Validate(); err != nil {
+		return d, ofOption(err)
 	}
 	return d, nil
 }

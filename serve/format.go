@@ -1,7 +1,6 @@
 package serve
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -52,10 +51,18 @@ func (f *writing) format() (source foundling.Format, field string, err error) {
 		}
 		set("response_format", source.Schema != nil)
 	}
+	if f.calling != nil && f.calling.may != nil {
+		may := *f.calling.may
+		source.Calls, may.Answer, source.Schema = &may, source.Schema, nil
+		given = []string{"tools"}
+	}
 	source.Grammar, source.Name, source.Regex, source.Choices = f.More.Grammar, "grammar.gbnf", f.Regex, f.Choices
 	set("grammar", source.Grammar != "")
 	set("regex", source.Regex != "")
 	set("choices", source.Choices != nil)
+	if source.Choices != nil && len(source.Choices) == 0 {
+		return source, "", wrong("choices", "the list is empty")
+	}
 	switch len(given) {
 	case 0:
 		return source, "", nil
@@ -81,18 +88,21 @@ func (m *served) compile(f *writing) (*foundling.Grammar, error) {
 	if err != nil || field == "" {
 		return nil, err
 	}
-	var key bytes.Buffer
-	for _, part := range append([]string{string(source.Schema), source.Grammar, source.Regex}, source.Choices...) {
-		fmt.Fprintf(&key, "%d:%s", len(part), part)
+	b, err := canonicalFormat(source)
+	if err != nil {
+		return nil, err
 	}
-	g := &m.grammars
+	key, g := string(b), &m.grammars
 	g.mu.Lock()
-	known := g.known[key.String()]
+	known := g.known[key]
 	g.mu.Unlock()
 	if known != nil {
 		return known, nil
 	}
 	made, err := m.Grammar(source)
+	if err != nil && field == "tools" {
+		return nil, f.calling.wrong(err)
+	}
 	if err != nil {
 		if field == "response_format" && strings.HasPrefix(f.ResponseFormat.Type, "json_schema") {
 			field = "response_format.json_schema.schema"
@@ -104,10 +114,10 @@ func (m *served) compile(f *writing) (*foundling.Grammar, error) {
 	if g.known == nil {
 		g.known = map[string]*foundling.Grammar{}
 	}
-	if g.known[key.String()] == nil {
-		g.order = append(g.order, key.String())
+	if g.known[key] == nil {
+		g.order = append(g.order, key)
 	}
-	g.known[key.String()] = made
+	g.known[key] = made
 	if len(g.order) > maxGrammars {
 		delete(g.known, g.order[0])
 		g.order = g.order[1:]

@@ -2,6 +2,8 @@ package serve
 
 import (
 	"net/http"
+
+	"github.com/foundling-lm/foundling"
 )
 
 // health is GET /health: the process answers.
@@ -29,19 +31,46 @@ func (s *Server) version(w *reply, _ *http.Request) error {
 type modelInfo struct {
 	ID      string `json:"id"`
 	Object  string `json:"object"`
-	Created int64  `json:"created"`
+	Created int64  `json:"created"` // when it was loaded
 	Owner   string `json:"owned_by"`
-	Context int    `json:"max_model_len"` // not OpenAI's: tokens
+	// Not OpenAI's:
+	Context int  `json:"max_model_len"` // tokens
+	Chat    bool `json:"chat"`          // it knows conversations
+	// Kind is text, reward or classifier: the last two write nothing.
+	Kind string `json:"kind"`
+	// Defaults is what a request has that leaves these fields out.
+	Defaults chainDefaults `json:"defaults"`
+}
+
+type chainDefaults struct {
+	Temperature float64 `json:"temperature"`
+	TopK        int     `json:"top_k"`
+	TopP        float64 `json:"top_p"`
+	MinP        float64 `json:"min_p"`
 }
 
 func (s *Server) info(m *served) modelInfo {
-	return modelInfo{m.Name, "model", s.created, "foundling", m.Bundle.Model.Dims().Context}
+	d := m.Options(foundling.Decoding{}).Sample
+	if d.TopP == 0 { // all tokens, which a request calls 1
+		d.TopP = 1
+	}
+	kind := "text"
+	switch {
+	case m.classifies():
+		kind = "classifier"
+	case m.Bundle.Head != nil:
+		kind = "reward"
+	}
+	return modelInfo{
+		m.Name, "model", m.loaded.Unix(), "foundling", m.Bundle.Model.Dims().Context, m.chats() && kind == "text", kind,
+		chainDefaults{d.Temperature, d.TopK, d.TopP, d.MinP},
+	}
 }
 
 // listModels is GET /v1/models.
 func (s *Server) listModels(w *reply, _ *http.Request) error {
 	var all []modelInfo
-	for _, m := range s.models {
+	for _, m := range s.models.list() {
 		all = append(all, s.info(m))
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "data": all})

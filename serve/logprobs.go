@@ -3,9 +3,11 @@ package serve
 import (
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/foundling-lm/foundling/generate"
+	"github.com/foundling-lm/foundling/generate/sample"
 )
 
 // tokenLogProb is a token of a chat's answer. The probability is the model's, before
@@ -47,19 +49,33 @@ func (m *served) tokenLogProb(id int32, logProb float64) tokenLogProb {
 
 func (m *served) chatLogProb(id int32, logProb float64, d *generate.Detail) topLogProb {
 	t := topLogProb{tokenLogProb: m.tokenLogProb(id, logProb), Top: []tokenLogProb{}}
-	if d != nil {
-		for _, x := range d.Top {
-			t.Top = append(t.Top, m.tokenLogProb(x.ID, x.LogProb))
-		}
+	for _, x := range listed(d, id, logProb) {
+		t.Top = append(t.Top, m.tokenLogProb(x.ID, x.LogProb))
 	}
 	return t
+}
+
+// listed are the most probable tokens of a detail. The one that was written has the number
+// that stands beside it: the two sums behind them are not in one order, and differ in their
+// last bits.
+func listed(d *generate.Detail, id int32, logProb float64) []sample.Token {
+	if d == nil {
+		return nil
+	}
+	top := slices.Clone(d.Top)
+	for i := range top {
+		if top[i].ID == id {
+			top[i].LogProb = logProb
+		}
+	}
+	return top
 }
 
 // textLogProbs is those of a text completion. Offsets count characters from where the
 // prompt begins.
 type textLogProbs struct {
 	Tokens  []string             `json:"tokens"`
-	Token   []float64            `json:"token_logprobs"`
+	Token   []*float64           `json:"token_logprobs"` // null: nothing is before the token
 	Top     []map[string]float64 `json:"top_logprobs"`
 	Offsets []int                `json:"text_offset"`
 
@@ -81,13 +97,15 @@ func (m *served) name(id int32) string {
 
 // add puts a token in.
 func (l *textLogProbs) add(m *served, id int32, logProb float64, d *generate.Detail) {
-	l.Tokens, l.Token, l.Offsets = append(l.Tokens, m.name(id)), append(l.Token, math.Max(logProb, unlikely)), append(l.Offsets, l.at)
 	top := map[string]float64{}
-	if d != nil {
-		for _, x := range d.Top {
-			top[m.name(x.ID)] = math.Max(x.LogProb, unlikely)
-		}
+	for _, x := range listed(d, id, logProb) {
+		top[m.name(x.ID)] = math.Max(x.LogProb, unlikely)
 	}
+	l.put(m, id, new(math.Max(logProb, unlikely)), top)
+}
+
+func (l *textLogProbs) put(m *served, id int32, logProb *float64, top map[string]float64) {
+	l.Tokens, l.Token, l.Offsets = append(l.Tokens, m.name(id)), append(l.Token, logProb), append(l.Offsets, max(0, l.at))
 	l.Top = append(l.Top, top)
 	for _, c := range m.Bundle.Tokenizer.AppendToken(nil, id) {
 		if c&0xC0 != 0x80 { // each character has one such byte

@@ -16,14 +16,10 @@ import (
 	"testing"
 
 	"github.com/foundling-lm/foundling"
-	"github.com/foundling-lm/foundling/bundle"
 	"github.com/foundling-lm/foundling/generate"
-	"github.com/foundling-lm/foundling/model/zoo"
 	"github.com/foundling-lm/foundling/serve"
-	"github.com/foundling-lm/foundling/tensor/cpu"
-	"github.com/foundling-lm/foundling/tensor/dtype"
-	"github.com/foundling-lm/foundling/text/chat"
-	"github.com/foundling-lm/foundling/text/tokenizer"
+	"github.com/foundling-lm/foundling/serve/servetest"
+	"github.com/foundling-lm/foundling/serve/store/storetest"
 )
 
 // talker and base are tiny models with random weights: one of conversations and one
@@ -38,8 +34,9 @@ func run(m *testing.M) int {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
+	defer storetest.Stop()
 	for name, to := range map[string]**foundling.Model{"talker": &talker, "base": &base} {
-		if *to, err = random(filepath.Join(dir, name), name == "talker"); err != nil {
+		if *to, err = servetest.Model(filepath.Join(dir, name), servetest.Shape{Chat: name == "talker"}); err != nil {
 			log.Fatal(err)
 		}
 		defer (*to).Close()
@@ -47,41 +44,10 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-func random(dir string, chats bool) (*foundling.Model, error) {
-	b, err := cpu.New(cpu.Options{Threads: 1})
-	if err != nil {
-		return nil, err
-	}
-	defer b.Close()
-	tok := tokenizer.Bytes(chat.SpecialTokens()...)
-	m, err := zoo.FromShape(b, zoo.Shape{Family: "llama", Layers: 2, Width: 32, Heads: 2, Vocab: tok.VocabSize(), Context: 512, BOS: -1, EOS: -1, Pad: -1})
-	if err != nil {
-		return nil, err
-	}
-	m.Init(b, 1)
-	z := &bundle.Bundle{Dir: dir, Model: m, Tokenizer: tok, Chat: chats}
-	id, _ := tok.SpecialID(chat.EndOfText)
-	z.Generation.EOS = bundle.IDs{id}
-	if err := z.Save(b, dtype.F32); err != nil {
-		return nil, err
-	}
-	return foundling.Open(dir, foundling.Options{Threads: 2, CacheBytes: 64 << 20})
-}
-
 // start serves both models.
 func start(t testing.TB, change func(*serve.Options)) *httptest.Server {
 	t.Helper()
-	o := serve.Options{Models: []serve.Model{{Name: "talker", Model: talker}, {Name: "base", Model: base}}, Version: "test"}
-	if change != nil {
-		change(&o)
-	}
-	s, err := serve.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := httptest.NewServer(s)
-	t.Cleanup(h.Close)
-	return h
+	return servetest.Start(t, []serve.Model{{Name: "talker", Model: talker}, {Name: "base", Model: base}}, change)
 }
 
 // post sends a body and reads the answer.
@@ -257,6 +223,19 @@ func TestMany(t *testing.T) {
 	_, a = post(t, h.URL+"/v1/completions", fmt.Sprintf(`{"model":"base","prompt":%s,"seed":1,"max_tokens":8}`, list))
 	if got, want := at(decoded(t, a), "choices", 0, "text"), at(v, "choices", 3, "text"); got != want {
 		t.Errorf("by ids %q, by text %q", got, want)
+	}
+}
+
+// The header tells a seed that a request can name, below zero too.
+func TestSeedOfHeader(t *testing.T) {
+	h := start(t, nil)
+	r, a := post(t, h.URL+"/v1/completions", `{"prompt":"a","seed":-5,"max_tokens":8}`)
+	if got := r.Header.Get("Foundling-Seed"); got != "-5" {
+		t.Fatalf("seed %q, want -5", got)
+	}
+	_, b := post(t, h.URL+"/v1/completions", `{"prompt":"a","seed":`+r.Header.Get("Foundling-Seed")+`,"max_tokens":8}`)
+	if got, want := at(decoded(t, b), "choices", 0, "text"), at(decoded(t, a), "choices", 0, "text"); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
 

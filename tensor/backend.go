@@ -83,7 +83,8 @@ type Backend interface {
 	AttentionBack(dq, dk, dv, dout, out, lse, q, k, v *Tensor, a *Attention)
 
 	// CrossEntropy turns each row of logits into the gradient of its loss and
-	// writes the loss to losses[i]; rows with target -1 become zero.
+	// writes the loss to losses[i]; rows with target -1 become zero. Without targets
+	// losses are log Z of each row, and there is no gradient.
 	CrossEntropy(losses []float64, logits *Tensor, targets []int32, o CrossEntropy)
 	// AdamW updates p, m, v from gradient g.
 	AdamW(p, m, v, g *Tensor, o AdamW)

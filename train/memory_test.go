@@ -16,6 +16,9 @@ import (
 // all buffers are there: tensors lie outside the Go heap. A mixture's experts see
 // another number of rows in every step, so some of its small blocks are new.
 func TestSteadyStepAllocatesLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("every family takes steps")
+	}
 	for family, limit := range map[string]uint64{"gpt2": 1 << 20, "llama": 1 << 20, "gemma3_text": 1 << 20, "qwen2_moe": 2 << 20} {
 		for _, optimizer := range []string{"adamw", "muon"} {
 			t.Run(family+"/"+optimizer, func(t *testing.T) {
@@ -77,6 +80,9 @@ func (c *counting) Release(m tensor.Memory) {
 // TestMemoryAsPlanned compares what a step takes with the plan made from the
 // configuration alone.
 func TestMemoryAsPlanned(t *testing.T) {
+	if testing.Short() {
+		t.Skip("every family takes steps")
+	}
 	const rows, T = 4, 64
 	for _, precision := range []string{"f32", "bf16"} {
 		families := zoo.Families()

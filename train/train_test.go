@@ -86,7 +86,11 @@ func sameBits(t *testing.T, what string, a, b []float32) {
 }
 
 func TestOverfitsOneBatch(t *testing.T) {
-	for _, family := range zoo.Families() {
+	families := zoo.Families()
+	if testing.Short() {
+		families = []string{"llama"}
+	}
+	for _, family := range families {
 		t.Run(family, func(t *testing.T) {
 			b := backend(t, cpu.Options{Threads: 2})
 			m := small(t, b, family)

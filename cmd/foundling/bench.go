@@ -16,16 +16,20 @@ import (
 // benchCmd measures speed. Names and units are stable: other programs read
 // them.
 type benchCmd struct {
-	What      string        `arg:"" optional:"" enum:"all,gemm,train,tokenizer,generate,grammar,sample" default:"all" help:"What to measure: gemm, train, tokenizer, generate, grammar or sample; all without."`
+	What      string        `arg:"" optional:"" enum:"all,gemm,train,tokenizer,generate,grammar,sample,serve" default:"all" help:"What to measure: gemm, train, tokenizer, generate, grammar, sample or serve; all but serve without."`
 	JSON      bool          `name:"json" help:"Print one JSON object a line: name, value (the median), unit, min, max, n."`
 	Filter    string        `help:"Only names with this prefix." placeholder:"PREFIX"`
-	Time      time.Duration `help:"Time for the repeats of one name; there is always at least one. 0 means 0.5 s for gemm and sample, 12 s for train, 2 s for the others."`
+	Time      time.Duration `help:"Time for the repeats of one name; there is always at least one. 0 means 0.5 s for gemm and sample, 12 s for train, 20 s for serve, 2 s for the others."`
 	Data      []string      `help:"Text for the tokenizer's benches instead of this machine's Go source." placeholder:"PATH"`
 	Tokenizer string        `help:"Tokenizer for tokenizer/encode instead of one trained on the spot, and for grammar instead of Llama 3.2's in $FOUNDLING_DATA or one made up of that size." placeholder:"PATH"`
 	Schemas   string        `help:"Schemas for grammar, a JSON object a line (.gz too): schema, tests with valid and data. Default: those in $FOUNDLING_DATA, or a few built in." placeholder:"FILE"`
-	Shape     string        `help:"Shape of a public model for generate, with random weights: llama-3.2-1b, qwen2.5-0.5b or smollm2-135m." placeholder:"NAME"`
+	Against   string        `help:"For serve: the program llama-server of llama.cpp, which is measured beside, on the same file." placeholder:"PROGRAM" type:"existingfile"`
+	File      string        `help:"For serve: where the model that is made up is kept, and taken from when it is there (GGUF)." placeholder:"FILE"`
+	Shape     string        `help:"Shape of a public model for generate and serve, with random weights: llama-3.2-1b, qwen2.5-0.5b or smollm2-135m." placeholder:"NAME"`
 	Type      string        `help:"Type of file in which --shape has its weights: a number format, or q4_k_m, q5_k_m, q6_k." default:"q8_0"`
 	computeFlags
+
+	shown *benchPrinter
 }
 
 // benchRow is one line of output.
@@ -39,7 +43,8 @@ type benchRow struct {
 }
 
 // benchCase measures the rows of the given names; their order is that of run's
-// result. Rows that run leaves out could not be measured here.
+// result, but for those that it shows by itself as they come. Rows that run leaves out
+// could not be measured here.
 type benchCase struct {
 	names []string
 	run   func(ctx context.Context, c *benchCmd) ([]benchRow, error)
@@ -85,8 +90,9 @@ func (c *benchCmd) Run(ctx context.Context) error {
 		}},
 		{"grammar", grammarCases},
 		{"sample", sampleCases},
+		{"serve", c.serveCases},
 	} {
-		if c.What == "all" || c.What == group.name {
+		if c.What == "all" && group.name != "serve" || c.What == group.name {
 			cases = append(cases, group.cases()...)
 		}
 	}
@@ -95,8 +101,9 @@ func (c *benchCmd) Run(ctx context.Context) error {
 		return usageError{fmt.Errorf("--filter %s: no name begins so; bench %s without it shows them all", c.Filter, c.What)}
 	}
 	out := benchPrinter{w: os.Stdout, json: c.JSON, live: !c.JSON && term.IsTerminal(int(os.Stderr.Fd()))}
+	c.shown = &out
 	for i, k := range cases {
-		out.progress(k.names[0], i, len(cases))
+		out.stage(fmt.Sprintf("%d of %d: %s", i+1, len(cases), k.names[0]))
 		rows, err := k.run(ctx, c)
 		if err != nil {
 			out.clear()
@@ -106,14 +113,20 @@ func (c *benchCmd) Run(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", k.names[0], err)
 		}
 		for _, r := range rows {
-			if c.wants(r.Name) {
-				if err := out.row(r); err != nil {
-					return err
-				}
+			if err := c.show(r); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
+}
+
+// show prints a row that is asked for.
+func (c *benchCmd) show(r benchRow) error {
+	if !c.wants(r.Name) {
+		return nil
+	}
+	return c.shown.row(r)
 }
 
 func (c *benchCmd) wants(name string) bool { return strings.HasPrefix(name, c.Filter) }
@@ -165,9 +178,10 @@ type benchPrinter struct {
 	headed bool
 }
 
-func (p *benchPrinter) progress(name string, i, n int) {
+// stage says what is being done.
+func (p *benchPrinter) stage(what string) {
 	if p.live {
-		fmt.Fprintf(os.Stderr, "\r\x1b[K%d of %d: %s ...", i+1, n, name)
+		fmt.Fprintf(os.Stderr, "\r\x1b[K%s ...", what)
 	}
 }
 

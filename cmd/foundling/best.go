@@ -70,7 +70,7 @@ func (c *bestCmd) Validate() error {
 	case c.Groups > 1 && c.Diversity == 0:
 		return errors.New("--groups needs --diversity above 0: without it all groups find the same texts")
 	case c.Beam && c.samples():
-		return errors.New("--beam does not sample: it has no flags of sampling, of texts to end before, of time, and no --stop-early")
+		return errors.New("--beam does not sample: it has no flags of sampling, of fewest tokens, of texts to end before, of time, and no --stop-early")
 	case c.Beam && c.Heal:
 		return errors.New("--heal is of sampling, not of --beam")
 	case c.StopEarly != "" && c.Extract == "":
@@ -100,7 +100,7 @@ func (c *bestCmd) Validate() error {
 func (c *bestCmd) samples() bool {
 	s := &c.stoppingFlags
 	return c.Temperature != nil || c.TopK != nil || c.TopP != nil || c.MinP != nil || c.TypicalP != nil || c.RepeatPenalty != nil || !reflect.DeepEqual(c.chain(), sample.Options{}) ||
-		len(s.Stop) > 0 || s.StopRegex != "" || s.TimeLimit != 0 || s.ContextPolicy == string(foundling.ContextShift) || c.StopEarly != ""
+		s.MinTokens != 0 || len(s.Stop) > 0 || s.StopRegex != "" || s.TimeLimit != 0 || s.ContextPolicy == string(foundling.ContextShift) || c.StopEarly != ""
 }
 
 func (c *bestCmd) beam(tokens int) search.BeamOptions {

@@ -166,7 +166,7 @@ func (c *classifyEvalCmd) ask(ctx context.Context, labels []string, shots, recor
 			return nil, err
 		}
 		for _, label := range labels {
-			ids := z.Tokenizer.EncodeAppend(slices.Clone(prompt), " "+label)
+			ids := z.Tokenizer.EncodeAfter(slices.Clone(prompt), " "+label)
 			n := len(prompt)
 			if over := len(ids) - z.Model.Dims().Context; over >= n {
 				return nil, errors.New("--template: a label alone fills the context")

@@ -33,7 +33,7 @@ type compareCmd struct {
 	Harm        []string `sep:"none" help:"Harmful prompts, to be refused: records, lines of a .txt file, or a .csv file with a column prompt or prompts_final." placeholder:"PATH"`
 	Benign      []string `sep:"none" help:"Harmless prompts, to be answered, beside --harm (default: 40 of the program's own in words of harm)." placeholder:"PATH"`
 	Show        int      `help:"Prompts whose answers the report shows." default:"20"`
-	Out         string   `help:"Directory of report.html, compare.json and the journal, from which the same command goes on." default:"compare" placeholder:"DIR"`
+	Out         string   `help:"Directory of report.html, compare.json and the journal, from which the same command goes on." default:"compare"`
 	Seed        uint64   `help:"Seed of the answers." default:"1"`
 	JSON        bool     `name:"json" help:"Print the result as one JSON object."`
 	judgeOptions

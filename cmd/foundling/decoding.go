@@ -6,6 +6,7 @@ import (
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/bundle"
+	"github.com/foundling-lm/foundling/model/cache"
 	"github.com/foundling-lm/foundling/tensor"
 )
 
@@ -127,6 +128,12 @@ func writes(z *bundle.Bundle, name string) error {
 
 // openAny is openSpeculating of models that write and of those that score.
 func openAny(o openFlags, f speculateFlags, name string) (*foundling.Model, error) {
+	return openWithin(o, f, name, nil)
+}
+
+// openWithin is openAny with the memory of keys and values that several models share;
+// nil: it has its own.
+func openWithin(o openFlags, f speculateFlags, name string, budget *cache.Budget) (*foundling.Model, error) {
 	dir, err := o.modelPath(name)
 	if err != nil {
 		return nil, fmt.Errorf("--model: %w", err)
@@ -146,6 +153,7 @@ func openAny(o openFlags, f speculateFlags, name string) (*foundling.Model, erro
 	m, err := foundling.Open(dir, foundling.Options{
 		Threads: o.Threads, Kernels: o.Kernels, Precision: o.exact().Precision, CacheFormat: o.CacheFormat, Adapter: o.Adapter,
 		Speculate: f.Speculate, SpeculateTokens: f.SpeculateTokens, Rejection: f.SpeculateMode == "rejection",
+		Budget: budget,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--model: %w", err)

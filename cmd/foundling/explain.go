@@ -67,7 +67,9 @@ func explain(ctx context.Context, m *foundling.Model, ids []int32, prompt int, o
 			x.Candidates = append(x.Candidates, c)
 		}
 		for i := range x.Steps {
-			x.Steps[i].Before.Probs, x.Steps[i].After.Probs = nil, nil
+			for _, z := range []*sample.Snapshot{&x.Steps[i].Before, &x.Steps[i].After} {
+				z.Probs, z.Ranks = nil, nil // Candidates have them
+			}
 		}
 		if visit != nil {
 			visit(x, r)

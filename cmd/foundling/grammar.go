@@ -182,7 +182,7 @@ func (r *grammarReport) print(asJSON bool) error {
 		}
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintf(w, "note\t#%s %s: %s\n", n.Pointer, n.Keyword, harmless(n.Message))
+		fmt.Fprintf(w, "note\t%s\n", harmless(schema.Note(n).String()))
 	}
 	if len(r.Keywords) > 0 {
 		fmt.Fprint(w, "\nkeyword\ttimes\twhat is done\n")
@@ -293,7 +293,8 @@ func (grammarAcceptsCmd) Help() string {
 usage, or a language that is not supported. White space around a JSON text and any
 between its parts is fine; a line break at the end of other texts may be left out.
 Formats are enforced, but where $schema names 2019-09 or 2020-12 they are the
-annotations that these drafts make them; output is held to them in any case.
+annotations that these drafts make them; output is held to them in any case. 1.0 is an
+integer, as drafts from 6 on have it; output has 1.
 
 With --batch each line is an object. {"schema":...,"instance":...} asks about an
 instance as it is written there; "text" in place of "instance" is a string that holds

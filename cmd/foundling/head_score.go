@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/foundling-lm/foundling"
+	"github.com/foundling-lm/foundling/model"
 	"github.com/foundling-lm/foundling/text/dataset"
 	"github.com/foundling-lm/foundling/train/posttrain"
 )
@@ -66,25 +67,21 @@ func (c *scoreCmd) heads(ctx context.Context, m *foundling.Model) error {
 
 // headAnswer is one score, or the softmax of several.
 func headAnswer(scores []float64, labels []string) (headScored, error) {
-	top, best := math.Inf(-1), 0
+	best := 0
 	for i, x := range scores {
 		if math.IsNaN(x) || math.IsInf(x, 0) {
 			return headScored{}, errors.New("a score is not a number: the model's weights are damaged")
 		}
-		if x > top {
-			top, best = x, i
+		if x > scores[best] {
+			best = i
 		}
 	}
 	if labels == nil {
 		return headScored{Score: &scores[0]}, nil
 	}
-	var z float64
-	for _, x := range scores {
-		z += math.Exp(x - top)
-	}
 	a := headScored{Class: labels[best], Scores: map[string]float64{}}
-	for i, x := range scores {
-		a.Scores[labels[i]] = math.Exp(x-top) / z
+	for i, p := range model.Probabilities(scores) {
+		a.Scores[labels[i]] = p
 	}
 	return a, nil
 }

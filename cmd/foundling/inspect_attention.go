@@ -76,7 +76,7 @@ func (c *inspectAttentionCmd) Run(ctx context.Context) error {
 	}
 	p := op.NewPass(m.Backend, op.Options{})
 	defer p.Close()
-	layers, err := eval.ObserveAttention(p, m.Bundle.Model, ids)
+	layers, err := eval.ObserveAttention(p, m.Bundle.Model, ids, nil)
 	if err != nil {
 		return fmt.Errorf("--prompt: %w", err)
 	}

@@ -127,7 +127,7 @@ func (s *judgeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestKilledJudge(t *testing.T) {
 	work := t.TempDir()
 	model := filepath.Join(work, "model")
-	if err := saveModelOf(model, true, 512); err != nil {
+	if err := saveTiny(model, true, 512); err != nil {
 		t.Fatal(err)
 	}
 	prompts := filepath.Join(work, "prompts.txt")

@@ -16,8 +16,11 @@ import (
 // labCmd is the experiments of package lab.
 type labCmd struct {
 	Consistency labConsistencyCmd `cmd:"" help:"How much a model agrees with itself: the same prompt again, paraphrases, samplers, batches and threads."`
+	Drills      labDrillsCmd      `cmd:"" help:"The server under hostile requests, hours of mixed load and kill -9."`
+	Mismatch    labMismatchCmd    `cmd:"" help:"Fine-tuning on facts that pre-training did not have: what is made up, forgotten, and learned slowly."`
 	Over        labOverCmd        `cmd:"" name:"overoptimisation" help:"Gold and proxy reward over the root of the divergence: the proxy rises, gold rises and falls."`
 	RewardModel labRewardCmd      `cmd:"" help:"Accuracy of reward models beside its ceiling, under noise and biases of the labels."`
+	Snowball    labSnowballCmd    `cmd:"" help:"Does a wrong answer that is forced on a model grow into reasons that are not so, or is it taken back?"`
 	Structured  labStructuredCmd  `cmd:"" help:"The layers of structured output on one task: prompt, repair, retry, constrained sampling, fine-tuning."`
 	Tilt        labTiltCmd        `cmd:"" help:"PPO, RLOO and DPO reach one optimum, the reference times exp(reward/beta); best-of-n beside them."`
 	TestTime    labTestTimeCmd    `cmd:"" help:"Accuracy and coverage against the number of candidates and tokens, for every way to choose."`

@@ -24,8 +24,8 @@ type labConsistencyCmd struct {
 	Paraphrase    []string `help:"The same in other words; repeat for more." placeholder:"TEXT" sep:"none"`
 	Paraphrases   string   `help:"File of paraphrases, one a line." placeholder:"FILE"`
 	K             int      `help:"Answers to each prompt." default:"8"`
-	Extract       string   `help:"What an answer is: number, choice, json, code, text, or regex:EXPRESSION." default:"text" placeholder:"KIND"`
-	Out           string   `help:"Folder for consistency.json and report.html." default:"consistency" placeholder:"DIR"`
+	Extract       string   `help:"What an answer is: number, choice, json, code, text, or regex:EXPRESSION." default:"text"`
+	Out           string   `help:"Folder for consistency.json and report.html." default:"consistency"`
 	Raw           bool     `help:"Continue the prompt as text, also where the model answers questions."`
 	JSON          bool     `name:"json" help:"Print the result as JSON too, instead of the table."`
 	decodingFlags `embed:"" set:"maxtokens=64"`

@@ -8,9 +8,9 @@ import (
 
 // labOverCmd optimises against reward models that are known to be wrong.
 type labOverCmd struct {
-	Out     string    `help:"Folder for overoptimisation.json and report.html." default:"overoptimisation" placeholder:"DIR"`
+	Out     string    `help:"Folder for overoptimisation.json and report.html." default:"overoptimisation"`
 	Widths  []int     `help:"Hidden units of the reward models, rising; 0 is linear." default:"0,4,16,64" placeholder:"N,..."`
-	Labels  []int     `help:"Numbers of comparisons that they are fitted on, rising; RL is done with the second." default:"300,3000,30000" placeholder:"N,..."`
+	Labels  []int     `help:"Numbers of comparisons that they are fitted on, rising; RL is done with the second." default:"300,3000,30000"`
 	Models  int       `help:"Reward models of each kind, of which the mean is shown." default:"3"`
 	Pool    int       `help:"Samples that best-of-n is taken from; n goes up to a sixteenth of it." default:"65536"`
 	Rounds  int       `help:"Rollouts of RL." default:"300"`

@@ -73,8 +73,8 @@ func (c *labTestTimeCmd) header(m *foundling.Model, d lab.Drawing, set lab.TaskS
 	if err != nil {
 		return lab.PoolHeader{}, err
 	}
-	settings := fmt.Sprintf("task %q, tasks %q, extract %q, %d tokens, stop %q %q, context %q, time %v, cache %q, kernels %s, sampling %s",
-		c.Task, c.Tasks, c.Extract, o.MaxTokens, o.Stop, o.StopRegex, o.Context, o.TimeLimit, c.CacheFormat, m.Backend.Kernels(), sampling)
+	settings := fmt.Sprintf("task %q, tasks %q, extract %q, %d to %d tokens, stop %q %q, context %q, time %v, cache %q, kernels %s, sampling %s",
+		c.Task, c.Tasks, c.Extract, o.MinTokens, o.MaxTokens, o.Stop, o.StopRegex, o.Context, o.TimeLimit, c.CacheFormat, m.Backend.Kernels(), sampling)
 	return lab.PoolHeader{Source: c.Model, Candidates: d.N, Problems: len(set.Tasks), Seed: c.Seed, Settings: settings}, nil
 }
 

@@ -9,7 +9,7 @@ import (
 
 // labRewardCmd compares reward models with the best that is possible.
 type labRewardCmd struct {
-	Out      string    `help:"Folder for reward-model.json and report.html." default:"reward-model" placeholder:"DIR"`
+	Out      string    `help:"Folder for reward-model.json and report.html." default:"reward-model"`
 	Labels   int       `help:"Comparisons that each reward model learns from." default:"32000"`
 	Tests    int       `help:"Held-out comparisons." default:"4000"`
 	Noise    []float64 `help:"Shares of labels turned round." default:"0,0.1,0.2,0.3" placeholder:"X,..."`

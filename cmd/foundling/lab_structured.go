@@ -17,7 +17,7 @@ import (
 type labStructuredCmd struct {
 	Model   string `help:"Model directory or GGUF file, or the name of a model of the store." required:"" placeholder:"MODEL"`
 	Tuned   string `help:"The same model after fine-tuning on the task: fills the last row." placeholder:"MODEL"`
-	Out     string `help:"Folder for structured.json and report.html." default:"structured" placeholder:"DIR"`
+	Out     string `help:"Folder for structured.json and report.html." default:"structured"`
 	Task    string `help:"Items of your own, a line {\"text\":...,\"gold\":{...}} each, instead of sentences about orders." placeholder:"FILE.jsonl"`
 	Schema  string `help:"With --task: the JSON Schema of the answers." placeholder:"S.json"`
 	Calls   string `help:"Questions that one function call answers, in the format of the Berkeley Function Calling Leaderboard (.gz too), instead of sentences about orders." placeholder:"FILE"`

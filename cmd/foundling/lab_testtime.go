@@ -15,7 +15,7 @@ import (
 
 // labTestTimeCmd looks at a pool of candidates.
 type labTestTimeCmd struct {
-	Out           string  `help:"Folder for pool.jsonl, test-time.json and report.html." default:"test-time" placeholder:"DIR"`
+	Out           string  `help:"Folder for pool.jsonl, test-time.json and report.html." default:"test-time"`
 	Pool          string  `help:"Look at the candidates of this file: a line {\"id\":...,\"prompt_tokens\":n,\"candidates\":[{\"right\":bool,\"answer\":...,\"tokens\":n,\"sum_logprob\":x,\"scores\":{name:x}},...]} a problem." placeholder:"FILE"`
 	Model         string  `help:"Draw the candidates with this model." placeholder:"MODEL"`
 	Task          string  `help:"With --model: add numbers (arithmetic) or finish Go functions so that they parse (go)." enum:",arithmetic,go" default:"" placeholder:"arithmetic|go"`

@@ -11,9 +11,9 @@ import (
 
 // labTiltCmd compares methods on outcomes whose optimum is known.
 type labTiltCmd struct {
-	Out      string    `help:"Folder for tilt.json and report.html." default:"tilt" placeholder:"DIR"`
+	Out      string    `help:"Folder for tilt.json and report.html." default:"tilt"`
 	Outcomes int       `help:"Outcomes; their rewards rise from 0 to 1." default:"16"`
-	Betas    []float64 `help:"Weights of the divergence." default:"1,0.3,0.1,0.05" placeholder:"BETA,..."`
+	Betas    []float64 `help:"Weights of the divergence." default:"1,0.3,0.1,0.05"`
 	Rounds   int       `help:"Rollouts of PPO and RLOO, each learned from twice." default:"300"`
 	Batch    int       `help:"Samples of a rollout." default:"1024"`
 	Labels   int       `help:"Comparisons that DPO learns from." default:"16000000"`

@@ -8,7 +8,7 @@ import (
 
 // labTrustCmd measures detectors of wrong answers.
 type labTrustCmd struct {
-	Out      string `help:"Folder for trust.json and report.html." default:"trust" placeholder:"DIR"`
+	Out      string `help:"Folder for trust.json and report.html." default:"trust"`
 	Subjects int    `help:"Subjects that the model learns about." default:"400"`
 	Samples  int    `help:"Other answers to each question." default:"10"`
 	Steps    int    `help:"Steps of training." default:"1500"`

@@ -8,7 +8,7 @@ import (
 
 // labTruthCmd teaches a small model to say that it does not know.
 type labTruthCmd struct {
-	Out      string `help:"Folder for truthfulness.json and report.html." default:"truthfulness" placeholder:"DIR"`
+	Out      string `help:"Folder for truthfulness.json and report.html." default:"truthfulness"`
 	Subjects int    `help:"Subjects of the world; half of them have one value in all texts." default:"1000"`
 	Steps    int    `help:"Steps of pre-training." default:"3000"`
 	Tuning   int    `help:"Steps of each fine-tuning." default:"300"`

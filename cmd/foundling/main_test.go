@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,30 @@ func TestMain(m *testing.M) {
 	}
 	os.Setenv(asProgram, "1") // of the processes that tests start
 	os.Exit(m.Run())
+}
+
+// The parser of one command prints what that of all prints.
+func TestGrammarOf(t *testing.T) {
+	help := func(grammar any, name string) string {
+		var b bytes.Buffer
+		parser := newParser(grammar, func(int) {})
+		parser.Stdout = &b
+		parser.Parse([]string{name, "--help"}) // its error is that nothing has ended the program
+		return b.String()
+	}
+	all := newParser(new(cli), nil).Model.Children
+	for _, command := range all {
+		part := grammarOf([]string{command.Name})
+		if got, want := help(part, command.Name), help(new(cli), command.Name); got != want || want == "" {
+			t.Errorf("help of %s:\n%s\nwant\n%s", command.Name, got, want)
+		}
+		if n := len(newParser(part, nil).Model.Children); n != 1 && command.Name != "completion" {
+			t.Errorf("%s: a parser of %d commands", command.Name, n)
+		}
+	}
+	if n := len(newParser(grammarOf([]string{"--help"}), nil).Model.Children); n != len(all) {
+		t.Errorf("without a command a parser of %d, want %d", n, len(all))
+	}
 }
 
 func TestJoined(t *testing.T) {

@@ -19,8 +19,9 @@ import (
 // command's flags. Flags on the command line win.
 type recipePath string
 
-// BeforeResolve reads the file before defaults give way to what it says.
-func (recipePath) BeforeResolve(k *kong.Context, trace *kong.Path) error {
+// BeforeReset reads the file before other sources of values are asked: the last of them
+// wins.
+func (recipePath) BeforeReset(k *kong.Context, trace *kong.Path) error {
 	path := string(k.FlagValue(trace.Flag).(recipePath))
 	r, err := readRecipe(path, k)
 	if err != nil {

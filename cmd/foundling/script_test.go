@@ -9,13 +9,6 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/foundling-lm/foundling/bundle"
-	"github.com/foundling-lm/foundling/model/zoo"
-	"github.com/foundling-lm/foundling/tensor/cpu"
-	"github.com/foundling-lm/foundling/tensor/dtype"
-	"github.com/foundling-lm/foundling/text/chat"
-	"github.com/foundling-lm/foundling/text/tokenizer"
 )
 
 // TestScripts runs testdata/script against the program. Each script finds a
@@ -41,7 +34,7 @@ func TestScripts(t *testing.T) {
 				chats   bool
 				context int
 			}{{"base", false, 96}, {"chat", true, 96}, {"wide", true, 512}} {
-				if err := saveModelOf(filepath.Join(e.WorkDir, m.name), m.chats, m.context); err != nil {
+				if err := saveTiny(filepath.Join(e.WorkDir, m.name), m.chats, m.context); err != nil {
 					return err
 				}
 			}
@@ -69,25 +62,4 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // saveModel writes a tiny model directory.
-func saveModel(dir string, chats bool) error { return saveModelOf(dir, chats, 96) }
-
-// saveModelOf writes one with the given context.
-func saveModelOf(dir string, chats bool, context int) error {
-	b, err := cpu.New(cpu.Options{Threads: 1})
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	tok := tokenizer.Bytes(chat.SpecialTokens()...)
-	m, err := zoo.FromShape(b, zoo.Shape{Family: "llama", Layers: 2, Width: 32, Heads: 2, Vocab: tok.VocabSize(), Context: context, BOS: -1, EOS: -1, Pad: -1})
-	if err != nil {
-		return err
-	}
-	m.Init(b, 1)
-	z := &bundle.Bundle{Dir: dir, Model: m, Tokenizer: tok, Chat: chats}
-	for _, name := range []string{chat.EndOfText, chat.End} {
-		id, _ := tok.SpecialID(name)
-		z.Generation.EOS = append(z.Generation.EOS, id)
-	}
-	return z.Save(b, dtype.F32)
-}
+func saveModel(dir string, chats bool) error { return saveTiny(dir, chats, 96) }

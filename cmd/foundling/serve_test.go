@@ -23,8 +23,9 @@ func TestServeCommand(t *testing.T) {
 	}
 	addr := l.Addr().String()
 	l.Close()
-	c := serveCmd{Model: []string{dir, "again=" + dir}, Addr: addr, Queue: 4, Drain: time.Minute, Quiet: true}
-	c.SpeculateTokens, c.SpeculateMode = 4, "coupled"
+	c := serveCmd{Model: []string{dir, "again=" + dir}, Addr: addr, Queue: 4, Drain: time.Minute}
+	c.Quiet, c.SpeculateTokens, c.SpeculateMode = true, 4, "coupled"
+	c.Database, c.FactsPerKey, c.VotesPerKey = filepath.Join(t.TempDir(), "serve.db"), 10, 10
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}

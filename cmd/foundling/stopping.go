@@ -12,6 +12,7 @@ import (
 
 // stoppingFlags say where a text ends, of the commands that write text.
 type stoppingFlags struct {
+	MinTokens     int           `help:"The model does not end the text before so many tokens; a format that is complete, --stop, --stop-regex and --time-limit do." placeholder:"N"`
 	Stop          []string      `help:"End before this text; repeat for more." placeholder:"TEXT" sep:"none"`
 	StopRegex     string        `type:"filled" help:"End before the first match of this regular expression (RE2); matches of up to 2048 bytes are found." placeholder:"REGEX"`
 	TimeLimit     time.Duration `help:"End after so long, as 1.5s or 2m: the one flag with which the same seed may give a shorter text." placeholder:"TIME"`
@@ -19,6 +20,7 @@ type stoppingFlags struct {
 }
 
 func (f *stoppingFlags) stopping(d *foundling.Decoding) {
+	d.MinTokens = f.MinTokens
 	d.Stop, d.StopRegex, d.TimeLimit, d.Context = f.Stop, f.StopRegex, f.TimeLimit, foundling.ContextPolicy(f.ContextPolicy)
 }
 
@@ -26,6 +28,10 @@ func (f *stoppingFlags) stopping(d *foundling.Decoding) {
 // beside that of the flags around.
 func (f *stoppingFlags) check(maxTokens int) error {
 	switch {
+	case f.MinTokens < 0:
+		return fmt.Errorf("--min-tokens is %d: it must be positive, or 0 for none", f.MinTokens)
+	case maxTokens > 0 && f.MinTokens > maxTokens:
+		return fmt.Errorf("--min-tokens is %d, more than the %d of --max-tokens: lower it or raise that", f.MinTokens, maxTokens)
 	case slices.Contains(f.Stop, ""):
 		return errors.New("--stop is empty: give the text to end before")
 	case f.TimeLimit < 0:
@@ -42,6 +48,10 @@ func (f *stoppingFlags) check(maxTokens int) error {
 // ending explains the end of a text to people, "" where there is nothing to say.
 func ending(r *generate.Result, context int, o *generate.Options) string {
 	switch r.Finish {
+	case generate.FinishStop:
+		if len(r.IDs) == 0 {
+			return "the model ended the text before it began: --min-tokens lets it end later, another --seed may"
+		}
 	case generate.FinishContext:
 		return fmt.Sprintf("the text ends where the model's context of %d tokens is full", context)
 	case generate.FinishTime:

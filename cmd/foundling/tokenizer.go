@@ -298,6 +298,16 @@ func flush(w *bufio.Writer) error {
 // byteSize is a number of bytes, on the command line with an optional unit.
 type byteSize int64
 
+// String is the size in the largest unit that it is a whole number of.
+func (b byteSize) String() string {
+	for i, unit := range "TGMK" {
+		if shift := 10 * (4 - i); b != 0 && b>>shift<<shift == b {
+			return fmt.Sprintf("%d%c", int64(b>>shift), unit)
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
+}
+
 // UnmarshalText reads 1000, 64K, 50M, 2G, also with B, iB.
 func (b *byteSize) UnmarshalText(text []byte) error {
 	s := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(string(text)), "B"), "I")

@@ -22,6 +22,9 @@ func noise(seed uint64, n int) []byte {
 }
 
 func TestKnownCosts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long texts")
+	}
 	a, b := noise(1, 200_000), noise(2, 100_000)
 	for _, c := range []struct {
 		name           string
@@ -80,6 +83,9 @@ func TestErrors(t *testing.T) {
 }
 
 func TestTinyShakespeare(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long texts")
+	}
 	f, err := os.Open(golden.Data(t, "corpora", "tinyshakespeare.txt.gz"))
 	if err != nil {
 		t.Fatal(err)

@@ -171,7 +171,7 @@ func TestHeal(t *testing.T) {
 		}
 	}
 	// Text behind a healed prompt begins with what was taken back.
-	g := newGrammar(t, v, Prefix([]byte("hel"), Anything()), Options{})
+	g := newGrammar(t, v, machine.Prefix([]byte("hel"), machine.Anything()), Options{})
 	mask, err := g.Session().Mask(0)
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func TestHeal(t *testing.T) {
 
 func TestAfter(t *testing.T) {
 	marker, start := []byte("aab"), words("yes", "no")
-	l := After(marker, start)
+	l := machine.After(marker, start)
 	for text, want := range map[string]bool{
 		"aabyes": true, "aaabno": true, "think aaaabyes": true, "xaabaabyes": false, "aabmaybe": false,
 		"yes": false, "aab": false, "": false, "\xff\x00\"\n aabno": true,
@@ -209,7 +209,7 @@ func TestAfter(t *testing.T) {
 	}
 	for _, marker := range []string{"aab", "é</a>", "日本"} {
 		for seed := range uint64(6) {
-			l := After([]byte(marker), newList(3, 2, true))
+			l := machine.After([]byte(marker), newList(3, 2, true))
 			g := newGrammar(t, vocabulary(t, seed, 150, append(pieces, "a", "aab", "b[", "</", "日本[")...), l, Options{})
 			for budget := g.Minimum(); budget < g.Minimum()+20; budget++ {
 				_, text := write(t, g, seed, budget, budget%5 == 0)

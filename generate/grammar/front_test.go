@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/foundling-lm/foundling/generate/grammar/machine"
 	"github.com/foundling-lm/foundling/internal/rng"
 )
 
@@ -57,7 +58,7 @@ func TestSessionBehindPrefix(t *testing.T) {
 }
 
 func TestMaybeBlank(t *testing.T) {
-	l, ok := MaybeBlank(words("yes", "no"))
+	l, ok := machine.MaybeBlank(words("yes", "no"))
 	if !ok {
 		t.Fatal("no text begins with a space")
 	}
@@ -69,7 +70,7 @@ func TestMaybeBlank(t *testing.T) {
 	if string(l.Shortest()) != "no" && string(l.Shortest()) != "yes" || l.Accepting() {
 		t.Errorf("shortest %q", l.Shortest())
 	}
-	if _, ok := MaybeBlank(words("yes", " no")); ok {
+	if _, ok := machine.MaybeBlank(words("yes", " no")); ok {
 		t.Error("texts may begin with a space of their own")
 	}
 }

@@ -121,6 +121,9 @@ func TestGreedyTakesPenaltiesAlone(t *testing.T) {
 
 // Chi-square of draws against the distribution, for every step alone and together.
 func TestDrawsOfEveryStep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many draws")
+	}
 	const v, draws = 40, 20000
 	x := make([]float32, v)
 	for i := range x {

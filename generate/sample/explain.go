@@ -1,18 +1,21 @@
 package sample
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
 // Snapshot is the candidates at one point of the chain.
 type Snapshot struct {
-	Candidates int       `json:"candidates"`
-	Entropy    float64   `json:"entropy_nats"`
-	Bits       float64   `json:"entropy_bits"`
-	Rank       int       `json:"rank"`        // of the chosen id, from 1; 0: it is no candidate
-	Prob       float64   `json:"probability"` // of the chosen id
-	Probs      []float64 `json:"probabilities,omitempty"`
+	Candidates int     `json:"candidates"`
+	Entropy    float64 `json:"entropy_nats"`
+	Bits       float64 `json:"entropy_bits"`
+	Rank       int     `json:"rank"`        // of the chosen id, from 1; 0: it is no candidate
+	Prob       float64 `json:"probability"` // of the chosen id
+	// Of the ids that are watched: Ranks as Rank is.
+	Probs []float64 `json:"probabilities,omitempty"`
+	Ranks []int     `json:"ranks,omitempty"`
 
 	top, total float64
 }
@@ -31,8 +34,8 @@ type StepReport struct {
 
 // Explain says what each step of the chain does at a place, the mask first: the
 // candidates before and after, their entropy, the probability that is kept, and
-// rank and probability of the chosen id. Snapshot.Probs are those of the ids of
-// watch. The sampler stays as it is.
+// rank and probability of the chosen id. Snapshot.Probs and Ranks are those of the
+// ids of watch. The sampler stays as it is.
 func (s *Sampler) Explain(logits []float32, at At, chosen int32, watch []int32) []StepReport {
 	p := newPool(logits, at)
 	defer p.free()
@@ -73,6 +76,7 @@ func (p *pool) snapshot(chosen int32, watch []int32) Snapshot {
 	slices.SortFunc(order, func(a, b int) int { return int(watch[a]) - int(watch[b]) })
 	var sum float64 // of weight x distance
 	at := math.NaN()
+	there := make([]candidate, 0, len(watch)) // of those watched
 	for id, x := range p.all() {
 		d := apart(x, z.top)
 		w := math.Exp(d)
@@ -87,6 +91,7 @@ func (p *pool) snapshot(chosen int32, watch []int32) Snapshot {
 		for len(order) > 0 && watch[order[0]] <= id {
 			if watch[order[0]] == id {
 				z.Probs[order[0]] = w
+				there = append(there, candidate{logit: x, id: id})
 			}
 			order = order[1:]
 		}
@@ -107,5 +112,29 @@ func (p *pool) snapshot(chosen int32, watch []int32) Snapshot {
 			}
 		}
 	}
+	ranks := p.standing(there)
+	z.Ranks = make([]int, len(watch))
+	for i, id := range watch {
+		z.Ranks[i] = ranks[id]
+	}
 	return z
+}
+
+// standing is the ranks of some of the candidates, from 1.
+func (p *pool) standing(of []candidate) map[int32]int {
+	order := func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.logit, a.logit), cmp.Compare(a.id, b.id))
+	}
+	slices.SortFunc(of, order)
+	above := make([]int, len(of)+1) // candidates that go before of[i], and after of[i-1]
+	for id, x := range p.all() {
+		i, _ := slices.BinarySearchFunc(of, candidate{logit: x, id: id}, order)
+		above[i]++
+	}
+	ranks, n := map[int32]int{}, 0
+	for i, c := range of {
+		n += above[i]
+		ranks[c.id] = n
+	}
+	return ranks
 }

@@ -1,6 +1,7 @@
 package sample_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -37,6 +38,9 @@ func TestExplain(t *testing.T) {
 	close("probability after the bias", r[1].After.Prob, .125/.9375)
 	close("mass of the bias", r[1].Kept, 1)
 	close("watched", r[1].After.Probs[1], .25/.9375)
+	if got := fmt.Sprint(r[0].Before.Ranks, r[0].After.Ranks, r[1].After.Ranks); got != "[1 5] [1 4] [1 2]" {
+		t.Errorf("ranks of those watched: %s", got)
+	}
 	if r[1].After.Rank != 3 || r[2].After.Candidates != 4 {
 		t.Errorf("bias: %+v", r[1])
 	}
@@ -67,7 +71,7 @@ func TestExplainAgrees(t *testing.T) {
 		d := s.Distribution(x, at)
 		id := d[len(d)-1].ID
 		mu := s.Mu()
-		r := s.Explain(x, at, id, []int32{d[0].ID})
+		r := s.Explain(x, at, id, []int32{d[0].ID, id})
 		last := r[len(r)-1].After
 		if math.Abs(last.Prob-math.Exp(d[len(d)-1].LogProb)) > 1e-9 || math.Abs(last.Probs[0]-math.Exp(d[0].LogProb)) > 1e-9 {
 			t.Fatalf("%+v, the distribution says %v", last, d)
@@ -76,6 +80,9 @@ func TestExplainAgrees(t *testing.T) {
 			t.Fatalf("%+v of %d", last, len(d))
 		}
 		for i, z := range r {
+			if z.After.Ranks[1] != z.After.Rank || z.Before.Ranks[1] != z.Before.Rank || z.After.Probs[1] != z.After.Prob {
+				t.Fatalf("%s: chosen and watched: %+v", z.Step, z)
+			}
 			if i > 0 && z.Before.Entropy != r[i-1].After.Entropy || z.Kept+z.Removed < 1-1e-12 || z.Kept < 0 || z.Kept > 1+1e-12 {
 				t.Fatalf("%s: %+v", z.Step, z)
 			}

@@ -11,6 +11,9 @@ import (
 // them against another and compares the counts with the second: chi-square, the
 // bound is the 99.9 % quantile.
 func TestVerifyKeepsTheDistribution(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many draws")
+	}
 	const draws = 40000
 	target, draft := logs(.3, .25, .2, .15, .08, .02), logs(.05, .4, .05, .2, .05, .25)
 	for _, o := range []sample.Options{{Temperature: 1, Seed: 3}, {Temperature: 1.5, TopK: 4, Seed: 4}, {Temperature: 0.7, TopP: .9, Seed: 5}} {

@@ -1,6 +1,10 @@
 package trust
 
-import "math"
+import (
+	"math"
+	"strings"
+	"unicode/utf8"
+)
 
 // Claim is a sentence of an answer and where a context bears it out.
 type Claim struct {
@@ -37,6 +41,22 @@ func Ground(answer, context string) []Claim {
 		}
 	}
 	return out
+}
+
+// GroundCut is Ground of an answer that was cut off at a limit: the rest of a sentence that
+// it ends in is no claim where there are others.
+func GroundCut(answer, context string) []Claim {
+	claims := Ground(answer, context)
+	if n := len(claims); n > 1 && !closed(answer[claims[n-1].Start:claims[n-1].End]) && !strings.Contains(answer[claims[n-1].End:], "\n") {
+		return claims[:n-1]
+	}
+	return claims
+}
+
+// closed says that a mark ends a sentence.
+func closed(sentence string) bool {
+	last, _ := utf8.DecodeLastRuneInString(strings.TrimRight(sentence, "\"'”’)]"))
+	return strings.ContainsRune(".!?。！？", last)
 }
 
 // index is where the words of a context are.

@@ -24,6 +24,23 @@ type Limit struct {
 	Abstain float64 `json:"abstain"`
 }
 
+// defaults are the limits that foundling lab trust finds in its world, rounded, towards
+// caution where there is a gap.
+var defaults = map[Signal]Limit{
+	Consistency:    {Consistency, 0.5, 0.25},
+	Truth:          {Truth, 0.5, 0.2},
+	MeaningEntropy: {MeaningEntropy, 0.2, 0.7},
+}
+
+// DefaultLimit is where a signal becomes bad if nothing better is known: where answers
+// of a small model whose facts are known were rarely wrong (Warn) and mostly wrong
+// (Abstain). A model, a task or longer answers may have other limits: calibrate. Signals
+// that depend on the words of an answer, and not on its meaning alone, have no default.
+func DefaultLimit(s Signal) (l Limit, ok bool) {
+	l, ok = defaults[s]
+	return l, ok
+}
+
 // Policy makes actions of signals. The zero value answers always.
 type Policy struct {
 	Limits []Limit `json:"limits"`
@@ -63,16 +80,20 @@ func (p Policy) Decide(c *Confidence, again int) Decision {
 	d := Decision{Action: Answer}
 	for _, l := range p.Limits {
 		x, ok := c.Value(l.Signal)
+		side := "above"
+		if rising[l.Signal] {
+			side = "below"
+		}
 		worse := func(limit float64) bool { return rising[l.Signal] && x < limit || !rising[l.Signal] && x > limit }
 		switch {
 		case !ok || math.IsNaN(x):
 			d.Reasons = append(d.Reasons, fmt.Sprintf("%s was not measured", l.Signal))
 		case worse(l.Abstain):
 			d.Action = Abstain
-			d.Reasons = append(d.Reasons, fmt.Sprintf("%s is %.3g, beyond %g", l.Signal, x, l.Abstain))
+			d.Reasons = append(d.Reasons, fmt.Sprintf("%s is %.3g, %s %g", l.Signal, x, side, l.Abstain))
 			continue
 		case worse(l.Warn):
-			d.Reasons = append(d.Reasons, fmt.Sprintf("%s is %.3g, beyond %g", l.Signal, x, l.Warn))
+			d.Reasons = append(d.Reasons, fmt.Sprintf("%s is %.3g, %s %g", l.Signal, x, side, l.Warn))
 		default:
 			continue
 		}

@@ -83,13 +83,27 @@ func ReadTokens(ctx context.Context, e *generate.Engine, ids []int32, prompt int
 func TruthQuestion(question, answer string, others []string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Question: %s\n", question)
-	if len(others) > 0 {
-		b.WriteString("Here are some ideas:\n")
-		for _, o := range others {
-			fmt.Fprintf(&b, "%s\n", strings.Join(strings.Fields(o), " "))
-		}
-	}
+	ideas(&b, others)
 	fmt.Fprintf(&b, "Proposed answer: %s\nIs the proposed answer true? Answer Yes or No:", answer)
+	return b.String()
+}
+
+func ideas(b *strings.Builder, others []string) {
+	if len(others) == 0 {
+		return
+	}
+	b.WriteString("Here are some ideas:\n")
+	for _, o := range others {
+		fmt.Fprintf(b, "%s\n", strings.Join(strings.Fields(o), " "))
+	}
+}
+
+// TruthFollowUp is TruthQuestion as the next turn of a conversation that the answer
+// stands in.
+func TruthFollowUp(others []string) string {
+	var b strings.Builder
+	ideas(&b, others)
+	b.WriteString("Is your last answer true? Answer Yes or No:")
 	return b.String()
 }
 

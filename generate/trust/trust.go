@@ -43,6 +43,14 @@ var rising = map[Signal]bool{
 	MeaningEntropy: false, Inconsistency: false, LeastGrounding: true, MeanUnusualness: false,
 }
 
+// Signals are all of them.
+func Signals() []Signal {
+	return []Signal{TokenEntropy, MeanLogProb, Perplexity, Truth, Consistency, MeaningEntropy, Inconsistency, MeanUnusualness, LeastGrounding}
+}
+
+// Rising says whether more of a signal is better.
+func Rising(s Signal) bool { return rising[s] }
+
 // Value is a signal of c in its own unit; ok is false where it was not measured.
 func (c *Confidence) Value(s Signal) (x float64, ok bool) {
 	number := func(p *float64) (float64, bool) {

@@ -13,7 +13,12 @@ import (
 
 // Write creates or replaces path with what fill writes. When fill or the disk
 // reports an error the old file, if any, is left as it was.
-func Write(path string, fill func(io.Writer) error) (err error) {
+func Write(path string, fill func(io.Writer) error) error { return write(path, 0o644, fill) }
+
+// WritePrivate is Write of a file that its owner alone may read.
+func WritePrivate(path string, fill func(io.Writer) error) error { return write(path, 0o600, fill) }
+
+func write(path string, mode os.FileMode, fill func(io.Writer) error) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
@@ -32,7 +37,7 @@ func Write(path string, fill func(io.Writer) error) (err error) {
 	if err = fill(f); err != nil {
 		return err
 	}
-	if err = f.Chmod(0o644); err != nil && runtime.GOOS != "windows" {
+	if err = f.Chmod(mode); err != nil && runtime.GOOS != "windows" {
 		return err
 	}
 	if err = f.Sync(); err != nil {

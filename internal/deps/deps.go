@@ -75,6 +75,8 @@ var bans = []ban{
 	{"plan", "model", nil, "plans are made from a configuration, without weights"},
 	{"train/objective", everything, []string{"internal"}, "losses are arithmetic on plain slices"},
 	{"serve", "train", nil, "a server does not train"},
+	{"serve/web", everything, nil, "the page knows the server's interface only"},
+	{"serve/keys", everything, []string{"internal"}, "keys are a file and counters, whatever they open"},
 }
 
 // reserved are imports from outside the module that belong to some packages.
@@ -93,7 +95,15 @@ var reserved = []struct {
 	{"github.com/vbauerster/mpb", []string{"cmd"}, "the terminal belongs to cmd"},
 	{"github.com/lmittmann/tint", []string{"cmd"}, "the terminal belongs to cmd"},
 	{"golang.org/x/term", []string{"cmd"}, "the terminal belongs to cmd"},
+	{"github.com/valkey-io/valkey-go", []string{"serve/store"}, "what is remembered between requests goes through the store"},
+	{"database/sql", []string{"serve/store"}, "what is remembered between requests goes through the store"},
+	{"modernc.org/sqlite", []string{"serve/store"}, "what is remembered between requests goes through the store"},
+	{"github.com/jackc/pgx", []string{"serve/store"}, "what is remembered between requests goes through the store"},
 	{"github.com/prometheus/client_golang", []string{"serve"}, "what runs for long is watched: the service"},
+	{"github.com/openai/openai-go", nil, "the clients of others are run by tests only"},
+	{"github.com/chromedp", nil, "a browser is run by tests only"},
+	{"go.opentelemetry.io/otel", []string{"serve", "cmd"}, "what runs for long is watched: the service; where to is said in cmd"},
+	{"golang.org/x/time", []string{"serve/keys"}, "what keys may take is counted there"},
 }
 
 // grabBags are folder names that attract code without a home.

@@ -34,8 +34,13 @@ type Options struct {
 	// Format is "f32", "f16", "bf16" or "q8"; "" is the format of activations, in
 	// which nothing is lost.
 	Format string
-	// MaxBytes bounds the memory of all pages; 0: no bound.
+	// MaxBytes bounds the memory of all pages; 0: no bound. It is not looked at where
+	// there is a Budget.
 	MaxBytes int64
+	Budget   *Budget // that pools share; nil: one of its own
+	// Freed is called when another pool of the budget has given memory back that this
+	// one may wait for, from that pool's goroutine; nil: nobody is told.
+	Freed func()
 	// PrefixTokens bounds the tokens of which pages are kept for later sequences
 	// that begin alike; 0: none are.
 	PrefixTokens int
@@ -45,15 +50,15 @@ type Options struct {
 
 const defaultStep = 512
 
-// Pool is the pages of one model. It serves one goroutine at a time.
+// Pool is the pages of one model. It serves one goroutine at a time; others may work on
+// other pools of its budget meanwhile.
 type Pool struct {
 	b        tensor.Backend
 	o        Options
 	format   tensor.CacheFormat
 	groups   []group
 	place    []place // of each layer
-	bytes    int64   // of all pages, used or not
-	promised int64   // to open sequences
+	budget   *Budget // its lock guards pages and prefixes too
 	prefixes prefixes
 }
 
@@ -111,6 +116,12 @@ func New(b tensor.Backend, o Options) (*Pool, error) {
 		p.groups[g].pageBytes += layer
 	}
 	p.prefixes.init(o.PrefixTokens / tensor.PageTokens)
+	if p.budget = o.Budget; p.budget == nil {
+		p.budget = NewBudget(o.MaxBytes)
+	}
+	p.budget.mu.Lock()
+	defer p.budget.mu.Unlock()
+	p.budget.pools = append(p.budget.pools, p)
 	return p, nil
 }
 
@@ -136,16 +147,13 @@ func (p *Pool) Bytes(tokens int) int64 {
 
 func pagesOf(tokens int) int { return (tokens + tensor.PageTokens - 1) / tensor.PageTokens }
 
-// Held is the memory of all pages, those that wait for a sequence included.
-func (p *Pool) Held() int64 { return p.bytes }
-
-// Promised is the memory that open sequences hold or may come to hold.
-func (p *Pool) Promised() int64 { return p.promised }
+// Budget is the memory that the pool takes its pages from.
+func (p *Pool) Budget() *Budget { return p.budget }
 
 // MemoryError reports a sequence that can never fit into the pool.
 type MemoryError struct {
-	Tokens      int // that the sequence may have
-	Need, Limit int64
+	Tokens      int   // that the sequence may have
+	Need, Limit int64 // bytes
 	Format      tensor.CacheFormat
 }
 
@@ -159,16 +167,17 @@ func (e *MemoryError) Error() string {
 		e.Tokens, mebibytes(e.Need), e.Format, mebibytes(e.Limit), remedy)
 }
 
-func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB (%d bytes)", float64(n)/(1<<20), n) }
 
 // get hands out a zero page of group g.
 func (p *Pool) get(g int) *page {
-	grp := &p.groups[g]
-	if len(grp.free) == 0 && p.o.MaxBytes > 0 {
-		for p.bytes+int64(grp.pageBytes) > p.o.MaxBytes && len(grp.free) == 0 {
-			if !p.makeRoom() {
+	grp, b := &p.groups[g], p.budget
+	for len(grp.free) == 0 && b.max > 0 && b.bytes+int64(grp.pageBytes) > b.max {
+		if !b.room(p) {
+			if b.promised <= b.max {
 				panic("cache: promised memory is not there") // promises count every page
 			}
+			break // the bound was lowered after the promise
 		}
 	}
 	if n := len(grp.free); n > 0 {
@@ -179,7 +188,7 @@ func (p *Pool) get(g int) *page {
 		p.b.Zero(p.words(pg.mem, grp.pageBytes))
 		return pg
 	}
-	p.bytes += int64(grp.pageBytes)
+	b.bytes += int64(grp.pageBytes)
 	return &page{mem: p.b.Alloc(grp.pageBytes), refs: 1}
 }
 
@@ -197,7 +206,7 @@ func (p *Pool) makeRoom() bool {
 		if n := len(g.free); n > 0 {
 			p.b.Release(g.free[n-1].mem)
 			g.free = g.free[:n-1]
-			p.bytes -= int64(g.pageBytes)
+			p.budget.bytes -= int64(g.pageBytes)
 			return true
 		}
 	}
@@ -213,13 +222,24 @@ func (p *Pool) put(g int, pg *page) {
 
 // Close gives the memory back. Sequences must have been closed.
 func (p *Pool) Close() {
+	b := p.budget
+	b.mu.Lock()
+	p.release()
+	b.pools = slices.DeleteFunc(b.pools, func(o *Pool) bool { return o == p })
+	b.mu.Unlock()
+	p.Unclaim()
+	b.freed(p)
+}
+
+// release gives all pages back.
+func (p *Pool) release() {
 	for at := p.prefixes.recent.Back(); at != nil; at = p.prefixes.recent.Back() {
 		p.prefixes.remove(p, at.Value.(*entry))
 	}
 	for i := range p.groups {
 		for _, pg := range p.groups[i].free {
 			p.b.Release(pg.mem)
-			p.bytes -= int64(p.groups[i].pageBytes)
+			p.budget.bytes -= int64(p.groups[i].pageBytes)
 		}
 		p.groups[i].free = nil
 	}

@@ -96,16 +96,16 @@ func TestPagesFollowTheSequence(t *testing.T) {
 	p, b := pool(t, cache.Options{})
 	x := text(300, 1)
 	s := open(t, p, 400)
-	if p.Held() != 0 {
-		t.Errorf("%d bytes before the first token", p.Held())
+	if p.Budget().Held() != 0 {
+		t.Errorf("%d bytes before the first token", p.Budget().Held())
 	}
 	for _, n := range []int{1, 63, 1, 100, 135} {
 		step(b, p, s, 2, x[s.Len():s.Len()+n])
 	}
 	check(t, p, s, 2, x, 0)
 	one := p.Bytes(1)
-	if want := 5 * one; p.Held() != want {
-		t.Errorf("300 tokens hold %d bytes, want 5 pages, %d", p.Held(), want)
+	if want := 5 * one; p.Budget().Held() != want {
+		t.Errorf("300 tokens hold %d bytes, want 5 pages, %d", p.Budget().Held(), want)
 	}
 	s.Truncate(130)
 	step(b, p, s, 2, x[10:50])
@@ -113,12 +113,12 @@ func TestPagesFollowTheSequence(t *testing.T) {
 	s.Close()
 	again := open(t, p, 300)
 	step(b, p, again, 2, x[:300])
-	if want := 5 * one; p.Held() != want || p.Promised() != 5*one {
-		t.Errorf("a second sequence holds %d bytes, promised %d; want the pages of the first, %d", p.Held(), p.Promised(), want)
+	if want := 5 * one; p.Budget().Held() != want || p.Budget().Promised() != 5*one {
+		t.Errorf("a second sequence holds %d bytes, promised %d; want the pages of the first, %d", p.Budget().Held(), p.Budget().Promised(), want)
 	}
 	again.Close()
-	if p.Promised() != 0 {
-		t.Errorf("%d bytes promised to nobody", p.Promised())
+	if p.Budget().Promised() != 0 {
+		t.Errorf("%d bytes promised to nobody", p.Budget().Promised())
 	}
 }
 
@@ -128,7 +128,7 @@ func TestPrefixesAreShared(t *testing.T) {
 	s := open(t, p, 400)
 	step(b, p, s, 2, x)
 	s.Publish(x)
-	held := p.Held()
+	held := p.Budget().Held()
 	other := append(append([]int32{}, x[:200]...), text(100, 3)...)
 	r := open(t, p, 400)
 	if n := r.Adopt(other); n != 3*page {
@@ -137,8 +137,8 @@ func TestPrefixesAreShared(t *testing.T) {
 	step(b, p, r, 2, other[r.Len():])
 	check(t, p, r, 2, other, 0)
 	check(t, p, s, 2, x, 0)
-	if want := held + 2*p.Bytes(1); p.Held() != want {
-		t.Errorf("both hold %d bytes, want %d", p.Held(), want)
+	if want := held + 2*p.Bytes(1); p.Budget().Held() != want {
+		t.Errorf("both hold %d bytes, want %d", p.Budget().Held(), want)
 	}
 	s.Close()
 	// All but one token may come from the cache.
@@ -169,11 +169,11 @@ func TestForksCopyWhatTheyWrite(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	held := p.Held()
+	held := p.Budget().Held()
 	y := append(append([]int32{}, x...), text(20, 5)...)
 	step(b, p, f, 2, y[100:])
-	if p.Held() != held+p.Bytes(1) {
-		t.Errorf("the fork's first tokens took %d bytes, want one page", p.Held()-held)
+	if p.Budget().Held() != held+p.Bytes(1) {
+		t.Errorf("the fork's first tokens took %d bytes, want one page", p.Budget().Held()-held)
 	}
 	z := append(append([]int32{}, x...), text(20, 6)...)
 	step(b, p, s, 2, z[100:])
@@ -189,7 +189,7 @@ func TestWindowsDropPages(t *testing.T) {
 	p, b := pool(t, cache.Options{Layers: 3, Windows: []int{window, 0, window}, StepTokens: 64, PrefixTokens: 1 << 20})
 	x := text(1000, 7)
 	s := open(t, p, 1000)
-	most := p.Promised()
+	most := p.Budget().Promised()
 	for s.Len() < len(x) {
 		n := min(50, len(x)-s.Len())
 		step(b, p, s, 3, x[s.Len():s.Len()+n])
@@ -235,8 +235,8 @@ func TestMemoryIsRefusedBeforeItIsTaken(t *testing.T) {
 	one := p.Bytes(1)
 	p, b := pool(t, cache.Options{MaxBytes: 10 * one, PrefixTokens: 1 << 20})
 	var memory *cache.MemoryError
-	if _, err := p.Open(11 * page); !errors.As(err, &memory) || !strings.Contains(err.Error(), "cache format (f16, q8)") || p.Held() != 0 {
-		t.Errorf("too long for the pool: %v, %d bytes held", err, p.Held())
+	if _, err := p.Open(11 * page); !errors.As(err, &memory) || !strings.Contains(err.Error(), "cache format (f16, q8)") || p.Budget().Held() != 0 {
+		t.Errorf("too long for the pool: %v, %d bytes held", err, p.Budget().Held())
 	}
 	x := text(6*page, 8)
 	s := open(t, p, 6*page)
@@ -252,8 +252,8 @@ func TestMemoryIsRefusedBeforeItIsTaken(t *testing.T) {
 	for i := range 10 {
 		step(b, p, s, 2, y[i*page:(i+1)*page])
 	}
-	if p.Held() > 10*one || p.PrefixTokens() != 0 {
-		t.Errorf("%d bytes held, %d allowed; %d tokens of prefixes", p.Held(), 10*one, p.PrefixTokens())
+	if p.Budget().Held() > 10*one || p.PrefixTokens() != 0 {
+		t.Errorf("%d bytes held, %d allowed; %d tokens of prefixes", p.Budget().Held(), 10*one, p.PrefixTokens())
 	}
 	s.Truncate(len(y) - 1)
 	check(t, p, s, 2, y[:len(y)-1], 0)

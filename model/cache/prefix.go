@@ -9,8 +9,8 @@ import (
 )
 
 // key names a full page: the hash of all token ids from the start of the
-// sequence to the page's end (of the key of the page before, and the page's own
-// ids). SHA-256, since a collision would show one user's text to another.
+// sequence to the page's end (of the key of the page before, the sequence's root before
+// the first, and the page's own ids). SHA-256, since a collision would show one user's text to another.
 type key [sha256.Size]byte
 
 func (k key) next(ids []int32) key {
@@ -90,7 +90,9 @@ func (s *Seq) Adopt(ids []int32) int {
 	if s.n > 0 || s.p.prefixes.limit == 0 {
 		return 0
 	}
-	x, k := &s.p.prefixes, key{}
+	s.p.budget.mu.Lock()
+	defer s.p.budget.mu.Unlock()
+	x, k := &s.p.prefixes, s.root
 	for n := tensor.PageTokens; n < len(ids) && n < s.limit; n += tensor.PageTokens {
 		k = k.next(ids[n-tensor.PageTokens : n])
 		e := x.byKey[k]
@@ -103,7 +105,7 @@ func (s *Seq) Adopt(ids []int32) int {
 		}
 		s.path = append(s.path, e)
 		s.n = n
-		s.Trim() // a long prefix must not hold more than was promised
+		s.trim() // a long prefix must not hold more than was promised
 	}
 	x.touch(s.path)
 	x.hits += int64(s.n)
@@ -117,8 +119,10 @@ func (s *Seq) Publish(ids []int32) {
 	if x.limit == 0 || len(s.path) >= s.n/tensor.PageTokens {
 		return
 	}
+	s.p.budget.mu.Lock()
+	defer s.p.budget.mu.Unlock()
 	for i := len(s.path); i < s.n/tensor.PageTokens; i++ {
-		k := key{}
+		k := s.root
 		if i > 0 {
 			k = s.path[i-1].key
 		}
@@ -143,7 +147,15 @@ func (s *Seq) Publish(ids []int32) {
 }
 
 // PrefixHits is the number of tokens that were adopted instead of computed.
-func (p *Pool) PrefixHits() int64 { return p.prefixes.hits }
+func (p *Pool) PrefixHits() int64 {
+	p.budget.mu.Lock()
+	defer p.budget.mu.Unlock()
+	return p.prefixes.hits
+}
 
 // PrefixTokens is the number of tokens whose pages are kept.
-func (p *Pool) PrefixTokens() int { return p.prefixes.recent.Len() * tensor.PageTokens }
+func (p *Pool) PrefixTokens() int {
+	p.budget.mu.Lock()
+	defer p.budget.mu.Unlock()
+	return p.prefixes.recent.Len() * tensor.PageTokens
+}

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/foundling-lm/foundling/tensor"
@@ -11,6 +12,7 @@ type Seq struct {
 	p        *Pool
 	n, limit int
 	promised int64
+	root     key      // of the keys of its pages
 	tables   []table  // by group
 	path     []*entry // prefixes of the full pages, as far as they are known
 }
@@ -30,22 +32,42 @@ var ErrBusy = fmt.Errorf("other sequences hold the cache")
 // *MemoryError where it never fits and ErrBusy where it does not fit now.
 // Nothing is allocated yet.
 func (p *Pool) Open(limit int) (*Seq, error) {
+	p.budget.mu.Lock()
+	defer p.budget.mu.Unlock()
+	return p.open(limit)
+}
+
+func (p *Pool) open(limit int) (*Seq, error) {
 	need := p.Bytes(limit)
-	if err := p.Check(limit); err != nil {
+	if err := p.check(limit); err != nil {
 		return nil, err
 	}
-	if p.o.MaxBytes > 0 && p.promised+need > p.o.MaxBytes {
+	if !p.budget.fits(p, need) {
 		return nil, ErrBusy
 	}
-	p.promised += need
+	p.budget.promised += need
 	return &Seq{p: p, limit: limit, promised: need, tables: make([]table, len(p.groups))}, nil
+}
+
+// Under names the weights that an empty sequence is computed with, where the model of
+// the pool has several (adapters): it shares prefixes with those of the same number.
+// 0 is the model alone.
+func (s *Seq) Under(weights uint64) {
+	s.root = key{}
+	binary.LittleEndian.PutUint64(s.root[:], weights)
 }
 
 // Check says whether a sequence of limit tokens fits into the empty pool. It may
 // be called beside everything else.
 func (p *Pool) Check(limit int) error {
-	if need := p.Bytes(limit); p.o.MaxBytes > 0 && need > p.o.MaxBytes {
-		return &MemoryError{Tokens: limit, Need: need, Limit: p.o.MaxBytes, Format: p.format}
+	p.budget.mu.Lock()
+	defer p.budget.mu.Unlock()
+	return p.check(limit)
+}
+
+func (p *Pool) check(limit int) error {
+	if need, max := p.Bytes(limit), p.budget.max; max > 0 && need > max {
+		return &MemoryError{Tokens: limit, Need: need, Limit: max, Format: p.format}
 	}
 	return nil
 }
@@ -62,6 +84,8 @@ func (s *Seq) grow(n int) {
 	if n > s.p.o.StepTokens || s.n+n > s.limit {
 		panic(fmt.Sprintf("cache: %d tokens after %d: a step takes %d, the sequence %d", n, s.n, s.p.o.StepTokens, s.limit))
 	}
+	s.p.budget.mu.Lock()
+	defer s.p.budget.mu.Unlock()
 	for g := range s.tables {
 		t := &s.tables[g]
 		for len(t.pages)*tensor.PageTokens < s.n+n {
@@ -87,6 +111,8 @@ func (s *Seq) Truncate(n int) {
 	if n >= s.n {
 		return
 	}
+	s.p.budget.mu.Lock()
+	defer s.p.budget.mu.Unlock()
 	s.n = n
 	keep := pagesOf(n)
 	for g := range s.tables {
@@ -113,6 +139,12 @@ func (s *Seq) Truncate(n int) {
 
 // Trim drops the pages that no token from Len on sees.
 func (s *Seq) Trim() {
+	s.p.budget.mu.Lock()
+	defer s.p.budget.mu.Unlock()
+	s.trim()
+}
+
+func (s *Seq) trim() {
 	for g := range s.tables {
 		t, window := &s.tables[g], s.p.groups[g].window
 		if window == 0 {
@@ -129,11 +161,13 @@ func (s *Seq) Trim() {
 // Fork promises room for another sequence that begins with all tokens of s and
 // shares their pages. Errors are those of Open.
 func (s *Seq) Fork(limit int) (*Seq, error) {
-	f, err := s.p.Open(limit)
+	s.p.budget.mu.Lock()
+	defer s.p.budget.mu.Unlock()
+	f, err := s.p.open(limit)
 	if err != nil {
 		return nil, err
 	}
-	f.n = s.n
+	f.n, f.root = s.n, s.root
 	f.path = append(f.path, s.path...)
 	for g := range s.tables {
 		for _, pg := range s.tables[g].pages {
@@ -151,6 +185,14 @@ func (s *Seq) Fork(limit int) (*Seq, error) {
 
 // Close gives the pages back to the pool.
 func (s *Seq) Close() {
+	p := s.p
+	p.budget.mu.Lock()
+	s.close()
+	p.budget.mu.Unlock()
+	p.budget.freed(p)
+}
+
+func (s *Seq) close() {
 	for g := range s.tables {
 		for _, pg := range s.tables[g].pages {
 			if pg != nil {
@@ -158,6 +200,6 @@ func (s *Seq) Close() {
 			}
 		}
 	}
-	s.p.promised -= s.promised
+	s.p.budget.promised -= s.promised
 	*s = Seq{p: s.p}
 }

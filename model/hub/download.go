@@ -25,13 +25,12 @@ const partSuffix = ".part"
 func (p *pull) file(ctx context.Context, f File) error {
 	path := p.path(f)
 	if info, err := os.Stat(path); err == nil && info.Size() == f.Size {
-		p.advance(f.Path, f.Size) // it was checked before it got its name
-		return nil
+		return nil // it was checked before it got its name
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	d := &download{pull: p, f: f, counted: 0}
+	d := &download{pull: p, f: f, counted: p.have(f)}
 	var err error
 	if d.part, err = os.OpenFile(path+partSuffix, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
 		return err

@@ -65,6 +65,10 @@ func (c *Client) Pull(ctx context.Context, s Store, ref Ref, include []string) (
 	if err := p.room(files); err != nil {
 		return "", err
 	}
+	for _, f := range files {
+		p.done += p.have(f)
+	}
+	p.advance("", 0)
 	if err := p.run(ctx, files); err != nil {
 		return "", err
 	}
@@ -113,17 +117,23 @@ func (p *pull) room(files []File) error {
 	}
 	need := p.total
 	for _, f := range files {
-		for _, path := range []string{p.path(f), p.path(f) + partSuffix} {
-			if info, err := os.Stat(path); err == nil {
-				need -= info.Size()
-			}
-		}
+		need -= p.have(f)
 	}
 	if need+spare > free {
 		return fmt.Errorf("%s needs %.1f MB more, the disk of %s has %.1f MB free: make room or choose another folder", p.ref.ID,
 			float64(need)/1e6, p.dir, float64(free)/1e6)
 	}
 	return nil
+}
+
+// have is how many bytes of a file an earlier pull has left.
+func (p *pull) have(f File) int64 {
+	for _, path := range []string{p.path(f), p.path(f) + partSuffix} {
+		if info, err := os.Stat(path); err == nil {
+			return min(info.Size(), f.Size)
+		}
+	}
+	return 0
 }
 
 func (p *pull) path(f File) string { return filepath.Join(p.dir, filepath.FromSlash(f.Path)) }

@@ -65,6 +65,7 @@ type Adapter struct {
 	Options
 	b       tensor.Backend
 	changed []*op.Param // the matrices, in the order of the network
+	changes []*op.LoRA  // of each
 }
 
 // Attach gives the targets of m changes that are zero: A is drawn (Kaiming
@@ -103,7 +104,24 @@ func Attach(b tensor.Backend, m model.Model, o Options) (*Adapter, error) {
 		}
 		b.Upload(l.A.T, x)
 	}
+	a.attach()
 	return a, nil
+}
+
+// attach makes the changes those of the model.
+func (a *Adapter) attach() {
+	for i, w := range a.changed {
+		w.LoRA = a.changes[i]
+	}
+}
+
+// Changes are those of an adapter that is not attached, for rows of op.Pass.Changes.
+func (a *Adapter) Changes() op.Changes {
+	out := make(op.Changes, len(a.changed))
+	for i, w := range a.changed {
+		out[w] = a.changes[i]
+	}
+	return out
 }
 
 // change gives w an empty change.
@@ -113,12 +131,12 @@ func (a *Adapter) change(w *op.Param, rank int, scale float64) *op.LoRA {
 		in, out = out, in
 	}
 	name := peftPrefix + layer(w)
-	w.LoRA = &op.LoRA{
+	l := &op.LoRA{
 		A: op.NewParam(a.b, name+suffixA, rank, in), B: op.NewParam(a.b, name+suffixB, out, rank), Scale: scale,
 		Drop: tensor.Dropout{P: a.Dropout, Seed: a.Seed, Stream: rng.Stream(name)},
 	}
-	a.changed = append(a.changed, w)
-	return w.LoRA
+	a.changed, a.changes = append(a.changed, w), append(a.changes, l)
+	return l
 }
 
 // matrices are what can be changed: those that layers multiply with.
@@ -157,8 +175,8 @@ func kinds(all []*op.Param) []string {
 // Params are what is to be trained, in the order of the network.
 func (a *Adapter) Params() []*op.Param {
 	var out []*op.Param
-	for _, w := range a.changed {
-		out = append(out, w.LoRA.A, w.LoRA.B)
+	for _, l := range a.changes {
+		out = append(out, l.A, l.B)
 	}
 	return out
 }
@@ -166,16 +184,18 @@ func (a *Adapter) Params() []*op.Param {
 // Off switches all changes off, or on again. Without them the model computes the
 // bits of the model below: the reference of preference and policy methods.
 func (a *Adapter) Off(off bool) {
-	for _, w := range a.changed {
-		w.LoRA.Off = off
+	for _, l := range a.changes {
+		l.Off = off
 	}
 }
 
-// Detach takes the changes away from the model, and their memory.
+// Detach takes the changes away from the model, if they are attached, and their memory.
 func (a *Adapter) Detach() {
-	for _, w := range a.changed {
-		model.Release(a.b, []*op.Param{w.LoRA.A, w.LoRA.B})
-		w.LoRA = nil
+	for i, w := range a.changed {
+		if w.LoRA == a.changes[i] {
+			w.LoRA = nil
+		}
 	}
-	a.changed = nil
+	model.Release(a.b, a.Params())
+	a.changed, a.changes = nil, nil
 }

@@ -12,7 +12,7 @@ import (
 // Merge adds the changes to the weights and detaches the adapter. A matrix in a
 // constant format becomes one of full numbers.
 func (a *Adapter) Merge() {
-	for _, w := range a.changed {
+	for i, w := range a.changed {
 		if wide := a.b.Wide(); w.T.DType != wide {
 			t := tensor.Over(a.b.Alloc(w.T.Len()*wide.Size()), wide, w.T.Rows, w.T.Cols)
 			t.Name = w.T.Name
@@ -20,16 +20,16 @@ func (a *Adapter) Merge() {
 			a.b.Release(w.T.Mem)
 			w.T = t
 		}
-		a.add(w.T, w)
+		a.add(w.T, w, a.changes[i])
 		w.Changed()
 	}
 	a.Detach()
 }
 
-// add adds the change of w to t, which has the shape of w: Scale B A, or its
+// add adds the change l of w to t, which has the shape of w: Scale B A, or its
 // transpose.
-func (a *Adapter) add(t *tensor.Tensor, w *op.Param) {
-	b, l := a.b, w.LoRA
+func (a *Adapter) add(t *tensor.Tensor, w *op.Param, l *op.LoRA) {
+	b := a.b
 	scaled := tensor.Over(b.Alloc(l.B.Len()*b.Wide().Size()), b.Wide(), l.B.T.Rows, l.B.T.Cols)
 	defer b.Release(scaled.Mem)
 	b.Scale(scaled, l.B.T, l.Scale)
@@ -43,17 +43,18 @@ func (a *Adapter) add(t *tensor.Tensor, w *op.Param) {
 // Sources are the tensors ts of the model below with the changes added as they
 // are read: the merged model on its way to a file, one matrix at a time.
 func (a *Adapter) Sources(ts []checkpoint.Source) ([]checkpoint.Source, error) {
-	changed := map[string]*op.Param{}
-	for _, w := range a.changed {
-		changed[w.Name] = w
+	changed := map[string]int{}
+	for i, w := range a.changed {
+		changed[w.Name] = i
 	}
 	out := make([]checkpoint.Source, len(ts))
 	for i, s := range ts {
 		out[i] = s
-		w := changed[s.Name]
-		if w == nil {
+		at, ok := changed[s.Name]
+		if !ok {
 			continue
 		}
+		w, l := a.changed[at], a.changes[at]
 		delete(changed, s.Name)
 		out[i].Read = func(dst []float32) error {
 			if err := s.Read(dst); err != nil {
@@ -62,7 +63,7 @@ func (a *Adapter) Sources(ts []checkpoint.Source) ([]checkpoint.Source, error) {
 			t := tensor.Over(a.b.Alloc(len(dst)*a.b.Wide().Size()), a.b.Wide(), w.T.Rows, w.T.Cols)
 			defer a.b.Release(t.Mem)
 			a.b.Upload(t, dst)
-			a.add(t, w)
+			a.add(t, w, l)
 			a.b.Download(dst, t)
 			return nil
 		}

@@ -85,6 +85,15 @@ func Is(dir string) bool {
 
 // Open attaches the adapter in dir, written by Save or by PEFT, to m.
 func Open(b tensor.Backend, m model.Model, dir string) (*Adapter, error) {
+	a, err := Read(b, m, dir)
+	if err == nil {
+		a.attach()
+	}
+	return a, err
+}
+
+// Read is Open without attaching: m, which may be at work, computes what it did.
+func Read(b tensor.Backend, m model.Model, dir string) (*Adapter, error) {
 	c, path, err := readConfig(dir)
 	if err != nil {
 		return nil, err

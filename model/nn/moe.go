@@ -49,7 +49,7 @@ func (o Mixture) Apply(p *op.Pass, in *model.Input, x *op.Value, gate *Linear, e
 	outs := make([]*op.Value, o.Experts)
 	for e := range outs {
 		if rows := r.Expert(e); len(rows) > 0 {
-			outs[e] = expert(e, op.Gather(p, x, rows))
+			outs[e] = op.OfRows(p, x, rows, func(x *op.Value) *op.Value { return expert(e, x) })
 		}
 	}
 	return op.Combine(p, x.T.Rows, r, weights, outs)

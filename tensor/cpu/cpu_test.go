@@ -11,7 +11,11 @@ import (
 // TestConformance runs the suite on every kernel set of this machine, in both
 // precisions.
 func TestConformance(t *testing.T) {
-	for _, set := range kernel.Sets() {
+	sets := kernel.Sets()
+	if testing.Short() {
+		sets = sets[:1]
+	}
+	for _, set := range sets {
 		for precision, bounds := range map[string]tensortest.Bounds{
 			"f32":  {Wide: 1e-5, Narrow: 1e-5},
 			"bf16": {Wide: 1e-5, Narrow: 1.0 / 64},

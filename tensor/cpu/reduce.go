@@ -164,7 +164,13 @@ func (b *Backend) SoftmaxBack(dx, dy, y *tensor.Tensor) {
 // CrossEntropy turns logits (f32) into gradients and writes the losses.
 func (b *Backend) CrossEntropy(losses []float64, logits *tensor.Tensor, targets []int32, o tensor.CrossEntropy) {
 	b.pool.Run(logits.Rows, func(i, _ int) {
-		row, t := tensor.Row[float32](logits, i), targets[i]
+		row := tensor.Row[float32](logits, i)
+		if targets == nil {
+			max := b.set.Max(row)
+			losses[i] = float64(max) + math.Log(float64(b.set.ExpSub(row, row, max)))
+			return
+		}
+		t := targets[i]
 		if t < 0 {
 			losses[i] = 0
 			clear(row)

@@ -20,6 +20,9 @@ type weights struct {
 // Bytes is the size of the block.
 func (w *weights) Bytes() int { return w.mem.Bytes() }
 
+// Laid is the block itself, in the layout of the backend's kernels.
+func (w *weights) Laid() []byte { return w.mem.Data }
+
 // Weights lays rows out for products. Block formats and bf16 stay as they are
 // (bf16 takes four bytes a value in sets without products of bf16); f16 becomes
 // f32.

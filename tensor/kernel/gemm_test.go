@@ -177,6 +177,10 @@ func TestGemmShapes(t *testing.T) {
 
 // TestGemmBlocks takes shapes of several tasks, blocks of depth and ragged ends.
 func TestGemmBlocks(t *testing.T) {
+	rounds := 3
+	if testing.Short() {
+		rounds = 1
+	}
 	shapes := [][3]int{{1, 700, 1100}, {300, 33, 70}, {40, 530, 600}, {270, 300, 33}, {3, 3, 2000}, {2, 5, 17000}}
 	eachSet(t, func(t *testing.T, s *kernel.Set) {
 		pool := parallel.New(2)
@@ -184,7 +188,7 @@ func TestGemmBlocks(t *testing.T) {
 		scratch := kernel.NewScratch(2)
 		d := draws{seed: 8}
 		for _, shape := range shapes {
-			for range 3 {
+			for range rounds {
 				g := d.gemm(shape[0], shape[1], shape[2])
 				text := gemmText(g)
 				if !t.Run("", func(t *testing.T) { checkGemm(t, s, pool, scratch, g) }) {

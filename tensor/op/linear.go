@@ -29,8 +29,8 @@ func (l Linear) Apply(p *Pass, x *Value) *Value {
 	o := tensor.MatMul{TransB: !l.InOut, Bias: l.B.value(), Packed: l.W.packed(p, !l.InOut)}
 	y := l.result(p, x.T.Rows, out)
 	o.Accumulate = l.Stream != nil
-	a, low := l.adapter(), (*tensor.Tensor)(nil)
-	if a == nil {
+	a, low, some := l.adapter(), (*tensor.Tensor)(nil), l.changes(p)
+	if a == nil && !some {
 		p.Backend.MatMul(y.T, x.T, l.W.T, o)
 	} else {
 		sum := y.T
@@ -38,12 +38,17 @@ func (l Linear) Apply(p *Pass, x *Value) *Value {
 			sum = p.like(y.T)
 		}
 		p.Backend.MatMul(sum, x.T, l.W.T, o)
-		low = a.apply(p, sum, x.T)
+		if some {
+			l.change(p, sum, x.T)
+		}
+		if a != nil {
+			low = a.apply(p, sum, x.T)
+		}
 		if sum != y.T {
 			p.Backend.Copy(y.T, sum)
 			p.free(sum)
 		}
-		if !p.Record {
+		if low != nil && !p.Record {
 			p.free(low)
 		}
 	}

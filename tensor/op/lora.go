@@ -1,6 +1,10 @@
 package op
 
-import "github.com/foundling-lm/foundling/tensor"
+import (
+	"sort"
+
+	"github.com/foundling-lm/foundling/tensor"
+)
 
 // LoRA is a low-rank change of a matrix (Hu et al. 2022, arXiv 2106.09685,
 // section 4.1): a linear layer over it computes x W + Scale (x Aᵀ) Bᵀ. W may be
@@ -12,12 +16,63 @@ type LoRA struct {
 	Off   bool           // the layer computes x W only
 }
 
+// Changes are those of one adapter, by matrix.
+type Changes map[*Param]*LoRA
+
+// ChangedRows are rows [From, To) of a run, as far as it has them, that take an adapter's
+// changes. They are bit for bit what they would be if the adapter were the model's, and so are the rows
+// that take none. There is no gradient.
+type ChangedRows struct {
+	From, To int
+	Changes
+}
+
 // adapter is the LoRA that the layer uses, nil for none.
 func (l Linear) adapter() *LoRA {
 	if a := l.W.LoRA; a != nil && !a.Off {
 		return a
 	}
 	return nil
+}
+
+// changes says whether rows of this run take changes of their own from the layer.
+func (l Linear) changes(p *Pass) bool {
+	for i := range p.Changes {
+		if p.Changes[i].Changes[l.W] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// change adds to rows of y (N,F), which must be Wide, the changes that they take.
+func (l Linear) change(p *Pass, y, x *tensor.Tensor) {
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		to := min(c.To, x.Rows)
+		if a := c.Changes[l.W]; a != nil && c.From < to {
+			p.free(a.apply(p, y.RowRange(c.From, to), x.RowRange(c.From, to)))
+		}
+	}
+}
+
+// OfRows is what f makes of the given rows of x, which rise. They keep the changes that
+// they take in x.
+func OfRows(p *Pass, x *Value, rows []int32, f func(x *Value) *Value) *Value {
+	x = Gather(p, x, rows)
+	all := p.Changes
+	if len(all) == 0 {
+		return f(x)
+	}
+	defer func() { p.Changes = all }()
+	p.Changes = nil
+	before := func(row int) int { return sort.Search(len(rows), func(i int) bool { return int(rows[i]) >= row }) }
+	for _, c := range all {
+		if from, to := before(c.From), before(c.To); from < to {
+			p.Changes = append(p.Changes, ChangedRows{from, to, c.Changes})
+		}
+	}
+	return f(x)
 }
 
 // dropped is x after dropout, in a buffer of its own where there is any.

@@ -25,9 +25,12 @@ type Options struct {
 type Pass struct {
 	Backend tensor.Backend
 	Options
-	Draw  uint64 // numbers the run for the dropout masks of LoRA: different in every run of a training
-	arena arena
-	tape  []node
+	Draw uint64 // numbers the run for the dropout masks of LoRA: different in every run of a training
+	// Changes are of rows of the run, in rising order and apart; nil: none. The rows are
+	// those of the input of the model.
+	Changes []ChangedRows
+	arena   arena
+	tape    []node
 }
 
 // node is one step of the tape: the gradient of out flows to its inputs.

@@ -237,11 +237,16 @@ func (b *Backend) AttentionBack(dq, dk, dv, dout, out, lse, q, k, v *tensor.Tens
 	})
 }
 
-// CrossEntropy is lse - x[target] + zloss lse^2 for each row.
+// CrossEntropy is lse - x[target] + zloss lse^2 for each row, lse without targets.
 func (*Backend) CrossEntropy(losses []float64, logits *tensor.Tensor, targets []int32, o tensor.CrossEntropy) {
 	m := of(logits)
 	for i := range logits.Rows {
-		row, t := m.row(i, logits.Cols), int(targets[i])
+		row := m.row(i, logits.Cols)
+		if targets == nil {
+			losses[i] = logSumExp(row)
+			continue
+		}
+		t := int(targets[i])
 		if t < 0 {
 			losses[i] = 0
 			clear(row)

@@ -21,11 +21,12 @@ import (
 	"slices"
 )
 
-// Roles of a Message. Templates may know others, such as "tool".
+// Roles of a Message. A tool is the result of a call; templates may know others.
 const (
 	RoleSystem    = "system"
 	RoleUser      = "user"
 	RoleAssistant = "assistant"
+	RoleTool      = "tool"
 )
 
 // Special tokens of the default format. EndOfText separates the documents of

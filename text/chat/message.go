@@ -20,6 +20,8 @@ type Message struct {
 	// string: content in parts, tool calls, a tool's name. A template sees it as
 	// it is; Role and Content are then what the default format makes of it.
 	Object json.RawMessage
+
+	calls bool // it has calls, made by AssistantCalls
 }
 
 // UnmarshalJSON reads a message of the usual interfaces: content is a string,

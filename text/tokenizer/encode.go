@@ -1,6 +1,9 @@
 package tokenizer
 
-import "unsafe"
+import (
+	"slices"
+	"unsafe"
+)
 
 // Encode returns the ids of s. Special tokens in s are ordinary text: text
 // from users cannot forge them. Added tokens that are not special, which some
@@ -14,6 +17,25 @@ func (t *Tokenizer) Encode(s string) []int32 {
 // once the caches are warm.
 func (t *Tokenizer) EncodeAppend(dst []int32, s string) []int32 {
 	return t.encode(dst, s, &t.early, &t.late)
+}
+
+// EncodeAfter appends the ids of s, as text that goes on where the text of dst ends: the
+// space that encoding puts before every text is left out there, or is the one that s
+// begins with.
+func (t *Tokenizer) EncodeAfter(dst []int32, s string) []int32 {
+	switch {
+	case !t.BlankAfter(nil), t.BlankAfter(dst):
+		return t.EncodeAppend(dst, s)
+	case len(s) > 1 && s[0] == ' ':
+		return t.EncodeAppend(dst, s[1:])
+	}
+	for _, before := range []string{"\n", "."} { // which vocabularies join with nothing behind
+		anchor := t.Encode(before)
+		if ids := t.Encode(before + s); len(ids) > len(anchor) && slices.Equal(ids[:len(anchor)], anchor) {
+			return append(dst, ids[len(anchor):]...)
+		}
+	}
+	return t.EncodeAppend(dst, s)
 }
 
 // EncodeSpecial returns the ids of s with each special token in it as its id:

@@ -68,6 +68,9 @@ func TestLoadDir(t *testing.T) {
 
 // TestRanksByName loads OpenAI's files by path alone.
 func TestRanksByName(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large vocabularies")
+	}
 	dir := t.TempDir()
 	for name, pattern := range map[string]string{"r50k_base.tiktoken": "gpt2", "cl100k_base.tiktoken": "gpt4"} {
 		path := filepath.Join(dir, name)

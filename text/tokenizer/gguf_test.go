@@ -113,6 +113,9 @@ func ggufVectors(t testing.TB, files string) (texts []string, want [][]int32) {
 // TestGGUFVectors encodes llama.cpp's test texts with the vocabularies of its
 // GGUF files, and with what is saved of them.
 func TestGGUFVectors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large vocabularies")
+	}
 	for _, test := range []struct {
 		name, before, after string // special tokens around a text
 	}{

@@ -84,6 +84,9 @@ var alphabetOfSplits = []string{
 }
 
 func TestSplitEqualsRegex(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long texts")
+	}
 	cases := splitCases()
 	fixed := []string{
 		"", " ", "  ", "   ", "\n", "\n\n", " \n", "\n ", " \n \n x", "a  b", "a \t b", "  x", "x  ", "\r\n\r\n  x", "\n  \n",

@@ -12,6 +12,9 @@ import (
 
 // TestToGGUF writes vocabularies as GGUF and reads them back: the same ids.
 func TestToGGUF(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large vocabularies")
+	}
 	load := func(path ...string) func(testing.TB) *Tokenizer {
 		return func(t testing.TB) *Tokenizer {
 			tok, err := Load(golden.Data(t, path...))

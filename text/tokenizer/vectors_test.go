@@ -99,6 +99,9 @@ func checkIDs(t *testing.T, tok *Tokenizer, texts []string, want [][]int32, enco
 }
 
 func TestReferenceIDs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large vocabularies")
+	}
 	tests := []struct {
 		name, ids string
 		load      func(testing.TB) *Tokenizer
@@ -132,6 +135,9 @@ func TestReferenceIDs(t *testing.T) {
 // TestLlamaCppVectors compares with the ids that transformers gives for the
 // texts of llama.cpp's vocabulary tests.
 func TestLlamaCppVectors(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large vocabularies")
+	}
 	tests := []struct {
 		name, files string
 		load        func(testing.TB) *Tokenizer
@@ -219,6 +225,9 @@ func loadPieces(name string) func(testing.TB) *Tokenizer {
 // TestReferencePieces compares ids and texts of SentencePiece and WordPiece
 // models, loaded and, where it can be saved, saved and loaded again.
 func TestReferencePieces(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large vocabularies")
+	}
 	for _, test := range []struct {
 		name, ids string
 		load      func(testing.TB) *Tokenizer

@@ -51,6 +51,9 @@ func healthy(p *tinyRun) {
 
 // TestDiagnose makes every fault happen in a run of its own.
 func TestDiagnose(t *testing.T) {
+	if testing.Short() {
+		t.Skip("learning takes many steps")
+	}
 	b := backend(t, 2)
 	for _, c := range []struct {
 		finding string // "": none

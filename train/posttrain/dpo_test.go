@@ -25,6 +25,9 @@ import (
 // TestLearnsPreferences trains a small model on preferences of instructions and
 // measures it on others. LOG.md has a longer run.
 func TestLearnsPreferences(t *testing.T) {
+	if testing.Short() {
+		t.Skip("learning takes many steps")
+	}
 	file := golden.Data(t, "preference", "instruction-data-with-preference.json")
 	b := fastBackend(t, 0)
 	z, frozen := stories(t, b), stories(t, b)

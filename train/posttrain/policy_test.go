@@ -216,6 +216,9 @@ func TestNothingMovesWithoutRate(t *testing.T) {
 
 // TestLearnsTheReward lets every method learn to end a text at once.
 func TestLearnsTheReward(t *testing.T) {
+	if testing.Short() {
+		t.Skip("learning takes many steps")
+	}
 	for _, method := range []string{"ppo", "grpo", "dr_grpo", "dapo", "rloo", "reinforce", "reinforce_pp", "reinforce_pp_baseline"} {
 		t.Run(method, func(t *testing.T) {
 			b := backend(t, 2)

@@ -1,12 +1,14 @@
 // Package language turns what people write down of a language into the start state
-// of its machine: a JSON Schema, a regular expression, a grammar, a list of choices.
-// It only chooses among generate/grammar/schema, regular and cfg.
+// of its machine: a JSON Schema, a regular expression, a grammar, a list of choices,
+// functions to call. It only chooses among generate/grammar/schema, regular, cfg and
+// calls.
 package language
 
 import (
 	"errors"
 	"fmt"
 
+	"github.com/foundling-lm/foundling/generate/grammar/calls"
 	"github.com/foundling-lm/foundling/generate/grammar/cfg"
 	"github.com/foundling-lm/foundling/generate/grammar/machine"
 	"github.com/foundling-lm/foundling/generate/grammar/regular"
@@ -14,20 +16,22 @@ import (
 	"github.com/foundling-lm/foundling/generate/grammar/shape"
 )
 
-// A Source says what the texts are, in one of four ways.
+// A Source says what the texts are, in one of five ways.
 type Source struct {
-	Schema  []byte   // a JSON Schema: texts are the JSON of the values that satisfy it
-	Regex   string   // a regular expression in RE2's syntax that matches from end to end
-	Grammar string   // a grammar
-	Name    string   // of the grammar's file: it ends in .gbnf, .ebnf or .lark, which is the notation
-	Choices []string // these texts
+	Schema  []byte        // a JSON Schema: texts are the JSON of the values that satisfy it
+	Regex   string        // a regular expression in RE2's syntax that matches from end to end
+	Grammar string        // a grammar
+	Name    string        // of the grammar's file: it ends in .gbnf, .ebnf or .lark, which is the notation
+	Choices []string      // these texts
+	Calls   *calls.Source // free text and calls of functions
 
 	// Lenient passes over keywords of a schema that cannot be enforced, and notes
 	// them. Without it they are errors.
 	Lenient bool
-	// Loose takes any white space between the parts of JSON, and formats as annotations
-	// where the draft that $schema names says so, to read texts of others.
-	// What is written has the white space of common serialisers.
+	// Loose takes any white space between the parts of JSON, formats as annotations
+	// where the draft that $schema names says so, and 1.0 as an integer, to read texts
+	// of others. What is written has the white space of common serialisers, and its
+	// integers have neither fraction nor exponent.
 	Loose bool
 }
 
@@ -39,7 +43,7 @@ type Language struct {
 }
 
 // Kind is the way in which the language is given: "schema", "regex", "grammar",
-// "choice", or "" for none.
+// "choice", "calls", or "" for none.
 func (s *Source) Kind() string {
 	switch {
 	case s.Schema != nil:
@@ -50,6 +54,8 @@ func (s *Source) Kind() string {
 		return "grammar"
 	case len(s.Choices) > 0:
 		return "choice"
+	case s.Calls != nil:
+		return "calls"
 	}
 	return ""
 }
@@ -57,7 +63,7 @@ func (s *Source) Kind() string {
 // Check says whether exactly one language is given.
 func (s *Source) Check() error {
 	n := 0
-	for _, given := range []bool{s.Schema != nil, s.Regex != "", s.Grammar != "", len(s.Choices) > 0} {
+	for _, given := range []bool{s.Schema != nil, s.Regex != "", s.Grammar != "", len(s.Choices) > 0, s.Calls != nil} {
 		if given {
 			n++
 		}
@@ -66,7 +72,7 @@ func (s *Source) Check() error {
 	case n == 0:
 		return errors.New("no language is given: give a schema, a regex, a grammar or choices")
 	case n > 1:
-		return errors.New("more than one language is given: give one of schema, regex, grammar and choices")
+		return errors.New("more than one language is given: give one of schema, regex, grammar, choices and calls")
 	case s.Lenient && s.Schema == nil:
 		return errors.New("lenient is about keywords of a schema, and none is given")
 	}
@@ -92,17 +98,23 @@ func (s *Source) Compile() (*Language, error) {
 			return nil, fmt.Errorf("%s:%w", s.Name, err)
 		}
 		return l, nil
+	case "calls":
+		start, notes, err := s.Calls.Machine()
+		if err != nil {
+			return nil, err
+		}
+		return &Language{Start: start, Notes: notes}, nil
 	case "regex":
 		l, err := regular.Parse(s.Regex, regular.RE2)
 		if err != nil {
-			return nil, fmt.Errorf("regex: %w", err)
+			return nil, err
 		}
 		empty, err := l.Empty()
 		if err == nil && empty {
-			err = errors.New("no text fits it")
+			err = fmt.Errorf("pattern %q: no text fits it", s.Regex)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("regex: %w", err)
+			return nil, err
 		}
 		return &Language{Start: l.Machine()}, nil
 	}
@@ -122,7 +134,7 @@ func started(g *cfg.Grammar) (*Language, error) {
 }
 
 func (s *Source) schema() (*Language, error) {
-	x, err := schema.Compile(s.Schema, schema.Options{Lenient: s.Lenient, DraftFormats: s.Loose})
+	x, err := schema.Compile(s.Schema, schema.Options{Lenient: s.Lenient, DraftFormats: s.Loose, Written: !s.Loose})
 	if err != nil {
 		return nil, err
 	}

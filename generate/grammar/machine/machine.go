@@ -2,7 +2,8 @@
 // State, and whoever reads text steps it byte by byte.
 //
 // generate/grammar/regular, cfg and shape make states; generate/grammar walks a
-// vocabulary over them. None of them knows the others.
+// vocabulary over them. None of them knows the others. Here too: languages that stand
+// before another one (Prefix, After, Until, MaybeBlank).
 package machine
 
 import "unicode/utf8"

@@ -138,6 +138,7 @@ func TestErrors(t *testing.T) {
 		{`(?<1>a)`, ECMA, "name"},
 		{`(?i)a`, ECMA, "(?i:"},
 		{`(?x:a)`, ECMA, "followed by"},
+		{`(?P<n>a)`, ECMA, "without P"},
 		{strings.Repeat("(", 1000), ECMA, "groups within groups"},
 		{strings.Repeat("a", 1<<17), ECMA, "bytes"},
 		{"\xff", ECMA, "UTF-8"},

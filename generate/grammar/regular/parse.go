@@ -367,6 +367,8 @@ func (p *parser) flags() (done bool) {
 				p.fail("flags stand before a colon: (?i:...)")
 			}
 			return r == ')'
+		case 'P':
+			p.fail("a group's name stands behind (?<, without P")
 		default:
 			p.fail("(? is followed by %q", r)
 		}

@@ -48,7 +48,7 @@ func (c *compiler) fill() {
 		s, v := c.set(t), t.built
 		v.Null, v.True, v.False = s.null, s.yes, s.no
 		for _, n := range s.numbers {
-			v.Numbers = append(v.Numbers, &shape.Number{Min: n.min, Max: n.max, OpenMin: n.openMin, OpenMax: n.openMax, MultipleOf: n.step, NotMultipleOf: n.not, Whole: n.whole})
+			v.Numbers = append(v.Numbers, c.shapeOfNumber(n))
 		}
 		for _, x := range s.texts {
 			v.Strings = append(v.Strings, c.shapeOfText(t, x))
@@ -62,6 +62,9 @@ func (c *compiler) fill() {
 			v.Objects = append(v.Objects, c.shapeOfObject(o))
 		}
 		c.spend(s.parts())
+		if !c.probing {
+			c.noteNever(t)
+		}
 	}
 }
 
@@ -96,6 +99,19 @@ func (c *compiler) limit(t *term, message string) {
 		e.Document, e.Pointer = v.doc.name, v.pointer()
 	}
 	c.fail(e)
+}
+
+// shapeOfNumber decides how numbers are written. Where the options ask for it, those of
+// a set of nothing but integers are written as programs do that have a type for these.
+func (c *compiler) shapeOfNumber(n *number) *shape.Number {
+	out := &shape.Number{Min: n.min, Max: n.max, OpenMin: n.openMin, OpenMax: n.openMax, MultipleOf: n.step, NotMultipleOf: n.not, Whole: n.whole}
+	if c.options.Written && n.integers() {
+		if out.MultipleOf == nil {
+			out.MultipleOf = one
+		}
+		out.Whole, out.NoMinusZero = true, true
+	}
+	return out
 }
 
 func (c *compiler) shapeOfText(t *term, x *text) *shape.String {

@@ -36,6 +36,8 @@ type compiler struct {
 	patterns map[string]*language
 	targets  map[*value]*value // what $ref leads to
 	queue    []*term           // terms whose shapes are not filled yet
+	never    int               // members that no value satisfies
+	probing  bool              // the work is for the words of an error: no notes
 	full     *built
 }
 
@@ -199,7 +201,7 @@ func (c *compiler) pattern(v *value, keyword, p string) *language {
 	}
 	m, err := regular.Search(p, regular.ECMA)
 	if err != nil {
-		c.refuse(v, keyword, fmt.Sprintf("the pattern %q cannot be enforced: %v", p, err), "write it without what is named here")
+		c.refuse(v, keyword, fmt.Sprintf("it cannot be enforced: %v", err), "write it without what is named here")
 		return nil
 	}
 	l := &language{Language: m}

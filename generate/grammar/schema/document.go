@@ -196,7 +196,7 @@ func (l *library) follow(from *value, keyword, ref string) (*value, error) {
 	if address != "" {
 		full, err := resolve(r.base, address)
 		if err != nil {
-			return nil, refuse(from, keyword, fmt.Sprintf("%q is no address", ref), "")
+			return nil, refuse(from, keyword, fmt.Sprintf("%q is no address", ref), "a schema of the same document is #/$defs/NAME")
 		}
 		if r, err = l.find(from, keyword, full); err != nil {
 			return nil, err
@@ -204,7 +204,7 @@ func (l *library) follow(from *value, keyword, ref string) (*value, error) {
 	}
 	fragment, err := url.PathUnescape(fragment)
 	if err != nil {
-		return nil, refuse(from, keyword, fmt.Sprintf("%q is no address", ref), "")
+		return nil, refuse(from, keyword, fmt.Sprintf("%q is no address", ref), "a schema of the same document is #/$defs/NAME")
 	}
 	var v *value
 	if fragment == "" {
@@ -215,10 +215,10 @@ func (l *library) follow(from *value, keyword, ref string) (*value, error) {
 		v = r.anchors[fragment]
 	}
 	if v == nil {
-		return nil, refuse(from, keyword, fmt.Sprintf("%q leads nowhere", ref), "")
+		return nil, refuse(from, keyword, fmt.Sprintf("%q leads nowhere", ref), refRemedy(r.root, fragment))
 	}
 	if v.kind != '{' && v.kind != 't' && v.kind != 'f' {
-		return nil, refuse(from, keyword, fmt.Sprintf("%q is not a schema", ref), "")
+		return nil, refuse(from, keyword, fmt.Sprintf("%q leads to %s, which is not a schema", ref, kindName(v.kind)), "a schema is an object, true or false")
 	}
 	return v, nil
 }
@@ -245,7 +245,7 @@ func (l *library) find(from *value, keyword, address string) (*resource, error) 
 	}
 	if !ok {
 		return nil, refuse(from, keyword, fmt.Sprintf("the document %s is not here, and none is fetched", address),
-			"put its schema below $defs, or give it in Options.Documents")
+			"put its schema below $defs and write #/$defs/NAME (a Go program may give it in Options.Documents)")
 	}
 	d, err := load(src, address)
 	if err != nil {

@@ -28,7 +28,7 @@ func (d Draft) String() string { return draftNames[d] }
 // draftOf reads an address in $schema.
 func draftOf(v *value) (Draft, error) {
 	if v.kind != '"' {
-		return 0, refuse(v.up, "$schema", "$schema is not a string", "")
+		return 0, refuse(v.up, "$schema", "$schema is not a string", "name the draft by its address, or leave $schema away for 2020-12")
 	}
 	s := strings.TrimSuffix(strings.TrimSpace(v.text), "#")
 	s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")

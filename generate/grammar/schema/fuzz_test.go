@@ -21,7 +21,7 @@ func FuzzCompile(f *testing.F) {
 		f.Add([]byte(src), false)
 	}
 	f.Fuzz(func(t *testing.T, src []byte, lenient bool) {
-		s, err := Compile(src, Options{Lenient: lenient})
+		s, err := Compile(src, Options{Lenient: lenient, Written: !lenient})
 		var e *Error
 		if err != nil {
 			if !errors.As(err, &e) {

@@ -96,11 +96,16 @@ func load(src []byte, name string) (*document, error) {
 		if errors.As(err, &ours) {
 			return nil, err
 		}
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
+		at, offset := string(r.dec.StackPointer()), r.dec.InputOffset()
+		if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+			offset, err = e.ByteOffset, e.Err
+		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = errors.New("the text ends before the value does")
 		}
-		at := string(r.dec.StackPointer())
-		return nil, &Error{Pointer: at, Message: fmt.Sprintf("the schema is not JSON, at byte %d: %v", r.dec.InputOffset(), err)}
+		before := src[:min(int(offset), len(src))]
+		line, column := 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n')
+		return nil, &Error{Pointer: at, Message: fmt.Sprintf("the schema is not JSON: line %d, byte %d: %v", line, column, err), Remedy: syntaxRemedy(src[len(before):])}
 	}
 	d.root = root
 	return d, nil

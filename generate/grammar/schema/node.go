@@ -103,6 +103,8 @@ func (c *compiler) stranger(n *node, key string, k *Keyword) {
 		c.notes.add(n.v, key, fmt.Sprintf("%s is no keyword of %s: an annotation", key, n.draft))
 	case key == "nullable" && n.v.get(key).kind == 't':
 		c.notes.add(n.v, key, "nullable is no keyword of JSON Schema: an annotation; say type: [..., \"null\"]")
+	case k == nil && keywordMeant(key) != "":
+		c.notes.add(n.v, key, fmt.Sprintf("%.60q is no keyword, so it has no effect; is %s meant?", key, keywordMeant(key)))
 	}
 }
 
@@ -169,7 +171,7 @@ func (c *compiler) readTypes(n *node, v *value) int {
 			t = typeNames[w.text]
 		}
 		if t == 0 {
-			c.refuse(n.v, "type", fmt.Sprintf("%s is no type", w.brief()), "types are null, boolean, number, integer, string, array and object")
+			c.refuse(n.v, "type", fmt.Sprintf("%s is no type", w.brief()), typeRemedy(w))
 		}
 		types |= t
 	}
@@ -194,6 +196,8 @@ func (c *compiler) numberKeyword(n *node, key string, v *value) {
 			} else {
 				n.number.lower(bound.rat(), true)
 			}
+		} else if v.kind == 't' {
+			c.notes.add(n.v, key, "it is a flag of m"+key[len("exclusiveM"):]+", which is not here: no effect; since draft 6 it is the bound itself")
 		}
 		return
 	}
@@ -212,7 +216,7 @@ func (c *compiler) numberKeyword(n *node, key string, v *value) {
 		n.number.lower(x, true)
 	case "multipleOf":
 		if x.Sign() <= 0 {
-			c.refuse(n.v, key, fmt.Sprintf("%s is not above 0", v.text), "")
+			c.refuse(n.v, key, fmt.Sprintf("%s is not above 0", v.text), "write the step, as 0.01 for two decimal places")
 			return
 		}
 		n.number.step = x
@@ -318,7 +322,7 @@ func (c *compiler) arrayKeyword(n *node, key string, v *value) {
 		a.max = c.count(n, key, v)
 	case "uniqueItems":
 		if v.kind != 't' && v.kind != 'f' {
-			c.refuse(n.v, key, "uniqueItems is not true or false", "")
+			c.refuse(n.v, key, fmt.Sprintf("uniqueItems is %s, not true or false", v.brief()), "write true, without quotation marks")
 		}
 		a.unique = v.kind == 't'
 	case "unevaluatedItems":
@@ -344,7 +348,7 @@ func (c *compiler) want(n *node, key string, v *value, k kind) bool {
 	if v.kind == k {
 		return true
 	}
-	c.refuse(n.v, key, fmt.Sprintf("%s is %s, not %s", key, kindName(v.kind), kindName(k)), "")
+	c.refuse(n.v, key, fmt.Sprintf("%s is %s, not %s", key, kindName(v.kind), kindName(k)), kindRemedy(key, v, k))
 	return false
 }
 
@@ -353,7 +357,12 @@ func (c *compiler) schema(n *node, key string, v *value) *value {
 	if v.kind == '{' || v.kind == 't' || v.kind == 'f' {
 		return v
 	}
-	c.refuse(n.v, key, fmt.Sprintf("%s where a schema belongs", kindName(v.kind)), "")
+	message, remedy := v.brief()+" where a schema belongs", schemaRemedy(key, v)
+	if v.up == n.v {
+		c.refuse(n.v, key, message, remedy)
+	} else {
+		c.refuse(v, "", message, remedy)
+	}
 	return nil
 }
 
@@ -375,7 +384,7 @@ func (c *compiler) list(n *node, key string, v *value) []*value {
 		return nil
 	}
 	if len(v.vals) == 0 {
-		c.refuse(n.v, key, key+" is an empty list", "")
+		c.refuse(n.v, key, key+" is an empty list", "list a schema or more, or leave "+key+" away")
 		return nil
 	}
 	return c.schemas(n, key, v)
@@ -388,7 +397,8 @@ func (c *compiler) names(n *node, key string, v *value) []string {
 	}
 	var out []string
 	for _, w := range v.vals {
-		if !c.want(n, key, w, '"') {
+		if w.kind != '"' {
+			c.refuse(n.v, key, fmt.Sprintf("%s lists %s, which is no name", key, w.brief()), "names are strings")
 			return nil
 		}
 		if !slices.Contains(out, w.text) {
@@ -408,7 +418,7 @@ func (c *compiler) count(n *node, key string, v *value) int {
 	}
 	x := v.rat()
 	if !x.IsInt() || x.Sign() < 0 {
-		c.refuse(n.v, key, fmt.Sprintf("%s is no whole number of 0 or more", v.text), "")
+		c.refuse(n.v, key, fmt.Sprintf("%s is no whole number of 0 or more", v.text), "it counts characters, items or members")
 		return 0
 	}
 	if x.Cmp(big.NewRat(unbounded, 1)) > 0 {

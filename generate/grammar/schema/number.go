@@ -90,6 +90,14 @@ func (n *number) empty() bool {
 	return d > 0 || d == 0 && n.openMax
 }
 
+// integers says that all numbers are, as those of type integer and a constant 1 are.
+func (n *number) integers() bool {
+	if n.step != nil {
+		return n.step.IsInt()
+	}
+	return n.min != nil && n.max != nil && n.min.Cmp(n.max) == 0 && n.min.IsInt()
+}
+
 // multiple says that x is a whole number of steps.
 func multiple(x, step *big.Rat) bool { return new(big.Rat).Quo(x, step).IsInt() }
 

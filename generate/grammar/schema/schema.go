@@ -38,6 +38,10 @@ type Options struct {
 	// DraftFormats makes format an annotation where $schema names 2019-09 or 2020-12,
 	// as these say themselves: for reading what others wrote.
 	DraftFormats bool
+	// Written is for texts that are written, not judged: integers have no fraction, no
+	// exponent and no -0, so that any program reads them into an integer. Without it
+	// 1.0 is an integer, as the drafts from 6 on have it.
+	Written bool
 	// Documents are other schemas that $ref may name, by their absolute addresses.
 	Documents map[string][]byte
 }
@@ -47,6 +51,14 @@ type Note struct {
 	Pointer string // of the schema, from the root of its document
 	Keyword string
 	Message string
+}
+
+func (n Note) String() string {
+	place := "#" + n.Pointer
+	if n.Keyword != "" {
+		place += " " + n.Keyword
+	}
+	return place + ": " + n.Message
 }
 
 // notes collects notes, each once.
@@ -105,13 +117,14 @@ func Compile(src []byte, o Options) (*Schema, error) {
 			c.affordable(root, "the shortest text has %d bytes", shape.ShortestLen(s.start), maxShortest)
 		}
 	}
+	c.noteOthers(root, s.value)
 	s.Notes = c.notes.list
 	var unsupported *shape.UnsupportedError
 	switch {
 	case c.err != nil:
 		return nil, c.err
 	case s.value == nil || errors.As(err, &unsupported) && unsupported.Part == nil:
-		return nil, &Error{Message: "no value can satisfy the schema: " + c.contradiction(root), Empty: true}
+		return nil, c.contradiction(root, s.value != nil)
 	case unsupported != nil:
 		return nil, c.unsupported(unsupported)
 	case err != nil:
@@ -158,30 +171,4 @@ func (c *compiler) start(src []byte) (*term, error) {
 		return nil, err
 	}
 	return c.term(d.root, nil, satisfies), nil
-}
-
-// contradiction names the first keyword at which nothing is left of the root.
-func (c *compiler) contradiction(t *term) string {
-	if t.none {
-		return "it is false"
-	}
-	v := t.literals[0].v
-	var before []string
-	for i, key := range v.keys {
-		part := &value{kind: '{', keys: v.keys[:i+1], vals: v.vals[:i+1], up: v.up, doc: v.doc}
-		if k := keywordByName[key]; k == nil || k.How == "annotation" || k.How == "structure" {
-			continue
-		}
-		probe := newCompiler(c.options)
-		probe.library = c.library
-		empty := probe.isEmpty(probe.term(part, nil, satisfies))
-		if empty && probe.err == nil {
-			if len(before) == 0 {
-				return key + " leaves none"
-			}
-			return key + " leaves nothing of what " + before[len(before)-1] + " and the keywords before it allow"
-		}
-		before = append(before, key)
-	}
-	return "its keywords contradict each other"
 }

@@ -27,7 +27,7 @@ func TestRefused(t *testing.T) {
 		{`{"minLength":-1}`, "/minLength", "whole number"},
 		{`{"multipleOf":0}`, "/multipleOf", "not above 0"},
 		{`{"anyOf":[]}`, "/anyOf", "empty list"},
-		{`{"properties":{"a":3}}`, "/properties", "where a schema belongs"},
+		{`{"properties":{"a":3}}`, "/properties/a", "where a schema belongs"},
 		{`{"$schema":"http://json-schema.org/draft-03/schema#"}`, "/$schema", "not known"},
 	} {
 		_, err := Compile([]byte(c.schema), Options{})
@@ -64,14 +64,14 @@ func TestEmpty(t *testing.T) {
 		{`false`, "it is false"},
 		{`{"not":{}}`, "not leaves none"},
 		{`{"type":"string","minLength":3,"maxLength":2}`, "maxLength"},
-		{`{"type":"integer","minimum":1,"maximum":0}`, "maximum leaves nothing"},
+		{`{"type":"integer","minimum":1,"maximum":0}`, "minimum 1 is above maximum 0"},
 		{`{"type":"integer","exclusiveMinimum":1,"exclusiveMaximum":2}`, "exclusiveMaximum"},
 		{`{"type":"object","required":["a"],"properties":{"a":false}}`, "properties"},
 		{`{"allOf":[{"type":"string"},{"type":"number"}]}`, "allOf"},
 		{`{"enum":["a","b"],"pattern":"c"}`, "pattern leaves nothing of what enum"},
 		{`{"type":"string","pattern":"^a+$","not":{"pattern":"a"}}`, "not leaves nothing"},
-		{`{"type":"object","required":["a"],"properties":{"a":{"$ref":"#"}}}`, "contradict"},
-		{`{"type":"array","minItems":2,"items":{"$ref":"#"}}`, "contradict"},
+		{`{"type":"object","required":["a"],"properties":{"a":{"$ref":"#"}}}`, "without end"},
+		{`{"type":"array","minItems":2,"items":{"$ref":"#"}}`, "without end"},
 		{`{"oneOf":[{"type":"object"},{"type":"object"}]}`, "oneOf"},
 	} {
 		_, err := Compile([]byte(c.schema), Options{})
@@ -259,7 +259,7 @@ func TestDrafts(t *testing.T) {
 }
 
 func TestNotes(t *testing.T) {
-	s, err := Compile([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","properties":{"a":{"const":1,"nullable":true,"x-note":1},"b":{"format":"colour"}}}`), Options{})
+	s, err := Compile([]byte(`{"$schema":"http://json-schema.org/draft-04/schema#","type":"object","properties":{"a":{"const":1,"nullable":true,"x-note":1},"b":{"format":"colour"}}}`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,7 @@ func magnitudes(n *Number) (parts []*magnitude, err error) {
 		if lo == nil || lo.Sign() < 0 {
 			lo, openLo = new(big.Rat), false
 		}
+		openLo = openLo || negative && n.NoMinusZero && lo.Sign() == 0
 		m := &magnitude{negative: negative, openLo: openLo, openHi: openHi, integral: n.Whole}
 		if m.lo, err = newDecimal(lo); err != nil {
 			return

@@ -46,6 +46,8 @@ type Number struct {
 	// Whole: written without fraction and exponent, as integers of draft 4 of JSON
 	// Schema are: 1.0 is none. It goes with a MultipleOf that is whole.
 	Whole bool
+	// NoMinusZero: 0 is not written -0, which some decoders take for a fraction.
+	NoMinusZero bool
 }
 
 // A String is a set of strings: those of Language with Min to Max code points.
