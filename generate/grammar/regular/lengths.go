@@ -30,6 +30,13 @@ func only(lo, hi int) *lengths { return &lengths{spans: []lengthSpan{{lo, hi}}} 
 // from is the set of all numbers from lo on.
 func from(lo int) *lengths { return &lengths{tail: lo, cycle: []bool{true}} }
 
+// multiples is the set of 0, n, 2n, ...
+func multiples(n int) *lengths {
+	cycle := make([]bool, n)
+	cycle[0] = true
+	return &lengths{cycle: cycle}
+}
+
 var noLengths = &lengths{}
 
 func (s *lengths) isEmpty() bool { return len(s.spans) == 0 && len(s.cycle) == 0 }
@@ -75,6 +82,17 @@ func (s *lengths) or(t *lengths) *lengths {
 		a[i] = a[i] || b[i]
 	}
 	return cycled(a, tail, period)
+}
+
+// anyOf is the union of sets, nil past the bounds.
+func anyOf(sets []*lengths) *lengths {
+	out := noLengths
+	for _, s := range sets {
+		if s != noLengths {
+			out = out.or(s)
+		}
+	}
+	return out
 }
 
 // end is a number from which on the set follows its cycle, if any.

@@ -118,3 +118,33 @@ func TestLargeLengths(t *testing.T) {
 		t.Error("a counter of counters")
 	}
 }
+
+// States of known lengths that a walk leaves in each of its rounds: one of a, two of a,
+// any number, then an end.
+func TestLengthsOfRounds(t *testing.T) {
+	parse := func(pattern string) *Language {
+		l, err := Parse(pattern, RE2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	minus := func(x, y string) *Language { return Difference(parse(x), parse(y)) }
+	for name, c := range map[string]struct {
+		l       *Language
+		lengths []int // those below 12
+	}{
+		"a+b":          {Concat(minus(`a*`, ``), parse(`b`)), []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
+		"(aaa)+b":      {Concat(minus(`(?:aaa)*`, ``), parse(`b`)), []int{4, 7, 10}},
+		"(aaa)*b|bbb":  {minus(`(?:aaa)*(?:b|bbb)`, `aaab`), []int{1, 3, 6, 7, 9, 10}},
+		"(aa)*b|c{7}":  {minus(`(?:aa)*b|c{7}`, `aab`), []int{1, 5, 7, 9, 11}},
+		"a(ab)*c|a*bb": {minus(`a(?:ab)*c|a*bb`, `aabb`), []int{2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
+	} {
+		l := Intersect(parse(`.*`), c.l)
+		for n := range 12 {
+			if got, want := l.CanEnd(l.Start(), n, n), slices.Contains(c.lengths, n); got != want {
+				t.Errorf("%s has a text of %d characters: %v, want %v", name, n, got, want)
+			}
+		}
+	}
+}

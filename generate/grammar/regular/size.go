@@ -84,20 +84,22 @@ const (
 
 // chainLengths walks over the states that can be reached by 0, 1, 2, ... characters,
 // whatever they are, until such a set comes back. States whose lengths are known are
-// taken out of it and counted at once.
+// taken out of it and counted at once; those that leave a set which comes back leave it
+// in each round.
 func (a *arena) chainLengths(n *node) *lengths {
 	level := []*node{n}
 	seen := map[string]int{}
-	var bits []bool // by the number of characters: some state may end
-	known := noLengths
+	var bits []bool      // by the number of characters: some state may end
+	var known []*lengths // by the number of characters: of the states taken out there
 	work := 0
 	for depth := 0; len(level) > 0; depth++ {
 		key := levelKey(level)
 		if at, ok := seen[key]; ok {
-			return known.or(cycled(bits, at, depth-at))
+			rounds := anyOf(known[at:]).plus(multiples(depth - at))
+			return anyOf(known[:at]).or(rounds).or(cycled(bits, at, depth-at))
 		}
 		seen[key] = depth
-		ends := false
+		ends, out := false, noLengths
 		var next []*node
 		for _, q := range level {
 			ends = ends || q.nullable
@@ -107,20 +109,20 @@ func (a *arena) chainLengths(n *node) *lengths {
 				case c.to.unsized:
 					return nil
 				case c.to.pure || c.to.size != nil:
-					known = known.or(a.lengths(c.to).plus(only(depth+1, depth+1)))
+					out = out.or(a.lengths(c.to).plus(only(depth+1, depth+1)))
 				default:
 					next = append(next, c.to)
 				}
 			}
 		}
 		sortNodes(&next)
-		bits = append(bits, ends)
-		if work += len(level); work > maxWork || depth > maxChain || a.closed || known == nil {
+		bits, known = append(bits, ends), append(known, out)
+		if work += len(level); work > maxWork || depth > maxChain || a.closed || out == nil {
 			return nil
 		}
 		level = next
 	}
-	return known.or(cycled(append(bits, false), len(bits), 1))
+	return anyOf(known).or(cycled(append(bits, false), len(bits), 1))
 }
 
 // reaches is CanEnd for terms whose lengths were not found: a search for one text of
