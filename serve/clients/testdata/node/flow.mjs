@@ -66,11 +66,13 @@ if (CHAT) {
   });
 
   await part("stop", async () => {
-    const controller = new AbortController();
-    const stream = await client.chat.completions.create({ model: CHAT, messages, stream: true, min_tokens: 4 }, { signal: controller.signal });
+    // Leaving the loop aborts the request. A loop that reads on after an abort of its own
+    // may wait for ever in this client, where the end of the stream was there already.
+    const stream = await client.chat.completions.create({ model: CHAT, messages, stream: true, min_tokens: 4 });
     let events = 0;
-    for await (const _ of stream) if (++events === 2) controller.abort();
-    assert.ok(events >= 2);
+    for await (const _ of stream) if (++events === 2) break;
+    assert.equal(events, 2);
+    assert.ok(stream.controller.signal.aborted);
   });
 
   await part("json_schema", async () => {
