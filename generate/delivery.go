@@ -10,7 +10,7 @@ import (
 const patienceTime = 3 * time.Millisecond
 
 // delivery sees to it that tokens reach those who wait for them before the next step
-// takes all processors. Whoever is late once is not waited for until it has caught up.
+// takes all processors. Whoever is late is not waited for again until it has caught up.
 type delivery struct {
 	owed     []*driver // those who have tokens to hand out; guarded by core.mu
 	patience *time.Timer
@@ -19,7 +19,6 @@ type delivery struct {
 // driver is a caller of drive.
 type driver struct {
 	busy bool // it has tokens to hand out
-	late bool // nobody waits for it
 }
 
 // give adds pieces to those that the driver of s has not taken yet. The lock is held.
@@ -30,18 +29,15 @@ func (e *Engine) give(s *sequence, pieces []Piece) {
 	s.pieces = append(s.pieces, pieces...)
 	if d := s.driver; !d.busy {
 		d.busy = true
-		if !d.late {
-			if len(e.owed) == 0 {
-				e.patience.Reset(patienceTime)
-			}
-			e.owed = append(e.owed, d)
+		if len(e.owed) == 0 {
+			e.patience.Reset(patienceTime)
 		}
+		e.owed = append(e.owed, d)
 	}
 }
 
 // idle says that d has handed out all that it had. The lock is held.
 func (e *Engine) idle(d *driver) {
-	d.late = false
 	if !d.busy {
 		return
 	}
@@ -57,9 +53,6 @@ func (e *Engine) idle(d *driver) {
 func (e *Engine) impatient() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, d := range e.owed {
-		d.late = true
-	}
 	clear(e.owed)
 	e.owed = e.owed[:0]
 	e.changed.Broadcast()

@@ -31,7 +31,7 @@ func TestHTTPVerifier(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	v := httpVerifier(server.URL, "why?", 2*time.Second)
+	v := httpVerifier(server.URL, "why?", time.Minute)
 	for text, want := range map[string]search.Verdict{
 		`{"pass":true}`: {Pass: true, Score: 1}, `{"pass":false,"score":0.25,"why":"no"}`: {Score: 0.25, Why: "no"},
 	} {
