@@ -170,6 +170,12 @@ func TestKeptApart(t *testing.T) {
 	if _, answer := as(0, "GET", "/v1/votes/export", ""); len(answer) == 0 {
 		t.Error("a caller does not export its own vote")
 	}
+	const named = "/v1/votes/0123456789abcdef"
+	for _, c := range []struct{ caller, status int }{{0, 201}, {0, 200}, {1, 409}} {
+		if r, answer := as(c.caller, "PUT", named, vote); r.StatusCode != c.status {
+			t.Errorf("caller %d puts a vote: got %d %s, want %d", c.caller, r.StatusCode, answer, c.status)
+		}
+	}
 }
 
 func TestMemoryErrors(t *testing.T) {

@@ -153,6 +153,7 @@ func (s *Server) routes() (http.Handler, error) {
 	mux.Handle("POST /v1/votes", s.handle("/v1/votes", s.vote))
 	mux.Handle("GET /v1/votes", s.handle("/v1/votes", s.listVotes, "limit", "after"))
 	mux.Handle("GET /v1/votes/export", s.handle("/v1/votes/export", s.exportVotes))
+	mux.Handle("PUT /v1/votes/{id}", s.handle("/v1/votes/{id}", s.vote))
 	mux.Handle("DELETE /v1/votes/{id}", s.handle("/v1/votes/{id}", s.deleteVote))
 	if !s.o.NoPage {
 		page := web.Handler()
@@ -173,7 +174,7 @@ func unknownPaths(mux *http.ServeMux) http.Handler {
 		}
 		probe := r.Clone(r.Context())
 		var takes []string
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete} {
 			probe.Method = method
 			if _, pattern := mux.Handler(probe); pattern != "" {
 				takes = append(takes, method)

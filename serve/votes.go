@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -132,11 +133,16 @@ func whose(r *http.Request) *string {
 	return nil
 }
 
-// vote is POST /v1/votes.
+// vote is POST /v1/votes, and PUT /v1/votes/ID: a name of the client's own, so that a vote
+// whose answer was lost can be sent again.
 func (s *Server) vote(w *reply, r *http.Request) error {
 	db, err := s.database()
 	if err != nil {
 		return err
+	}
+	id := r.PathValue("id")
+	if r.Method == http.MethodPut && !voteID.MatchString(id) {
+		return wrong("id", "it must be 16 to 64 of the characters A-Z, a-z, 0-9, _ and -, drawn at random")
 	}
 	var q voteRequest
 	if err := s.decode(w, r, &q); err != nil {
@@ -146,13 +152,29 @@ func (s *Server) vote(w *reply, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v.Owner = callerOf(r.Context()).Name
-	if err := db.AddVote(r.Context(), v); err != nil {
+	v.ID, v.Owner = id, callerOf(r.Context()).Name
+	replaced := false
+	if id == "" {
+		err = db.AddVote(r.Context(), v)
+	} else {
+		replaced, err = db.PutVote(r.Context(), v)
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return &Error{Status: http.StatusConflict, Message: fmt.Sprintf("the vote %q is another key's: draw another id", id), Param: "id", Code: "vote_exists"}
+	case err != nil:
 		return full(err)
 	}
-	writeJSON(w, http.StatusCreated, newVoteInfo(v))
+	status := http.StatusCreated
+	if replaced {
+		status = http.StatusOK
+	}
+	writeJSON(w, status, newVoteInfo(v))
 	return nil
 }
+
+// voteID is what a client may call a vote.
+var voteID = regexp.MustCompile(`^[A-Za-z0-9_-]{16,64}$`)
 
 // listVotes is GET /v1/votes?limit=N&after=ID: the newest first.
 func (s *Server) listVotes(w *reply, r *http.Request) error {

@@ -2,6 +2,7 @@ package serve_test
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -77,6 +78,26 @@ func TestVotes(t *testing.T) {
 	}
 	if _, answer := ask(t, "GET", votes+"/export", ""); bytes.Contains(answer, []byte("2+2")) {
 		t.Errorf("a deleted vote is exported: %s", answer)
+	}
+}
+
+// A vote with a name of the client's own is kept once, as it was said last.
+func TestNamedVote(t *testing.T) {
+	h := start(t, func(o *serve.Options) { o.Store = keeping(t) })
+	const id = "0123456789_abcDEF-"
+	for i, want := range []int{201, 200, 200} {
+		body := fmt.Sprintf(`{"prompt":"p","chosen":"%d","rejected":"b"}`, i)
+		if r, answer := ask(t, "PUT", h.URL+"/v1/votes/"+id, body); r.StatusCode != want || at(decoded(t, answer), "id") != id {
+			t.Errorf("the vote, the %d. time: got %d %s, want %d", i+1, r.StatusCode, answer, want)
+		}
+	}
+	if _, answer := ask(t, "GET", h.URL+"/v1/votes/export", ""); bytes.Count(answer, []byte("\n")) != 1 || !bytes.Contains(answer, []byte(`"2"`)) {
+		t.Errorf("the export is %s, want the last one alone", answer)
+	}
+	for _, id := range []string{"export", "0123456789abcde", strings.Repeat("a", 65), "0123456789abcde%20f"} {
+		if r, answer := ask(t, "PUT", h.URL+"/v1/votes/"+id, `{"prompt":"p","chosen":"a","rejected":"b"}`); r.StatusCode != 400 || at(decoded(t, answer), "error", "param") != "id" {
+			t.Errorf("%s: got %d %s, want 400 and param id", id, r.StatusCode, answer)
+		}
 	}
 }
 

@@ -134,3 +134,43 @@ func TestCounted(t *testing.T) {
 		}
 	})
 }
+
+// A vote that is put under its name again takes the place of the first, in room for one.
+func TestPutVote(t *testing.T) {
+	each(t, func(t *testing.T, s *Store) {
+		ctx := t.Context()
+		s.Bounds.Votes = 1
+		put := func(id, owner, chosen string) (bool, error) {
+			return s.PutVote(ctx, &Vote{ID: id, Owner: owner, Prompt: dataset.Text{Plain: "p"}, Chosen: dataset.Text{Plain: chosen}, Rejected: dataset.Text{Plain: "no"}})
+		}
+		var group sync.WaitGroup
+		var added atomic.Int32
+		for i := range 8 {
+			group.Go(func() {
+				replaced, err := put("v", "ann", fmt.Sprint(i))
+				if err != nil {
+					t.Error(err)
+				} else if !replaced {
+					added.Add(1)
+				}
+			})
+		}
+		group.Wait()
+		if added.Load() != 1 {
+			t.Errorf("of 8 votes of one name %d were new", added.Load())
+		}
+		if replaced, err := put("v", "ann", "last"); err != nil || !replaced {
+			t.Errorf("a vote that is there: replaced %v, %v", replaced, err)
+		}
+		if _, err := put("v", "bob", "his"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("the vote of another: %v", err)
+		}
+		var full *FullError
+		if _, err := put("w", "ann", "more"); !errors.As(err, &full) {
+			t.Errorf("a second vote in room for one: %v", err)
+		}
+		if votes, err := s.ListVotes(ctx, nil, "", 9); err != nil || len(votes) != 1 || votes[0].Chosen.Plain != "last" || votes[0].Owner != "ann" {
+			t.Errorf("kept: %+v, %v, want the last of ann's", votes, err)
+		}
+	})
+}

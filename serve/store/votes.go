@@ -39,12 +39,21 @@ func (v *Vote) Record() (r dataset.Record, ok bool) {
 // AddVote keeps a vote and gives it ID and Made. Its error is a *FullError where the owner
 // has too many.
 func (s *Store) AddVote(ctx context.Context, v *Vote) error {
-	v.ID, v.Made = "vote_"+rand.Text(), s.now().Truncate(time.Millisecond)
+	v.ID = "vote_" + rand.Text()
+	_, err := s.PutVote(ctx, v)
+	return err
+}
+
+// PutVote keeps a vote under the ID that it has, instead of the one that has it, and gives
+// it Made. Its error is a *FullError where the owner has too many, ErrNotFound where the
+// vote of this ID is another owner's.
+func (s *Store) PutVote(ctx context.Context, v *Vote) (replaced bool, err error) {
+	v.Made = s.now().Truncate(time.Millisecond)
 	var columns [3]string
 	for i, t := range []dataset.Text{v.Prompt, v.Chosen, v.Rejected} {
 		text, err := json.Marshal(t)
 		if err != nil {
-			return err
+			return false, err
 		}
 		columns[i] = string(text)
 	}
@@ -52,15 +61,20 @@ func (s *Store) AddVote(ctx context.Context, v *Vote) error {
 	if v.Tie {
 		tie = 1
 	}
-	return s.within(ctx, func(tx *sql.Tx) error {
-		if err := count(ctx, tx, "votes", v.Owner, 1, cmp.Or(s.Bounds.Votes, DefaultVotes)); err != nil {
+	args := []any{v.ID, v.Made.UnixMilli(), v.Owner, v.Model, columns[0], columns[1], columns[2], tie, string(v.Selectors)}
+	err = s.within(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `INSERT INTO votes (id, made, owner, model, prompt, chosen, rejected, tie, selectors)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`, args...)
+		if err = gone(r, err); err == nil {
+			return count(ctx, tx, "votes", v.Owner, 1, cmp.Or(s.Bounds.Votes, DefaultVotes))
+		} else if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO votes (id, made, owner, model, prompt, chosen, rejected, tie, selectors)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			v.ID, v.Made.UnixMilli(), v.Owner, v.Model, columns[0], columns[1], columns[2], tie, string(v.Selectors))
-		return err
+		replaced = true
+		return gone(tx.ExecContext(ctx, `UPDATE votes SET made = $2, model = $4, prompt = $5, chosen = $6, rejected = $7, tie = $8, selectors = $9
+			WHERE id = $1 AND owner = $3`, args...))
 	})
+	return replaced && err == nil, err
 }
 
 // DeleteVote forgets a vote of an owner, or of anybody where owner is nil.

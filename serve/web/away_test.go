@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +19,7 @@ import (
 // front is a server that goes away and comes back. The page's files are always there.
 type front struct {
 	away, cut, fewer atomic.Bool // nothing is answered; texts end in their middle; talker is not served
+	lost             atomic.Bool // of votes the answers
 	all, rest        http.Handler
 }
 
@@ -29,6 +31,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch page := r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/page/"); {
 	case f.away.Load() && !page:
 		panic(http.ErrAbortHandler) // the connection ends without an answer
+	case f.lost.Load() && r.Method == http.MethodPut:
+		is.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler)
 	case f.cut.Load() && strings.HasSuffix(r.URL.Path, "completions"):
 		is.ServeHTTP(&cut{ResponseWriter: w}, r)
 		panic(http.ErrAbortHandler)
@@ -210,6 +215,59 @@ func TestAway(t *testing.T) {
 	}
 	w.away.Store(false)
 	w.answers(views...)
+	w.allow("")
+}
+
+// A vote whose answer was lost is kept once, as it was said last.
+func TestLostVote(t *testing.T) {
+	w := openWalk(t)
+	votes := func(want ...string) {
+		t.Helper()
+		got := eval[[]string](w.page, `fetch('v1/votes').then((r) => r.json()).then((v) => v.data.map((x) => x.chosen))`)
+		if !slices.Equal(got, want) {
+			t.Errorf("the votes are for %q, want %q", got, want)
+		}
+	}
+	views := w.views()
+	w.to(views[7]) // label
+	w.button("main", "Try an example")
+	w.wait(`document.querySelector('.label .pair')`)
+	side := func(which string) string {
+		return eval[string](w.page, fmt.Sprintf(`document.querySelector('.label .sides section:%s .text').textContent`, which))
+	}
+	left, right := side("first-child"), side("last-child")
+	w.lost.Store(true)
+	w.press("1")
+	w.wait(w.problem())
+	votes(left)
+	w.lost.Store(false)
+	w.press("2") // he thought again
+	w.wait(`document.querySelector('.label .progress').innerText.includes('1 of 3 judged')`)
+	votes(right)
+	w.lost.Store(true)
+	w.press("1")
+	w.wait(w.problem())
+	w.lost.Store(false)
+	w.press("s")
+	w.wait(`document.querySelector('.label .progress').innerText.includes('1 skipped')`)
+	votes(right)
+
+	w.to(views[1]) // candidates
+	w.set("#model", "base")
+	w.click(".candidates summary")
+	w.set(".candidates .settings label.field:nth-child(2) input[type=number]", "9")
+	w.ask()
+	w.wait(`document.querySelector('.selections')`)
+	w.click(`[data-vote="best1"]`)
+	w.click(`[data-vote="worst0"]`)
+	best := eval[string](w.page, `document.querySelectorAll('.candidates .cards .plain')[1].textContent`)
+	w.lost.Store(true)
+	w.button(".verdict", "Vote")
+	w.wait(w.problem())
+	w.lost.Store(false)
+	w.button(".verdict", "Vote")
+	w.wait(`document.querySelector('.verdict').innerText.includes('Kept: 1 pair')`)
+	votes(best, right)
 	w.allow("")
 }
 

@@ -1,7 +1,8 @@
 // Requests to the server that the page came from, relative to the page's own address.
 //
-//   get(path), post(path, body), del(path)   the answer, parsed; ApiError where it is one
-//   events(path, body)                       an async iterator of a stream's events, parsed
+//   get(path), post(path, body), put(path, body), del(path)
+//                        the answer, parsed; ApiError where it is one
+//   events(path, body)   an async iterator of a stream's events, parsed
 //
 // The last argument of all is {signal, headers, onresponse}; onresponse sees the answer's
 // headers before its body is read. An aborted request throws AbortError.
@@ -83,7 +84,11 @@ const parsed = async (response) => (response.status === 204 ? null : whole(respo
 
 export const get = async (path, o) => parsed(await send('GET', path, undefined, o));
 export const post = async (path, body, o) => parsed(await send('POST', path, body, o));
+export const put = async (path, body, o) => parsed(await send('PUT', path, body, o));
 export const del = async (path, o) => parsed(await send('DELETE', path, undefined, o));
+
+// voteName is the name of a new vote, which nobody else draws.
+export const voteName = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, '0')).join('');
 
 export const getModels = async () => (await get('v1/models')).data;
 

@@ -1,6 +1,6 @@
 // The candidates tab: several texts for one prompt, what each way of choosing makes of
 // them, and the user's vote, which is kept as a pair that dpo learns from.
-import { del, events, get, post, send } from '../api.js';
+import { del, events, get, put, send, voteName } from '../api.js';
 import { announce, complain, fill, h, problem, slider, unique } from '../dom.js';
 import { markdown } from '../markdown.js';
 import { read } from '../generate.js';
@@ -32,7 +32,7 @@ class Candidates {
     this.selections = [];
     this.best = -1;
     this.worst = -1;
-    this.kept = new Set(); // pairs of a vote that the server has, should it go away between two
+    this.names = new Map(); // by pair, what the vote on it is called: one sent again is the same
     this.abort = null;
     this.draw(el);
     shell.onModel((model, another) => {
@@ -83,7 +83,7 @@ class Candidates {
     const s = this.settings;
     this.asked = { model: model.id, ...(model.chat ? { messages: [{ role: 'user', content: prompt }] } : { prompt }) };
     this.texts = Array.from({ length: s.n }, () => ({ content: '', tokens: [], finish: null }));
-    [this.selections, this.best, this.worst, this.kept] = [[], -1, -1, new Set()];
+    [this.selections, this.best, this.worst, this.names] = [[], -1, -1, new Map()];
     const selectors = ways.map((w) => ({ w, more: w.with ? w.with(s) : {} })).filter((x) => x.more).map(({ w, more }) => ({ name: w.name, ...more }));
     const body = { ...this.asked, ...fields(s), n: s.n, selectors, return_token_ids: true, logprobs: model.chat ? true : 0 };
     this.abort = new AbortController();
@@ -170,14 +170,13 @@ class Candidates {
     this.verdict.querySelector('button').disabled = true;
     try {
       for (const [chosen, rejected] of pairs) {
-        if (this.kept.has(`${chosen} ${rejected}`)) continue;
         const selectors = Object.fromEntries(this.selections.map((x) => [x.selector, {
           choice: x.choice === chosen ? 'chosen' : x.choice === rejected ? 'rejected' : 'other', chosen: x.scores?.[chosen] ?? null, rejected: x.scores?.[rejected] ?? null,
         }]));
-        await post('v1/votes', { ...this.asked, chosen: this.texts[chosen].content, rejected: this.texts[rejected].content, selectors });
-        this.kept.add(`${chosen} ${rejected}`);
+        const pair = [chosen, rejected].sort().join(' ');
+        if (!this.names.has(pair)) this.names.set(pair, voteName());
+        await put(`v1/votes/${this.names.get(pair)}`, { ...this.asked, chosen: this.texts[chosen].content, rejected: this.texts[rejected].content, selectors });
       }
-      this.kept.clear();
       announce('Your vote is kept');
       [this.best, this.worst] = [-1, -1];
       this.drawTexts();

@@ -1,5 +1,5 @@
 // The label tab: which of two answers is better, prompt by prompt, from a file.
-import { post, del } from '../api.js';
+import { del, put, voteName } from '../api.js';
 import { h, problem } from '../dom.js';
 import { percent } from '../ask.js';
 import { readPairs, examplePairs, order } from './label-pairs.js';
@@ -38,6 +38,12 @@ export function mount(el, shell) {
     return set.pairs.findIndex((_, i) => !done.has(i));
   };
 
+  // withdraw takes back the vote on a pair, if the server has it.
+  const withdraw = async (pair, id) => {
+    await del(`v1/votes/${encodeURIComponent(id)}`).catch((err) => { if (err.status !== 404) throw err; });
+    pair.vote = null;
+  };
+
   // judge notes a verdict: side is what was seen, 'left', 'right', 'tie' or 'skip'.
   const judge = async (side) => {
     const at = next();
@@ -47,17 +53,21 @@ export function mount(el, shell) {
     const swapped = order(set.name + at) % 2 === 1;
     const real = { left: swapped ? 'second' : 'first', right: swapped ? 'first' : 'second' }[side] ?? side;
     try {
-      let id = null;
+      let id = null; // one sent again, or changed, is the same vote
       if (send.checked && real !== 'skip') {
         const [chosen, rejected] = real === 'second' ? [pair.second, pair.first] : [pair.first, pair.second];
         const given = pair.messages ? { messages: pair.messages } : { prompt: pair.prompt };
-        id = (await post('v1/votes', { ...(pair.model ? { model: pair.model } : {}), ...given, chosen, rejected, ...(real === 'tie' ? { tie: true } : {}) })).id;
+        id = pair.vote ??= voteName();
+        await put(`v1/votes/${id}`, { ...(pair.model ? { model: pair.model } : {}), ...given, chosen, rejected, ...(real === 'tie' ? { tie: true } : {}) });
+      } else if (pair.vote) {
+        await withdraw(pair, pair.vote); // its answer was lost, itself perhaps not
       }
       set.verdicts.push({ at, side: real, id });
       save();
       message.replaceChildren();
       draw(true);
     } catch (err) {
+      if (err.code === 'no_database') pair.vote = null;
       message.replaceChildren(problem(err), err.code === 'no_database'
         ? h('p', { class: 'note' }, 'Without a database the verdicts stay in this browser: take the tick from “Send votes to the server” and save them as a file at the end.') : '');
     } finally {
@@ -69,7 +79,7 @@ export function mount(el, shell) {
     if (busy || !last) return;
     busy = true;
     try {
-      if (last.id) await del(`v1/votes/${encodeURIComponent(last.id)}`).catch((err) => { if (err.code !== 'not_found') throw err; });
+      if (last.id) await withdraw(set.pairs[last.at], last.id);
       set.verdicts.pop();
       save();
       message.replaceChildren();
