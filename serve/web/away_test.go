@@ -19,7 +19,7 @@ import (
 // front is a server that goes away and comes back. The page's files are always there.
 type front struct {
 	away, cut, fewer atomic.Bool // nothing is answered; texts end in their middle; talker is not served
-	lost             atomic.Bool // of votes the answers
+	lost, mute       atomic.Bool // of votes the answers; a request is taken and never answered
 	all, rest        http.Handler
 }
 
@@ -31,6 +31,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch page := r.URL.Path == "/" || strings.HasPrefix(r.URL.Path, "/page/"); {
 	case f.away.Load() && !page:
 		panic(http.ErrAbortHandler) // the connection ends without an answer
+	case f.mute.Load() && !page:
+		io.Copy(io.Discard, r.Body) // so that the end of the connection is seen
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
 	case f.lost.Load() && r.Method == http.MethodPut:
 		is.ServeHTTP(httptest.NewRecorder(), r)
 		panic(http.ErrAbortHandler)
@@ -215,6 +219,24 @@ func TestAway(t *testing.T) {
 	}
 	w.away.Store(false)
 	w.answers(views...)
+	w.allow("")
+}
+
+// What is asked of a server that never answers can be stopped, or asked anew.
+func TestMute(t *testing.T) {
+	w := openWalk(t)
+	views := w.views()
+	for _, v := range []view{views[5], views[6]} { // trust, tokenizer
+		w.to(v)
+		w.mute.Store(true)
+		w.ask()
+		if v.name == "trust" {
+			w.button("main", "Stop")
+			w.wait(`document.querySelector('.trust .result').innerText === 'Stopped.'`)
+		}
+		w.mute.Store(false)
+		w.answers(v)
+	}
 	w.allow("")
 }
 

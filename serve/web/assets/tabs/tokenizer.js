@@ -60,28 +60,29 @@ export function mount(el, shell) {
   });
   const head = h('thead');
   const costs = h('div');
+  let running = null;
   const measure = async () => {
     const lines = parallel.value.split('\n').map((l) => l.match(/^\s*([^:]+):\s*(.+)$/)).filter(Boolean).map(([, name, text]) => ({ name, text }));
     if (!lines.length) {
       costs.replaceChildren(h('p', { class: 'note' }, 'Write lines of the form "Language: text".'));
       return;
     }
-    if (!(shell.model || await shell.ready()) || button.disabled) return;
+    if (!(shell.model || await shell.ready())) return;
     const models = shell.models;
-    button.disabled = true;
+    running?.abort();
+    running = new AbortController();
+    const { signal } = running;
     try {
       for (const line of lines) {
         line.counts = [];
-        for (const m of models) line.counts.push((await post('tokenize', { model: m.id, prompt: line.text })).count);
+        for (const m of models) line.counts.push((await post('tokenize', { model: m.id, prompt: line.text }, { signal })).count);
       }
       const empty = [];
-      for (const m of models) empty.push((await post('tokenize', { model: m.id, prompt: '' })).count);
+      for (const m of models) empty.push((await post('tokenize', { model: m.id, prompt: '' }, { signal })).count);
       drawCosts(lines, models, empty);
       shell.announce(`${lines.length} texts counted`);
     } catch (err) {
-      costs.replaceChildren(problem(err));
-    } finally {
-      button.disabled = false;
+      if (err.name !== 'AbortError') costs.replaceChildren(problem(err));
     }
   };
   const drawCosts = (lines, models, empty) => {

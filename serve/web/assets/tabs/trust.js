@@ -25,12 +25,14 @@ export function mount(el, shell) {
   const action = h('select', { id: 'trust-policy' }, [['', 'show every answer'], ['warn', 'warn'], ['abstain', 'say “I don’t know”'], ['regenerate', 'write it again']].map(([value, label]) => h('option', { value }, label)));
   const remember = h('input', { type: 'checkbox', id: 'trust-memory' });
   const user = h('input', { type: 'text', id: 'trust-user', autocomplete: 'off', spellcheck: 'false' });
-  const ask = h('button', { type: 'button', class: 'primary', onclick: () => run() }, 'Ask');
+  const ask = h('button', { type: 'button', class: 'primary', onclick: () => (running ? running.abort() : run()) }, 'Ask');
+  let running = null;
   const result = h('div', { class: 'result', role: 'status' });
 
   const run = async () => {
-    if (!(shell.model || await shell.ready()) || ask.disabled) return;
-    ask.disabled = true;
+    if (!(shell.model || await shell.ready()) || running) return;
+    running = new AbortController();
+    ask.textContent = 'Stop';
     result.replaceChildren(h('p', { class: 'note' }, 'Writing, and measuring …'));
     const text = context.value.trim();
     const asked = text ? `${text}\n\n${question.value}` : question.value;
@@ -38,13 +40,14 @@ export function mount(el, shell) {
     if (action.value) body.policy = { action: action.value };
     if (remember.checked) Object.assign(body, { memory: true, user: user.value });
     try {
-      const answer = await post(shell.model.chat ? 'v1/chat/completions' : 'v1/completions', body);
+      const answer = await post(shell.model.chat ? 'v1/chat/completions' : 'v1/completions', body, { signal: running.signal });
       result.replaceChildren(...show(answer, text));
       shell.announce('The answer is measured.');
     } catch (err) {
-      result.replaceChildren(problem(err));
+      result.replaceChildren(err.name === 'AbortError' ? h('p', { class: 'note' }, 'Stopped.') : problem(err));
     } finally {
-      ask.disabled = false;
+      running = null;
+      ask.textContent = 'Ask';
     }
   };
 
