@@ -164,6 +164,7 @@ func deep(d *draws) attack {
 		body = value
 	}
 	a := posted(one(d, []string{chatPath, textPath, "/tokenize", "/detokenize"}), []byte(body))
+	a.cut = true // some are larger than a server reads
 	if field == "metadata" {
 		a.want = harmless // it may hold anything
 	}
@@ -309,7 +310,9 @@ func (t *Target) large(d *draws) attack {
 		delete(body, "messages")
 		body["prompt"] = strings.Repeat("word ", 300000) // fits no context
 	}
-	return posted(path, encoded(body))
+	a := posted(path, encoded(body))
+	a.cut = true
+	return a
 }
 
 // headers are requests that a page, a proxy or a thief would send. None reaches a model.
@@ -328,7 +331,7 @@ func (t *Target) headers(d *draws) attack {
 	case 3:
 		a.header["Content-Encoding"] = []string{one(d, []string{"gzip", "br", "deflate", "zstd"})}
 	case 4:
-		a.header["X-Filler"] = []string{strings.Repeat("x", 128<<10)}
+		a.header["X-Filler"], a.cut = []string{strings.Repeat("x", 128<<10)}, true
 	case 5:
 		a.header["Sec-Fetch-Site"] = []string{"same-site"}
 		a.header["Origin"] = []string{"http://other.localhost:1"}

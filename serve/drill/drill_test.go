@@ -5,6 +5,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -69,16 +70,62 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// A mixed load gets right answers and leaves nothing behind.
+// A mixed load gets right answers and leaves nothing behind, in memory neither. On a slow
+// machine it takes longer until all has happened.
 func TestSoak(t *testing.T) {
-	r, err := drill.Soak(context.Background(), target(t), drill.SoakOptions{Duration: 3 * time.Second, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
+	at := target(t)
+	before := live()
+	for long := 3 * time.Second; ; long *= 2 {
+		r, err := drill.Soak(context.Background(), at, drill.SoakOptions{Duration: long, Seed: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, fault := range r.Faults() {
+			t.Error(fault)
+		}
+		if r.Right > 0 && r.Aborts > 0 && r.Hoax > 0 && len(r.Rows) == 10 {
+			break
+		}
+		if long > maxSoak {
+			t.Fatalf("in %v %d right, %d aborts, %d garbage, %d rows", long, r.Right, r.Aborts, r.Hoax, len(r.Rows))
+		}
 	}
-	for _, fault := range r.Faults() {
-		t.Error(fault)
+	if after := live(); after > before+32<<20 {
+		t.Errorf("%d bytes are held after the load, %d before", after, before)
 	}
-	if r.Right == 0 || r.Aborts == 0 || r.Hoax == 0 || len(r.Rows) != 10 {
-		t.Errorf("%d right, %d aborts, %d garbage, %d rows", r.Right, r.Aborts, r.Hoax, len(r.Rows))
+}
+
+const maxSoak = time.Minute
+
+// live is what the heap holds.
+func live() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what finalizers let go
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// Memory that stays up is a leak, a large request at a time is none.
+func TestGrown(t *testing.T) {
+	row := func(minutes, megabytes int) drill.SoakRow {
+		return drill.SoakRow{At: time.Duration(minutes) * time.Minute, Resident: float64(megabytes << 20)}
+	}
+	for _, c := range []struct {
+		name   string
+		memory []int
+		faults int
+	}{
+		{"steady", []int{20, 60, 80, 90, 85, 80, 90, 85, 95, 90}, 0},
+		{"noisy", []int{20, 60, 80, 90, 85, 80, 90, 185, 95, 190}, 0},
+		{"growing", []int{20, 60, 80, 90, 100, 110, 120, 150, 160, 170}, 1},
+	} {
+		r := &drill.SoakReport{}
+		for i, m := range c.memory {
+			r.Rows = append(r.Rows, row(i+1, m))
+		}
+		if got := r.Grown(); len(got) != c.faults {
+			t.Errorf("%s: %q, want %d faults", c.name, got, c.faults)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/foundling-lm/foundling/eval/report"
@@ -47,6 +48,9 @@ type attack struct {
 	header       http.Header
 	body         []byte
 	raw          []byte // in place of all else
+	// cut says that the server may answer and close before all was sent. A client that is
+	// slow to read the answer finds the connection reset.
+	cut bool
 	// want says what is wrong with the answer, "" if nothing; nil: refused.
 	want func(status int, body []byte) string
 }
@@ -160,6 +164,8 @@ func (t *Target) attack(ctx context.Context, a attack) (status int, fault string
 		sent = a.raw
 	}
 	switch {
+	case err != nil && a.cut && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		return 0, "" // refused
 	case err != nil:
 		return 0, fmt.Sprintf("%s %s %q: %v", a.method, a.path, clip(sent), err)
 	case status == 0: // closed without a word: refused

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 )
 
 // keeper gives the server things to keep, and remembers those that it acknowledged:
@@ -38,11 +39,13 @@ func (k *keeper) keep(ctx context.Context, t *Target) {
 	switch kind {
 	case 0:
 		err = t.post(ctx, "/v1/votes", map[string]string{"prompt": "p", "chosen": text, "rejected": "other"}, nil)
-	case 1:
+	case 1: // an answer is promised once it was given again: where the disk is slow it may not be kept
 		var r *http.Request
 		if r, err = t.request(ctx, http.MethodPost, textPath, encoded(t.kept(n))); err == nil {
 			r.Header.Del(cached)
-			err = t.read(r, &written)
+			if err = t.read(r, nil); err == nil {
+				written, err = t.again(ctx, n)
+			}
 		}
 	case 2:
 		err = t.post(ctx, "/v1/memory", map[string]string{"user": "drill", "text": text}, nil)
@@ -74,6 +77,27 @@ func (t *Target) kept(n int) map[string]any {
 	return body
 }
 
+// again is an answer that was kept, and nothing else. A server that could not look, as
+// the disk is slow, is asked once more.
+func (t *Target) again(ctx context.Context, n int) (a answer, err error) {
+	for end := time.Now().Add(t.patience()); ; {
+		r, err := t.request(ctx, http.MethodPost, textPath, encoded(t.kept(n)))
+		if err != nil {
+			return a, err
+		}
+		r.Header.Set(cached, "only")
+		status, header, body, err := t.send(r)
+		switch {
+		case err != nil:
+			return a, err
+		case status == http.StatusOK:
+			return a, json.Unmarshal(body, &a)
+		case header.Get(cached) != "error" || time.Now().After(end):
+			return a, fmt.Errorf("status %d: %s", status, clip(body))
+		}
+	}
+}
+
 // check looks for all that was acknowledged.
 func (k *keeper) check(ctx context.Context, t *Target) (kept int, lost []string, err error) {
 	for path, texts := range map[string][]string{"/v1/votes/export": k.votes, "/v1/memory?user=drill": k.facts} {
@@ -98,18 +122,10 @@ func (k *keeper) check(ctx context.Context, t *Target) (kept int, lost []string,
 		}
 	}
 	for n, want := range k.answer {
-		r, err := t.request(ctx, http.MethodPost, textPath, encoded(t.kept(n)))
-		if err != nil {
-			return 0, nil, err
-		}
-		r.Header.Set(cached, "only")
-		status, _, body, err := t.send(r)
-		if err != nil {
-			return 0, nil, err
-		}
-		var a answer
-		if status != http.StatusOK || json.Unmarshal(body, &a) != nil {
-			lost = append(lost, fmt.Sprintf("the answer of seed %d is not there again: status %d: %s", n, status, clip(body)))
+		if a, err := t.again(ctx, n); ctx.Err() != nil {
+			return 0, nil, ctx.Err()
+		} else if err != nil {
+			lost = append(lost, fmt.Sprintf("the answer of seed %d is not there again: %v", n, err))
 		} else if got, _ := a.text(); got != want {
 			lost = append(lost, fmt.Sprintf("the answer of seed %d is %q, it was %q", n, got, want))
 		} else {

@@ -2,6 +2,7 @@ package drill
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,9 +48,10 @@ type SoakRow struct {
 
 const (
 	soakRows  = 10
-	growth    = 1.10     // of the resident memory after warm-up that is no leak
-	slack     = 32 << 20 // bytes that are none either
-	mostWrong = 20       // faults that are kept
+	warmUp    = 30 * time.Second // before which memory may grow
+	growth    = 1.10             // of the resident memory after warm-up that is no leak
+	slack     = 32 << 20         // bytes that are none either
+	mostWrong = 20               // faults that are kept
 )
 
 // soak is a drill under way.
@@ -84,8 +86,10 @@ func Soak(ctx context.Context, t *Target, o SoakOptions) (*SoakReport, error) {
 		return nil, err
 	}
 	start := time.Now()
-	load, stop := context.WithDeadline(ctx, start.Add(o.Duration))
+	// Not a deadline: what knows of one may give up before the context has ended.
+	load, stop := context.WithCancel(ctx)
 	defer stop()
+	defer time.AfterFunc(o.Duration, stop).Stop()
 	var wg sync.WaitGroup
 	for i := range o.Workers {
 		wg.Go(func() {
@@ -120,20 +124,15 @@ func Soak(ctx context.Context, t *Target, o SoakOptions) (*SoakReport, error) {
 	return s.r, nil
 }
 
-// grown says whether memory went on to grow after the warm-up.
+// grown says whether memory went on to grow after the warm-up: it was never again what
+// it had been. A moment says little, as large requests and the collector come and go. A
+// drill that is all warm-up says nothing.
 func (r *SoakReport) grown() []string {
-	if len(r.Rows) < soakRows {
+	if len(r.Rows) < soakRows || r.Rows[2].At < warmUp {
 		return nil
 	}
-	middle := func(rows []SoakRow) float64 {
-		var x []float64
-		for _, row := range rows {
-			x = append(x, row.Resident)
-		}
-		slices.Sort(x)
-		return x[len(x)/2]
-	}
-	early, late := middle(r.Rows[2:5]), middle(r.Rows[7:])
+	resident := func(a, b SoakRow) int { return cmp.Compare(a.Resident, b.Resident) }
+	early, late := slices.MaxFunc(r.Rows[2:5], resident).Resident, slices.MinFunc(r.Rows[7:], resident).Resident
 	if late > early*growth+slack {
 		return []string{fmt.Sprintf("resident memory grew from %.0f to %.0f MB after the warm-up", early/1e6, late/1e6)}
 	}
