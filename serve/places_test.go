@@ -4,13 +4,41 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/serve"
 	"github.com/foundling-lm/foundling/serve/store"
 	"github.com/foundling-lm/foundling/tensor/op"
 )
+
+// standing has the engine of a model stand still until release is called, or the test
+// ends.
+func standing(t testing.TB, m *foundling.Model) (release func()) {
+	t.Helper()
+	stands, goes := make(chan struct{}), make(chan struct{})
+	go m.Engine.Between(func(*op.Pass) { close(stands); <-goes })
+	<-stands
+	release = sync.OnceFunc(func() { close(goes) })
+	t.Cleanup(release)
+	return release
+}
+
+// holds waits until /metrics says so; headers are those of a request for it.
+func holds(t testing.TB, url, line string, headers ...string) {
+	t.Helper()
+	for until := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		_, figures := ask(t, "GET", url+"/metrics", "", headers...)
+		if bytes.Contains(figures, []byte(line)) {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("the meters do not say %s: %s", line, figures)
+		}
+	}
+}
 
 // What a model reads to find facts or like questions takes a place before: a full queue
 // refuses it, and an answer that is there needs none.
@@ -31,25 +59,13 @@ func TestReadingTakesPlaces(t *testing.T) {
 	if r, a := post(t, h.URL+"/v1/chat/completions", fmt.Sprintf(asked, "")); r.StatusCode != 200 || from(r) != "miss" {
 		t.Fatalf("%s %s", from(r), a)
 	}
-	// The engine stands still while a text of another request waits for it.
-	release, stands := make(chan struct{}), make(chan struct{})
-	go talker.Engine.Between(func(*op.Pass) { close(stands); <-release })
-	<-stands
+	release := standing(t, talker) // while a text of another request waits
 	ended := make(chan int)
 	go func() {
 		r, _ := post(t, h.URL+"/v1/completions", `{"prompt":"a","max_tokens":2,"cache":"off"}`)
 		ended <- r.StatusCode
 	}()
-	full := []byte(`foundling_texts{model="talker"} 1`)
-	for until := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		if _, figures := ask(t, "GET", h.URL+"/metrics", ""); bytes.Contains(figures, full) {
-			break
-		}
-		if time.Now().After(until) {
-			close(release)
-			t.Fatal("the text takes no place")
-		}
-	}
+	holds(t, h.URL, `foundling_texts{model="talker"} 1`)
 	for name, c := range map[string]struct {
 		path, body string
 		status     int
@@ -67,7 +83,7 @@ func TestReadingTakesPlaces(t *testing.T) {
 	if err != nil || len(facts) != 1 || facts[0].Vector != nil {
 		t.Errorf("a request that was refused has had a fact read: %+v, %v", facts, err)
 	}
-	close(release)
+	release()
 	if status := <-ended; status != 200 {
 		t.Errorf("the text that waited: %d", status)
 	}

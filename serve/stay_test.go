@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/serve"
+	"github.com/foundling-lm/foundling/serve/servetest"
 )
 
 // long is a request for many tokens: the start and end tokens are left out.
@@ -136,11 +138,20 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// A server that stops lets texts end, as long as they may.
+// A server that stops lets texts end, as long as they may. One that is to be cut is so
+// long that it is not over before.
 func TestShutdown(t *testing.T) {
-	for name, drain := range map[string]time.Duration{"patient": time.Minute, "impatient": time.Nanosecond} {
+	roomy, err := servetest.Model(filepath.Join(t.TempDir(), "roomy"), servetest.Shape{Context: 1 << 15})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(roomy.Close)
+	for name, c := range map[string]struct {
+		drain  time.Duration
+		tokens int
+	}{"patient": {time.Minute, 500}, "impatient": {time.Nanosecond, 30_000}} {
 		t.Run(name, func(t *testing.T) {
-			s, err := serve.New(serve.Options{Models: []serve.Model{{Name: "base", Model: base}}, Drain: drain})
+			s, err := serve.New(serve.Options{Models: []serve.Model{{Name: "base", Model: roomy}}, Drain: c.drain})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -152,13 +163,13 @@ func TestShutdown(t *testing.T) {
 			defer cancel()
 			ended := make(chan error, 1)
 			go func() { ended <- s.Serve(ctx, l) }()
-			a, lines := begin(t, context.Background(), http.DefaultClient, "http://"+l.Addr().String(), long(t, 500))
+			a, lines := begin(t, context.Background(), http.DefaultClient, "http://"+l.Addr().String(), long(t, c.tokens))
 			defer a.Body.Close()
 			cancel()
 			rest, err := io.ReadAll(lines)
 			whole := strings.HasSuffix(string(rest), "data: [DONE]\n\n")
-			if name == "patient" && (err != nil || !whole) {
-				t.Errorf("the text was cut: %v", err)
+			if want := name == "patient"; whole != want || want && err != nil {
+				t.Errorf("the text is whole: %v, want %v, %v", whole, want, err)
 			}
 			if !whole && !strings.Contains(string(rest), `"code":"shutting_down"`) {
 				t.Errorf("a text that was cut does not say so: %s", rest)
