@@ -13,7 +13,7 @@ func TestMaxTokensOfContext(t *testing.T) {
 	ids := must(base.Bundle.TextPrompt("hi"))
 	room := base.Bundle.Model.Dims().Context - len(ids)
 	for n, want := range map[int]string{1_000_000_000: strconv.Itoa(room), room + 1: strconv.Itoa(room), room: ""} {
-		body := fmt.Sprintf(`{"model":"base","prompt":"hi","max_tokens":%d,"timeout":0.2}`, n)
+		body := fmt.Sprintf(`{"model":"base","prompt":"hi","max_tokens":%d,"choices":["a"]}`, n) // a short text
 		r, a := post(t, h.URL+"/v1/completions", body)
 		if got := r.Header.Get("Foundling-Max-Tokens"); r.StatusCode != 200 || got != want {
 			t.Errorf("max_tokens %d: %d, the header is %q, want %q: %s", n, r.StatusCode, got, want, a)

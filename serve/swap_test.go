@@ -276,7 +276,7 @@ func TestHotSwap(t *testing.T) {
 	}
 	said(t, h, "b:with", "")
 	post(t, h.URL+"/v1/models/unload", `{"model":"b:with"}`)
-	for deadline := time.Now().Add(10 * time.Second); o.budget.Pools() != 1; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); o.budget.Pools() != 1; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d models hold memory, one is served", o.budget.Pools())
 		}
