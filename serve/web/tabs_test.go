@@ -247,7 +247,7 @@ func TestTrustTab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { db.Close() })
 	p := open(t, "trust", func(o *serve.Options) { o.Store = db })
 	p.set(".trust .settings .slider:nth-child(1) input", "3")
 	p.set(".trust .settings .slider:nth-child(3) input", "16")
@@ -325,7 +325,7 @@ func TestRunsTab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer root.Close()
+	t.Cleanup(func() { root.Close() }) // the page looks at runs as long as it is open
 	p := open(t, "runs/raised", func(o *serve.Options) { o.Runs = root })
 	p.wait(`document.querySelectorAll('.runs .list button').length === 2`)
 	p.wait(`document.querySelector('.runs .cards')?.innerText.includes('300')`)
@@ -383,7 +383,7 @@ func TestLabelTab(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	t.Cleanup(func() { db.Close() })
 	p := open(t, "label", func(o *serve.Options) { o.Store = db })
 	votes := func() int { return eval[int](p, `fetch('/v1/votes').then((r) => r.json()).then((v) => v.data.length)`) }
 	p.button(".label", "Try an example")
