@@ -32,6 +32,7 @@ type Caching struct {
 	// the other: the cosine between their hidden states, less the usual ones. 0: the
 	// same request alone has the same answer.
 	Likeness float64
+	Patience time.Duration // that an answer has with the cache, which may be another machine; 0: 2 s
 }
 
 // cacheField is the field cache of a request: "off", "always", which keeps answers that
@@ -74,9 +75,6 @@ const (
 	cacheRefresh = "refresh" // do not look
 	cacheOnly    = "only"    // write nothing
 )
-
-// patience is how long an answer waits for the cache, which may be another machine.
-const patience = 2 * time.Second
 
 // recollection is where the answer of a request may lie, and what was found there.
 type recollection struct {
@@ -128,7 +126,7 @@ func (s *Server) look(ctx context.Context, w *reply, j *job, how string) (result
 	if f.Mode == cacheOff || drawn && j.fields.Seed == nil && f.Mode != cacheAlways || len(j.facts) > 0 || j.fields.onlyPrompt {
 		return cacheBypass, "", nil
 	}
-	ctx, stop := context.WithTimeout(ctx, patience)
+	ctx, stop := context.WithTimeout(ctx, c.Patience)
 	defer stop()
 	m := &recollection{answer: store.Answer{Owner: callerOf(ctx).Name, TTL: c.TTL}}
 	if f.TTL != nil {
@@ -246,7 +244,7 @@ func (s *Server) remember(ctx context.Context, j *job, m *recollection, texts []
 			return // it would be longer another time
 		}
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), s.o.Caching.Patience)
 	defer stop()
 	var err error
 	if m.answer.Body, err = packTexts(j.options.Sample.Seed, texts); err == nil {

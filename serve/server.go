@@ -85,7 +85,7 @@ func New(o Options) (*Server, error) {
 	if len(o.Models) == 0 {
 		return nil, errors.New("a server needs a model at least")
 	}
-	for _, limit := range []int64{o.MaxBody, int64(o.MaxMessages), int64(o.MaxTexts), int64(o.MaxTokens), int64(o.Queue), int64(o.Timeout), int64(o.Drain), int64(o.WriteTimeout)} {
+	for _, limit := range []int64{o.MaxBody, int64(o.MaxMessages), int64(o.MaxTexts), int64(o.MaxTokens), int64(o.Queue), int64(o.Timeout), int64(o.Drain), int64(o.WriteTimeout), int64(o.Caching.Patience)} {
 		if limit < 0 {
 			return nil, fmt.Errorf("a limit of %d: it must be positive, or 0 for its default", limit)
 		}
@@ -96,6 +96,7 @@ func New(o Options) (*Server, error) {
 	def(&o.Queue, 256)
 	def(&o.Drain, 30*time.Second)
 	def(&o.WriteTimeout, 30*time.Second)
+	def(&o.Caching.Patience, 2*time.Second)
 	s := &Server{o: o}
 	for _, m := range o.Models {
 		if err := admissible(m, s.models.all); err != nil {

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/bundle"
@@ -58,6 +59,9 @@ func Start(t testing.TB, models []serve.Model, change func(*serve.Options)) *htt
 	o := serve.Options{Models: models, Version: "test"}
 	if change != nil {
 		change(&o)
+	}
+	if o.Caching.Patience == 0 {
+		o.Caching.Patience = time.Minute // the machine may be busy
 	}
 	s, err := serve.New(o)
 	if err != nil {
