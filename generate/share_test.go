@@ -152,7 +152,7 @@ func TestCancelledWithinAStep(t *testing.T) {
 			t.Fatalf("%d sequences run, the leader is %p", len(e.running), seqs[2].leader)
 		}
 		go func() { gone <- e.cancel(seqs[0]) }()
-		for deadline, seen := time.Now().Add(10*time.Second), false; !seen; time.Sleep(time.Millisecond) {
+		for deadline, seen := time.Now().Add(time.Minute), false; !seen; time.Sleep(time.Millisecond) {
 			e.mu.Lock()
 			seen = seqs[0].cancelled
 			e.mu.Unlock()

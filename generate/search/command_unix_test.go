@@ -28,7 +28,7 @@ func TestCommandEndsWithItsChildren(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 100 {
+	for range 3000 { // a minute
 		if err := syscall.Kill(pid, 0); err == syscall.ESRCH {
 			return
 		}

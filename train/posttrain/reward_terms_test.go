@@ -115,16 +115,19 @@ func TestCommandReward(t *testing.T) {
 		t.Skip("it uses a shell")
 	}
 	answers := []posttrain.Answer{answer("a", "", "", 1), answer("bb", "r", "", 1), answer("c", "", "", 1)}
-	for _, c := range []struct{ script, want string }{
-		{`while read -r l; do echo ${#l}; done`, "31 48 31"},
-		{`cat >/dev/null; printf '1\nnull\n{"reward":-2.5}\n'`, "1 skip -2.5"},
-		{`cat >/dev/null; printf '1\nNaN\n"x"\n'`, "1 skip skip"},
-		{`cat >/dev/null; printf '1\n2\n'`, "skip skip skip"},
-		{`echo bad >&2; exit 3`, "skip skip skip"},
-		{`sleep 60`, "skip skip skip"},
-		{`yes`, "skip skip skip"},
+	for _, c := range []struct {
+		script, want string
+		limit        time.Duration
+	}{
+		{`while read -r l; do echo ${#l}; done`, "31 48 31", time.Minute},
+		{`cat >/dev/null; printf '1\nnull\n{"reward":-2.5}\n'`, "1 skip -2.5", time.Minute},
+		{`cat >/dev/null; printf '1\nNaN\n"x"\n'`, "1 skip skip", time.Minute},
+		{`cat >/dev/null; printf '1\n2\n'`, "skip skip skip", time.Minute},
+		{`echo bad >&2; exit 3`, "skip skip skip", time.Minute},
+		{`sleep 60`, "skip skip skip", time.Second},
+		{`yes`, "skip skip skip", time.Second},
 	} {
-		r := posttrain.CommandReward(&search.Command{Argv: []string{"/bin/sh", "-c", c.script}, Limit: time.Second})
+		r := posttrain.CommandReward(&search.Command{Argv: []string{"/bin/sh", "-c", c.script}, Limit: c.limit})
 		scores, err := r(context.Background(), answers)
 		if err != nil {
 			t.Errorf("%s: %v", c.script, err)
