@@ -14,6 +14,7 @@ import (
 
 	"github.com/foundling-lm/foundling/serve"
 	"github.com/foundling-lm/foundling/serve/keys"
+	"github.com/foundling-lm/foundling/serve/servetest"
 )
 
 // ring is keys of these scopes and limits, and their secrets.
@@ -169,9 +170,9 @@ func TestKeyLimits(t *testing.T) {
 	if after, err := strconv.Atoi(a.Header.Get("Retry-After")); a.StatusCode != 429 || err != nil || time.Duration(after)*time.Second < time.Minute-time.Since(begun) {
 		t.Errorf("too many tokens: %d %v", a.StatusCode, a.Header)
 	}
-	release, first := standing(t, base), make(chan *http.Response)
+	release, first := servetest.Stand(t, base), make(chan *http.Response)
 	go func() { first <- send(2) }()
-	holds(t, h.URL, `foundling_texts{model="base"} 1`, "Authorization", "Bearer "+secrets[4])
+	servetest.Measured(t, h.URL, `foundling_texts{model="base"} 1`, secrets[4])
 	if a := send(2); a.StatusCode != 429 {
 		t.Errorf("a second request at a time: %d", a.StatusCode)
 	}

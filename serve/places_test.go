@@ -4,41 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/foundling-lm/foundling"
 	"github.com/foundling-lm/foundling/serve"
+	"github.com/foundling-lm/foundling/serve/servetest"
 	"github.com/foundling-lm/foundling/serve/store"
-	"github.com/foundling-lm/foundling/tensor/op"
 )
-
-// standing has the engine of a model stand still until release is called, or the test
-// ends.
-func standing(t testing.TB, m *foundling.Model) (release func()) {
-	t.Helper()
-	stands, goes := make(chan struct{}), make(chan struct{})
-	go m.Engine.Between(func(*op.Pass) { close(stands); <-goes })
-	<-stands
-	release = sync.OnceFunc(func() { close(goes) })
-	t.Cleanup(release)
-	return release
-}
-
-// holds waits until /metrics says so; headers are those of a request for it.
-func holds(t testing.TB, url, line string, headers ...string) {
-	t.Helper()
-	for until := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		_, figures := ask(t, "GET", url+"/metrics", "", headers...)
-		if bytes.Contains(figures, []byte(line)) {
-			return
-		}
-		if time.Now().After(until) {
-			t.Fatalf("the meters do not say %s: %s", line, figures)
-		}
-	}
-}
 
 // What a model reads to find facts or like questions takes a place before: a full queue
 // refuses it, and an answer that is there needs none.
@@ -59,13 +30,13 @@ func TestReadingTakesPlaces(t *testing.T) {
 	if r, a := post(t, h.URL+"/v1/chat/completions", fmt.Sprintf(asked, "")); r.StatusCode != 200 || from(r) != "miss" {
 		t.Fatalf("%s %s", from(r), a)
 	}
-	release := standing(t, talker) // while a text of another request waits
+	release := servetest.Stand(t, talker) // while a text of another request waits
 	ended := make(chan int)
 	go func() {
 		r, _ := post(t, h.URL+"/v1/completions", `{"prompt":"a","max_tokens":2,"cache":"off"}`)
 		ended <- r.StatusCode
 	}()
-	holds(t, h.URL, `foundling_texts{model="talker"} 1`)
+	servetest.Measured(t, h.URL, `foundling_texts{model="talker"} 1`, "")
 	for name, c := range map[string]struct {
 		path, body string
 		status     int

@@ -25,6 +25,8 @@ type target struct {
 	url, key   string
 	text, chat string // names of models; chat is "" where none knows conversations
 	calls      string // the one of conversations with the longest context: functions take room
+
+	model *foundling.Model // of text; nil: of a server that the environment names
 }
 
 // stories opens the small model; chats makes it one of conversations.
@@ -58,7 +60,8 @@ func roomy(t *testing.T) *foundling.Model {
 // start serves stories260K on a free port; around, if not nil, is what requests pass.
 func start(t *testing.T, o serve.Options, around func(http.Handler) http.Handler) target {
 	t.Helper()
-	o.Models = []serve.Model{{Name: "stories", Model: stories(t, false)}, {Name: "talks", Model: stories(t, true)}, {Name: "roomy", Model: roomy(t)}}
+	m := stories(t, false)
+	o.Models = []serve.Model{{Name: "stories", Model: m}, {Name: "talks", Model: stories(t, true)}, {Name: "roomy", Model: roomy(t)}}
 	s, err := serve.New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -69,7 +72,7 @@ func start(t *testing.T, o serve.Options, around func(http.Handler) http.Handler
 	}
 	listening := httptest.NewServer(h)
 	t.Cleanup(listening.Close)
-	return target{url: listening.URL, text: "stories", chat: "talks", calls: "roomy"}
+	return target{url: listening.URL, text: "stories", chat: "talks", calls: "roomy", model: m}
 }
 
 // server is the one that the environment names, else one of stories260K.

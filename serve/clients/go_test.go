@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"github.com/openai/openai-go/v3/responses"
 
 	"github.com/foundling-lm/foundling/serve"
+	"github.com/foundling-lm/foundling/serve/servetest"
 )
 
 func (at target) client() openai.Client {
@@ -252,37 +254,37 @@ func respond(t *testing.T, ctx context.Context, c *openai.Client, at target) {
 	}
 }
 
-// The client comes again when the server is full.
+// The client comes again when the server is full: with texts that are not over before.
 func TestGoRetries(t *testing.T) {
 	const texts = 16
 	seen := &statuses{all: make(chan int, 64)}
 	at := start(t, serve.Options{Queue: texts}, seen.around)
 	c := at.client()
-	var all []int
-	for range 5 {
-		ctx, cancel := context.WithCancel(t.Context())
-		seen.saw = func(status int) {
-			if status == http.StatusTooManyRequests {
-				cancel() // and there is room again
-			}
-		}
-		params := openai.CompletionNewParams{Model: openai.CompletionNewParamsModel(at.text), N: openai.Int(texts), MaxTokens: openai.Int(400)}
-		params.Prompt.OfString = openai.String("Once")
-		params.LogitBias = map[string]int64{"1": -100, "2": -100} // no end
-		holds := c.Completions.NewStreaming(ctx, params)
-		if !holds.Next() {
-			t.Fatal(holds.Err())
-		}
-		params.N, params.MaxTokens = openai.Int(1), openai.Int(2)
-		_, err := c.Completions.New(t.Context(), params, option.WithHeader("X-Watched", "1"))
-		cancel()
-		holds.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if all = seen.list(); len(all) > 1 && all[0] == http.StatusTooManyRequests && all[len(all)-1] == http.StatusOK {
-			return
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	release := servetest.Stand(t, at.model)
+	seen.saw = func(status int) {
+		if status == http.StatusTooManyRequests {
+			cancel() // and there is room again
+			release()
 		}
 	}
-	t.Errorf("the server was never full: %v", all)
+	params := openai.CompletionNewParams{Model: openai.CompletionNewParamsModel(at.text), N: openai.Int(texts), MaxTokens: openai.Int(2)}
+	params.Prompt.OfString = openai.String("Once")
+	gone := make(chan error)
+	go func() {
+		_, err := c.Completions.New(ctx, params)
+		gone <- err
+	}()
+	servetest.Measured(t, at.url, fmt.Sprintf(`foundling_texts{model="stories"} %d`, texts), "")
+	params.N = openai.Int(1)
+	if _, err := c.Completions.New(t.Context(), params, option.WithHeader("X-Watched", "1")); err != nil {
+		t.Error(err)
+	}
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("the texts that filled the server: %v", err)
+	}
+	if all := seen.list(); len(all) < 2 || all[0] != http.StatusTooManyRequests || all[len(all)-1] != http.StatusOK {
+		t.Errorf("the server was never full: %v", all)
+	}
 }

@@ -6,7 +6,11 @@ package servetest
 
 import (
 	"cmp"
+	"io"
+	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +20,7 @@ import (
 	"github.com/foundling-lm/foundling/serve"
 	"github.com/foundling-lm/foundling/tensor/cpu"
 	"github.com/foundling-lm/foundling/tensor/dtype"
+	"github.com/foundling-lm/foundling/tensor/op"
 	"github.com/foundling-lm/foundling/text/chat"
 	"github.com/foundling-lm/foundling/text/tokenizer"
 )
@@ -70,4 +75,45 @@ func Start(t testing.TB, models []serve.Model, change func(*serve.Options)) *htt
 	h := httptest.NewServer(s)
 	t.Cleanup(h.Close)
 	return h
+}
+
+// Stand has the engine of a model stand still until release is called, or the test ends:
+// texts that were begun are not over before.
+func Stand(t testing.TB, m *foundling.Model) (release func()) {
+	t.Helper()
+	stands, goes := make(chan struct{}), make(chan struct{})
+	go m.Engine.Between(func(*op.Pass) { close(stands); <-goes })
+	<-stands
+	release = sync.OnceFunc(func() { close(goes) })
+	t.Cleanup(release)
+	return release
+}
+
+// Measured waits until /metrics of a server has a line; key is what it asks for, or "".
+func Measured(t testing.TB, url, line, key string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key != "" {
+		r.Header.Set("Authorization", "Bearer "+key)
+	}
+	for until := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "\n"+line+"\n") {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("the meters do not say %s: %s", line, text)
+		}
+	}
 }
