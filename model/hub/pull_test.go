@@ -116,7 +116,11 @@ func TestFaultsAreOvercome(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			h, s := model(t)
 			h.faults[c.path], h.noRange = c.faults, c.noRange
-			if _, err := h.client().Pull(t.Context(), s, Ref{ID: "o/m"}, nil); err != nil {
+			client := h.client()
+			if c.faults[0].stall {
+				client.Idle = 2 * time.Second
+			}
+			if _, err := client.Pull(t.Context(), s, Ref{ID: "o/m"}, nil); err != nil {
 				t.Fatal(err)
 			}
 			whole(t, h, filepath.Join(s.Dir, "o", "m"), wantModel)

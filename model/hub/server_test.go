@@ -62,7 +62,7 @@ func newHub(t *testing.T, files map[string][]byte, large ...string) *fakeHub {
 
 func (h *fakeHub) client() *Client {
 	return &Client{
-		Endpoint: h.hub.URL + "/", Token: h.token, Idle: 2000 * time.Millisecond,
+		Endpoint: h.hub.URL + "/", Token: h.token, Idle: time.Minute,
 		sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
 	}
 }
