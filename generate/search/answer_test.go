@@ -110,7 +110,7 @@ func TestExtractionTakesBoundedTime(t *testing.T) {
 			x(text)
 			took := time.Since(start)
 			t.Logf("%s of %.10q...: %v", name, text, took)
-			if took > 10*time.Second {
+			if took > time.Minute {
 				t.Error("too slow")
 			}
 		}
