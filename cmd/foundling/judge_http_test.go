@@ -162,11 +162,13 @@ func TestKilledJudge(t *testing.T) {
 	_ = killed.Wait()
 	for i, out := range []string{"killed", "whole"} {
 		if i == 1 {
+			s.mu.Lock()
 			for q, n := range s.asked {
 				if n != 1 {
 					t.Errorf("asked %d times: %q", n, q)
 				}
 			}
+			s.mu.Unlock()
 		}
 		cmd := run(out, 2)
 		var stderr bytes.Buffer
