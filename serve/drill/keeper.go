@@ -43,8 +43,8 @@ func (k *keeper) keep(ctx context.Context, t *Target) {
 		var r *http.Request
 		if r, err = t.request(ctx, http.MethodPost, textPath, encoded(t.kept(n))); err == nil {
 			r.Header.Del(cached)
-			if err = t.read(r, nil); err == nil {
-				written, err = t.again(ctx, n)
+			if err = t.read(r, &written); err == nil {
+				_, err = t.again(ctx, n)
 			}
 		}
 	case 2:
@@ -80,7 +80,7 @@ func (t *Target) kept(n int) map[string]any {
 // again is an answer that was kept, and nothing else. A server that could not look, as
 // the disk is slow, is asked once more.
 func (t *Target) again(ctx context.Context, n int) (a answer, err error) {
-	for end := time.Now().Add(t.patience()); ; {
+	for end := time.Now().Add(t.patience()); ; time.Sleep(10 * time.Millisecond) {
 		r, err := t.request(ctx, http.MethodPost, textPath, encoded(t.kept(n)))
 		if err != nil {
 			return a, err
